@@ -1,0 +1,29 @@
+/* picture.h - one captured picture in memory, and which part of it is new.
+ *
+ * A picture describes pixels; who owns them is said by whoever hands it out. Width and height are
+ * even and at least 2: a backend that finds an odd size leaves out the last column or row.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PICTURE_MAX_WIDTH 8192
+#define PICTURE_MAX_HEIGHT 8192
+
+enum picture_format {
+    PICTURE_BGRA = 1, /* one plane, bytes B G R A (alpha ignored) */
+    PICTURE_NV12,     /* Y, then interleaved U V */
+    PICTURE_I420,     /* Y, U, V */
+};
+
+struct picture {
+    enum picture_format format;
+    int width, height; /* pixels */
+    uint8_t *plane[3];
+    ptrdiff_t stride[3]; /* bytes */
+
+    int64_t captured_us; /* CLOCK_MONOTONIC, when the pixels were grabbed */
+    bool repeat;         /* the same pixels as the picture published before this one */
+};

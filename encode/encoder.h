@@ -1,0 +1,68 @@
+/* encoder.h - one interface over the codec libraries; one file and one library per backend.
+ *
+ * Life: encoder_open, then encoder_submit / encoder_receive in a loop on one thread (the encode
+ * thread of one layer), encoder_close. A synchronous backend has its access unit ready when submit
+ * returns; an asynchronous one may answer -EAGAIN and have it later. Nothing is ever reordered.
+ * Not thread-safe: everything but encoder_backends() belongs to the thread that opened it.
+ */
+#pragma once
+
+#include "capture/picture.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum codec { CODEC_H264 = 1, CODEC_VP8, CODEC_VP9, CODEC_AV1 };
+
+enum encoder_content { ENCODER_SCREEN = 1, ENCODER_NATURAL };
+
+struct encoder_config {
+    enum codec codec;
+    enum encoder_content content;
+    int width, height; /* even */
+    int fps;           /* 1-120 */
+    uint32_t bitrate_bps;
+    int threads; /* >= 1 */
+};
+
+/* One access unit (H.264: Annex B with start codes, SPS and PPS before each IDR). */
+struct encoded {
+    const uint8_t *data; /* the encoder's memory: valid until the next submit or close */
+    size_t size;         /* 0: the encoder skipped this picture */
+    bool keyframe;
+    int64_t captured_us; /* of the picture it came from */
+};
+
+struct encoder_ops {
+    const char *name; /* "openh264" */
+    enum codec codec;
+    enum picture_format input; /* what submit takes */
+    size_t priv_size;          /* zeroed memory handed to every call below */
+    /* 0, or -errno with a sentence in `error`; close follows a failed open too. */
+    int (*open)(void *priv, const struct encoder_config *config, char *error, size_t error_size);
+    /* Encodes one picture of the configured size. 0 or -errno; after an error the stream goes on
+     * with the next picture, which the caller makes a keyframe. */
+    int (*submit)(void *priv, const struct picture *pic, bool keyframe);
+    int (*receive)(void *priv, struct encoded *out); /* 0, or -EAGAIN: nothing (more) yet */
+    /* Takes effect from the next picture on, without a rebuild and without a keyframe. */
+    int (*set_rate)(void *priv, uint32_t bitrate_bps, int fps);
+    void (*close)(void *priv);
+};
+
+struct encoder;
+
+/* All that were built in, best first per codec, ended by NULL. */
+const struct encoder_ops *const *encoder_backends(void);
+/* `backend` NULL takes the first for the codec. A changed picture size needs a new encoder. */
+int encoder_open(struct encoder **out, const char *backend, const struct encoder_config *config,
+                 char *error, size_t error_size);
+const struct encoder_ops *encoder_ops(const struct encoder *e);
+int encoder_submit(struct encoder *e, const struct picture *pic, bool keyframe);
+int encoder_receive(struct encoder *e, struct encoded *out);
+int encoder_set_rate(struct encoder *e, uint32_t bitrate_bps, int fps);
+void encoder_close(struct encoder *e); /* NULL is fine */
+
+/* "h264" <-> CODEC_H264; 0 or NULL when unknown. */
+enum codec codec_from_name(const char *name);
+const char *codec_name(enum codec codec);

@@ -1,0 +1,24 @@
+/* keyframe.h - how often an encoder may be asked for a keyframe. Pure; one thread (the encode thread).
+ *
+ * However many viewers ask, a stream makes at most one requested keyframe per gap: a request inside
+ * the gap is kept and granted when the gap is over; requests while one is waiting are coalesced.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define KEYFRAME_MIN_GAP_US 500000
+
+struct keyframe_budget {
+    int64_t min_gap_us;
+    int64_t last_us; /* when the last keyframe was made; INT64_MIN: never */
+    bool wanted;
+    uint64_t requests, coalesced, granted;
+};
+
+void keyframe_init(struct keyframe_budget *b, int64_t min_gap_us);
+void keyframe_want(struct keyframe_budget *b, uint64_t n); /* n requests arrived */
+bool keyframe_due(const struct keyframe_budget *b, int64_t now_us); /* make the next picture one? */
+void keyframe_made(struct keyframe_budget *b, int64_t now_us); /* one was encoded, asked for or not */
+int64_t keyframe_next_timeout(const struct keyframe_budget *b); /* INT64_MAX: nothing wanted */

@@ -1,0 +1,50 @@
+/* h264.h - H.264 NAL units and their RTP payload format (RFC 6184, packetization-mode 1). Pure.
+ *
+ * Input is one access unit in Annex B form (start codes of 3 or 4 bytes). SPS and PPS go together
+ * in a STAP-A, a NAL unit that fits goes alone, a larger one as FU-A of equal fragments.
+ */
+#pragma once
+
+#include "rtp/payload/packetize.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum h264_nal { H264_SLICE = 1, H264_IDR = 5, H264_SEI = 6, H264_SPS = 7, H264_PPS = 8, H264_AUD = 9 };
+
+struct h264_nal_unit {
+    const uint8_t *data; /* first byte is the NAL header */
+    size_t size;
+};
+
+struct h264_profile {
+    uint8_t profile_idc, constraints, level_idc; /* the three bytes of profile-level-id */
+};
+
+/* Takes the next NAL unit off the front of an Annex B buffer; false at the end. */
+bool h264_next_nal(struct h264_nal_unit *out, const uint8_t **data, size_t *size);
+bool h264_find_profile(struct h264_profile *out, const uint8_t *access_unit, size_t size);
+bool h264_is_keyframe(const uint8_t *access_unit, size_t size); /* holds an IDR slice */
+
+/* 0; -EBADMSG if there is no NAL unit; -ENOSPC if data or packets do not suffice (nothing is then
+ * to be sent). AUD, end-of-sequence and filler NAL units are left out. */
+int h264_packetize(struct packetize *out, const uint8_t *access_unit, size_t size,
+                   size_t max_payload);
+
+/* The reverse, for receivers. Feed the payloads of one access unit in order, then finish.
+ * Anything malformed or out of place sets `broken` and the access unit is not to be used. */
+struct h264_assembler {
+    uint8_t *data; /* caller's; Annex B with 4-byte start codes */
+    size_t capacity;
+    size_t size;
+    bool in_fragment;
+    bool broken;
+};
+
+void h264_assemble_begin(struct h264_assembler *a, uint8_t *data, size_t capacity);
+void h264_assemble(struct h264_assembler *a, const uint8_t *payload, size_t size);
+bool h264_assemble_end(struct h264_assembler *a); /* true if data[0..size) is a whole access unit */
+
+/* Does this RTP payload start a keyframe (IDR or SPS, also inside STAP-A or at the start of FU-A)? */
+bool h264_payload_starts_keyframe(const uint8_t *payload, size_t size);

@@ -1,0 +1,37 @@
+/* extensions.h - RTP header extensions in the one-byte form (RFC 8285 4.2). Pure.
+ *
+ * Ids are negotiated per peer and are 1-14; 0 means "not negotiated" and is left out. For one
+ * viewer the block has the same size in every packet, since UDP GSO needs packets of equal size.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EXTENSION_URI_TRANSPORT_CC \
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+#define EXTENSION_URI_PLAYOUT_DELAY "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
+#define EXTENSION_URI_MID "urn:ietf:params:rtp-hdrext:sdes:mid"
+
+#define EXTENSIONS_MAX_SIZE 40
+#define EXTENSIONS_MID_MAX 16
+
+struct extensions_ids {
+    uint8_t transport_cc, playout_delay, mid;
+};
+
+/* A prepared block: patch it per packet, do not build it per packet. */
+struct extensions_block {
+    uint8_t bytes[EXTENSIONS_MAX_SIZE]; /* "BEDE", length, elements, zero padding */
+    uint8_t size;                       /* 0: nothing negotiated, no X bit */
+    uint8_t transport_cc_at;            /* offset of the 16-bit sequence number in bytes; 0: none */
+};
+
+/* `min_ms`, `max_ms` in steps of 10 ms up to 40950. `mid` NULL or "": none. */
+void extensions_build(struct extensions_block *b, const struct extensions_ids *ids,
+                      uint16_t playout_min_ms, uint16_t playout_max_ms, const char *mid);
+
+/* The value of element `id` in a parsed extension (one-byte or two-byte form), or NULL. */
+const uint8_t *extensions_find(uint16_t profile, const uint8_t *extension, size_t size, uint8_t id,
+                               size_t *value_size);

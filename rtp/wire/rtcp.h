@@ -1,0 +1,87 @@
+/* rtcp.h - RTCP packets (RFC 3550 6, RFC 4585, RFC 5104, RFC 5506), read and written. Pure.
+ *
+ * Reading: rtcp_next walks a compound or reduced-size packet; the typed readers then look into one
+ * packet and return false on anything malformed. Writing: each writer appends one RTCP packet at
+ * `out` and returns its size, or 0 if it does not fit in `room`.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum rtcp_type {
+    RTCP_SR = 200,
+    RTCP_RR = 201,
+    RTCP_SDES = 202,
+    RTCP_BYE = 203,
+    RTCP_RTPFB = 205,
+    RTCP_PSFB = 206,
+    RTCP_XR = 207,
+};
+
+enum rtcp_rtpfb { RTCP_NACK = 1, RTCP_TRANSPORT_CC = 15 };
+enum rtcp_psfb { RTCP_PLI = 1, RTCP_FIR = 4, RTCP_AFB = 15 };
+
+struct rtcp_packet {
+    uint8_t type;          /* any value: unknown types are skipped by the caller */
+    uint8_t count;         /* report or source count, or FMT */
+    const uint8_t *body;   /* after the 4-byte header; borrowed: the datagram */
+    size_t body_size;      /* without padding */
+};
+
+struct rtcp_report_block {
+    uint32_t ssrc;
+    uint8_t fraction_lost;          /* 1/256 */
+    int32_t cumulative_lost;        /* signed 24 bits */
+    uint32_t extended_highest_seq;
+    uint32_t jitter;                /* RTP clock units */
+    uint32_t last_sr;               /* middle 32 bits of the NTP timestamp; 0: none yet */
+    uint32_t delay_since_last_sr;   /* 1/65536 s */
+};
+
+struct rtcp_sender_info {
+    uint32_t ssrc;
+    uint64_t ntp;
+    uint32_t rtp_timestamp;
+    uint32_t packets, octets;
+};
+
+struct rtcp_feedback {
+    uint32_t sender_ssrc, media_ssrc;
+    const uint8_t *fci;
+    size_t fci_size;
+};
+
+/* Takes the next packet off the front of *data. False at the end or on malformed input; *size is
+ * then 0 only if everything was consumed. */
+bool rtcp_next(struct rtcp_packet *out, const uint8_t **data, size_t *size);
+
+bool rtcp_read_sender_info(const struct rtcp_packet *p, struct rtcp_sender_info *out);
+/* Block `i` of an SR or RR. */
+bool rtcp_read_block(const struct rtcp_packet *p, unsigned i, struct rtcp_report_block *out);
+bool rtcp_read_feedback(const struct rtcp_packet *p, struct rtcp_feedback *out);
+/* Writes the sequence numbers a generic NACK asks for (RFC 4585 6.2.1) into seqs, at most `max`;
+ * returns how many. */
+size_t rtcp_read_nack(const struct rtcp_feedback *f, uint16_t *seqs, size_t max);
+/* Entry `i` of a FIR (RFC 5104 4.3.1). */
+bool rtcp_read_fir(const struct rtcp_feedback *f, unsigned i, uint32_t *ssrc, uint8_t *seq);
+/* REMB (draft-alvestrand-rmcat-remb-03): false if the AFB is something else. */
+bool rtcp_read_remb(const struct rtcp_feedback *f, uint64_t *bitrate_bps);
+/* SSRC `i` of a BYE. */
+bool rtcp_read_bye(const struct rtcp_packet *p, unsigned i, uint32_t *ssrc);
+
+size_t rtcp_write_sr(uint8_t *out, size_t room, const struct rtcp_sender_info *info);
+size_t rtcp_write_rr(uint8_t *out, size_t room, uint32_t sender_ssrc,
+                     const struct rtcp_report_block *blocks, unsigned n);
+size_t rtcp_write_cname(uint8_t *out, size_t room, uint32_t ssrc, const char *cname);
+size_t rtcp_write_bye(uint8_t *out, size_t room, const uint32_t *ssrcs, unsigned n);
+size_t rtcp_write_pli(uint8_t *out, size_t room, uint32_t sender_ssrc, uint32_t media_ssrc);
+size_t rtcp_write_fir(uint8_t *out, size_t room, uint32_t sender_ssrc, uint32_t media_ssrc,
+                      uint8_t seq);
+/* `seqs` ascending (mod 2^16); packs them into PID+BLP pairs. */
+size_t rtcp_write_nack(uint8_t *out, size_t room, uint32_t sender_ssrc, uint32_t media_ssrc,
+                       const uint16_t *seqs, size_t n);
+
+/* 64-bit NTP timestamp of a wall clock in microseconds since 1970 (RFC 3550 4). */
+uint64_t rtcp_ntp_from_unix_us(int64_t unix_us);

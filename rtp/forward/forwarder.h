@@ -1,0 +1,113 @@
+/* forwarder.h - the fan-out: N worker threads on one UDP port, each owning its viewers.
+ *
+ * Life: forwarder_create starts the workers, forwarder_destroy ends them (viewers get BYE and
+ * close_notify). Streams come and go, frames are published into them by encode threads, viewers are
+ * added by the signaling thread to the least loaded worker and never move.
+ *
+ * Threads: forwarder_publish belongs to the stream's encode thread; every other call to the signaling
+ * thread. Workers tell the signaling thread about their viewers through a mailbox, read with
+ * forwarder_next_event after `wake` was called (on a worker thread).
+ *
+ * All workers bind the one port with SO_REUSEPORT. A local username fragment says whose viewer it is:
+ * two hex digits of the worker, eight of the viewer id, six random ones; so that a worker that gets
+ * another's datagram passes it on.
+ */
+#pragma once
+
+#include "rtp/forward/viewer.h"
+
+#define FORWARDER_WORKERS_MAX 64
+#define FORWARDER_STREAMS_MAX 64
+
+struct forwarder;
+
+struct forwarder_config {
+    int n_workers;
+    uint16_t udp_port; /* 0: any free one */
+    unsigned max_viewers;
+    bool disable_gso; /* for tests and comparison */
+    struct dtls_context *dtls; /* borrowed: outlives the forwarder */
+    void (*wake)(void *arg);   /* any thread: an event is waiting */
+    void *wake_arg;
+};
+
+int forwarder_create(struct forwarder **out, const struct forwarder_config *config, char *error,
+                     size_t error_size);
+void forwarder_destroy(struct forwarder *f);
+uint16_t forwarder_port(const struct forwarder *f);
+
+/* Who encodes a stream. Called on worker threads, must not block. */
+struct forwarder_source {
+    void *arg;
+    void (*want_keyframe)(void *arg, uint32_t requests);
+};
+
+int forwarder_add_stream(struct forwarder *f, const struct forwarder_source *source,
+                         uint32_t *stream_id);
+/* Waits until no worker uses it any more: afterwards `source` is never called again. */
+void forwarder_remove_stream(struct forwarder *f, uint32_t stream_id);
+/* Takes ownership of the caller's reference. */
+void forwarder_publish(struct forwarder *f, uint32_t stream_id, struct frame *frame);
+
+/* A place for a viewer that will come: what its SDP needs. */
+struct forwarder_seat {
+    uint32_t viewer_id;
+    struct ice_local ice;
+};
+
+int forwarder_reserve(struct forwarder *f, struct forwarder_seat *out); /* -EAGAIN: max_viewers */
+void forwarder_cancel(struct forwarder *f, uint32_t viewer_id); /* a seat nobody came to */
+/* config->id and config->peer.local are the seat's. The answer comes as events. */
+int forwarder_add_viewer(struct forwarder *f, const struct viewer_config *config);
+void forwarder_remove_viewer(struct forwarder *f, uint32_t viewer_id);
+
+struct forwarder_event {
+    uint32_t viewer_id;
+    enum viewer_state state; /* VIEWER_CLOSED is the last event of a viewer */
+    enum peer_reason reason;
+};
+
+bool forwarder_next_event(struct forwarder *f, struct forwarder_event *out);
+
+/* --- statistics: a copy, taken by each worker on its own thread when asked --- */
+
+struct forwarder_worker_stats {
+    uint32_t viewers;
+    uint64_t packets_sent, bytes_sent, send_calls, send_errors;
+    uint64_t datagrams_received, datagrams_unknown, datagrams_passed_on;
+    uint64_t frames_dropped; /* mailbox full */
+    uint64_t loop_lag_p99_us;
+    uint32_t mailbox_high_water;
+    bool gso;
+};
+
+struct forwarder_stream_stats {
+    uint32_t stream_id;
+    uint64_t keyframe_requests, joins_from_cache, joins_waited;
+    uint64_t capture_to_send_us_p50, capture_to_send_us_p99; /* last 1024 frames of the slowest worker; 0: none yet */
+};
+
+struct forwarder_viewer_stats {
+    uint32_t id;
+    enum viewer_state state;
+    enum peer_reason reason;
+    int64_t age_us, state_age_us;
+    int64_t first_frame_us; /* after it was added; -1: not yet */
+    int64_t rtt_us;         /* -1: not known */
+    uint8_t fraction_lost;  /* 1/256 */
+    uint32_t jitter_us;
+    struct address remote;
+    struct viewer_counters counters;
+    uint64_t sent_bps; /* over the last whole second */
+    uint32_t stream_id; /* of its first track */
+};
+
+struct forwarder_stats {
+    unsigned n_workers, n_streams, n_viewers;
+    struct forwarder_worker_stats *workers;
+    struct forwarder_stream_stats *streams;
+    struct forwarder_viewer_stats *viewers;
+};
+
+int forwarder_stats(struct forwarder *f, struct forwarder_stats *out); /* then forwarder_stats_free */
+void forwarder_stats_free(struct forwarder_stats *s);

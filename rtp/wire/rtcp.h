@@ -24,20 +24,20 @@ enum rtcp_rtpfb { RTCP_NACK = 1, RTCP_TRANSPORT_CC = 15 };
 enum rtcp_psfb { RTCP_PLI = 1, RTCP_FIR = 4, RTCP_AFB = 15 };
 
 struct rtcp_packet {
-    uint8_t type;          /* any value: unknown types are skipped by the caller */
-    uint8_t count;         /* report or source count, or FMT */
-    const uint8_t *body;   /* after the 4-byte header; borrowed: the datagram */
-    size_t body_size;      /* without padding */
+    uint8_t type;        /* any value: unknown types are skipped by the caller */
+    uint8_t count;       /* report or source count, or FMT */
+    const uint8_t *body; /* after the 4-byte header; borrowed: the datagram */
+    size_t body_size;    /* without padding */
 };
 
 struct rtcp_report_block {
     uint32_t ssrc;
-    uint8_t fraction_lost;          /* 1/256 */
-    int32_t cumulative_lost;        /* signed 24 bits */
+    uint8_t fraction_lost;   /* 1/256 */
+    int32_t cumulative_lost; /* signed 24 bits */
     uint32_t extended_highest_seq;
-    uint32_t jitter;                /* RTP clock units */
-    uint32_t last_sr;               /* middle 32 bits of the NTP timestamp; 0: none yet */
-    uint32_t delay_since_last_sr;   /* 1/65536 s */
+    uint32_t jitter;              /* RTP clock units */
+    uint32_t last_sr;             /* middle 32 bits of the NTP timestamp; 0: none yet */
+    uint32_t delay_since_last_sr; /* 1/65536 s */
 };
 
 struct rtcp_sender_info {

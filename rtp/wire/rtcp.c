@@ -1,0 +1,273 @@
+#include "rtp/wire/rtcp.h"
+
+#include "rtp/wire/bytes.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define HEADER_SIZE 4
+#define SENDER_INFO_SIZE 24
+#define BLOCK_SIZE 24
+#define FEEDBACK_SIZE 8
+#define FIR_ENTRY_SIZE 8
+#define COUNT_MAX 31
+#define CNAME_MAX 255
+#define SDES_CNAME 1
+#define NTP_UNIX_SECONDS 2208988800u /* from 1900 to 1970 */
+
+bool rtcp_next(struct rtcp_packet *out, const uint8_t **data, size_t *size)
+{
+    const uint8_t *p = *data;
+    if (*size < HEADER_SIZE || p[0] >> 6 != 2)
+        return false;
+    size_t whole = (get_u16(p + 2) + 1u) * 4;
+    if (whole > *size)
+        return false;
+
+    size_t padding = 0;
+    if (p[0] & 0x20) {
+        /* The last octet counts the padding, a multiple of four (RFC 3550 6.4.1). */
+        padding = p[whole - 1];
+        if (padding == 0 || padding % 4 != 0 || padding > whole - HEADER_SIZE)
+            return false;
+    }
+    *out = (struct rtcp_packet){
+        .type = p[1],
+        .count = p[0] & 0x1f,
+        .body = p + HEADER_SIZE,
+        .body_size = whole - HEADER_SIZE - padding,
+    };
+    *data += whole;
+    *size -= whole;
+    return true;
+}
+
+bool rtcp_read_sender_info(const struct rtcp_packet *p, struct rtcp_sender_info *out)
+{
+    if (p->type != RTCP_SR || p->body_size < SENDER_INFO_SIZE)
+        return false;
+    *out = (struct rtcp_sender_info){
+        .ssrc = get_u32(p->body),
+        .ntp = get_u64(p->body + 4),
+        .rtp_timestamp = get_u32(p->body + 12),
+        .packets = get_u32(p->body + 16),
+        .octets = get_u32(p->body + 20),
+    };
+    return true;
+}
+
+static int32_t sign_extend_24(uint32_t v)
+{
+    return v & 0x800000 ? (int32_t)v - 0x1000000 : (int32_t)v;
+}
+
+bool rtcp_read_block(const struct rtcp_packet *p, unsigned i, struct rtcp_report_block *out)
+{
+    if ((p->type != RTCP_SR && p->type != RTCP_RR) || i >= p->count)
+        return false;
+    size_t at = (p->type == RTCP_SR ? SENDER_INFO_SIZE : 4) + i * (size_t)BLOCK_SIZE;
+    if (p->body_size < at + BLOCK_SIZE)
+        return false;
+    const uint8_t *b = p->body + at;
+    *out = (struct rtcp_report_block){
+        .ssrc = get_u32(b),
+        .fraction_lost = b[4],
+        .cumulative_lost = sign_extend_24(get_u24(b + 5)),
+        .extended_highest_seq = get_u32(b + 8),
+        .jitter = get_u32(b + 12),
+        .last_sr = get_u32(b + 16),
+        .delay_since_last_sr = get_u32(b + 20),
+    };
+    return true;
+}
+
+bool rtcp_read_feedback(const struct rtcp_packet *p, struct rtcp_feedback *out)
+{
+    if ((p->type != RTCP_RTPFB && p->type != RTCP_PSFB) || p->body_size < FEEDBACK_SIZE)
+        return false;
+    *out = (struct rtcp_feedback){
+        .sender_ssrc = get_u32(p->body),
+        .media_ssrc = get_u32(p->body + 4),
+        .fci = p->body + FEEDBACK_SIZE,
+        .fci_size = p->body_size - FEEDBACK_SIZE,
+    };
+    return true;
+}
+
+size_t rtcp_read_nack(const struct rtcp_feedback *f, uint16_t *seqs, size_t max)
+{
+    size_t n = 0;
+    for (size_t at = 0; at + 4 <= f->fci_size; at += 4) {
+        uint16_t pid = get_u16(f->fci + at);
+        /* Bit 0 of the mask stands for PID + 1, so PID itself goes in below it. */
+        uint32_t mask = (uint32_t)get_u16(f->fci + at + 2) << 1 | 1;
+        for (unsigned bit = 0; bit <= 16; bit++) {
+            if (!(mask >> bit & 1))
+                continue;
+            if (n == max)
+                return n;
+            seqs[n++] = (uint16_t)(pid + bit);
+        }
+    }
+    return n;
+}
+
+bool rtcp_read_fir(const struct rtcp_feedback *f, unsigned i, uint32_t *ssrc, uint8_t *seq)
+{
+    if (i >= f->fci_size / FIR_ENTRY_SIZE)
+        return false;
+    const uint8_t *entry = f->fci + i * (size_t)FIR_ENTRY_SIZE;
+    *ssrc = get_u32(entry);
+    *seq = entry[4];
+    return true;
+}
+
+bool rtcp_read_remb(const struct rtcp_feedback *f, uint64_t *bitrate_bps)
+{
+    if (f->fci_size < 8 || memcmp(f->fci, "REMB", 4) != 0)
+        return false;
+    if (f->fci_size < 8 + f->fci[4] * 4u)
+        return false;
+    unsigned exponent = f->fci[5] >> 2;
+    uint64_t mantissa = get_u24(f->fci + 5) & 0x3ffff;
+    *bitrate_bps = mantissa > UINT64_MAX >> exponent ? UINT64_MAX : mantissa << exponent;
+    return true;
+}
+
+bool rtcp_read_bye(const struct rtcp_packet *p, unsigned i, uint32_t *ssrc)
+{
+    if (p->type != RTCP_BYE || i >= p->count || p->body_size < (i + 1) * (size_t)4)
+        return false;
+    *ssrc = get_u32(p->body + i * (size_t)4);
+    return true;
+}
+
+/* Writes the header of a packet of `size` bytes; false if there is no room for it. */
+static bool begin(uint8_t *out, size_t room, unsigned count, enum rtcp_type type, size_t size)
+{
+    assert(count <= COUNT_MAX && size % 4 == 0 && size / 4 - 1 <= UINT16_MAX);
+    if (size > room)
+        return false;
+    out[0] = (uint8_t)(0x80 | count);
+    out[1] = (uint8_t)type;
+    put_u16(out + 2, (uint16_t)(size / 4 - 1));
+    return true;
+}
+
+size_t rtcp_write_sr(uint8_t *out, size_t room, const struct rtcp_sender_info *info)
+{
+    size_t size = HEADER_SIZE + SENDER_INFO_SIZE;
+    if (!begin(out, room, 0, RTCP_SR, size))
+        return 0;
+    put_u32(out + 4, info->ssrc);
+    put_u64(out + 8, info->ntp);
+    put_u32(out + 16, info->rtp_timestamp);
+    put_u32(out + 20, info->packets);
+    put_u32(out + 24, info->octets);
+    return size;
+}
+
+static void write_block(uint8_t *out, const struct rtcp_report_block *b)
+{
+    put_u32(out, b->ssrc);
+    out[4] = b->fraction_lost;
+    put_u24(out + 5, (uint32_t)b->cumulative_lost & 0xffffff);
+    put_u32(out + 8, b->extended_highest_seq);
+    put_u32(out + 12, b->jitter);
+    put_u32(out + 16, b->last_sr);
+    put_u32(out + 20, b->delay_since_last_sr);
+}
+
+size_t rtcp_write_rr(uint8_t *out, size_t room, uint32_t sender_ssrc,
+                     const struct rtcp_report_block *blocks, unsigned n)
+{
+    size_t size = HEADER_SIZE + 4 + n * (size_t)BLOCK_SIZE;
+    if (!begin(out, room, n, RTCP_RR, size))
+        return 0;
+    put_u32(out + 4, sender_ssrc);
+    for (unsigned i = 0; i < n; i++)
+        write_block(out + 8 + i * (size_t)BLOCK_SIZE, &blocks[i]);
+    return size;
+}
+
+size_t rtcp_write_cname(uint8_t *out, size_t room, uint32_t ssrc, const char *cname)
+{
+    size_t length = strlen(cname);
+    assert(length <= CNAME_MAX);
+    /* The item list ends with at least one zero octet, then up to a word (RFC 3550 6.5). */
+    size_t used = HEADER_SIZE + 4 + 2 + length;
+    size_t size = (used + 4) & ~(size_t)3;
+    if (!begin(out, room, 1, RTCP_SDES, size))
+        return 0;
+    put_u32(out + 4, ssrc);
+    out[8] = SDES_CNAME;
+    out[9] = (uint8_t)length;
+    memcpy(out + 10, cname, length);
+    memset(out + used, 0, size - used);
+    return size;
+}
+
+size_t rtcp_write_bye(uint8_t *out, size_t room, const uint32_t *ssrcs, unsigned n)
+{
+    size_t size = HEADER_SIZE + n * (size_t)4;
+    if (!begin(out, room, n, RTCP_BYE, size))
+        return 0;
+    for (unsigned i = 0; i < n; i++)
+        put_u32(out + HEADER_SIZE + i * (size_t)4, ssrcs[i]);
+    return size;
+}
+
+size_t rtcp_write_pli(uint8_t *out, size_t room, uint32_t sender_ssrc, uint32_t media_ssrc)
+{
+    size_t size = HEADER_SIZE + FEEDBACK_SIZE;
+    if (!begin(out, room, RTCP_PLI, RTCP_PSFB, size))
+        return 0;
+    put_u32(out + 4, sender_ssrc);
+    put_u32(out + 8, media_ssrc);
+    return size;
+}
+
+size_t rtcp_write_fir(uint8_t *out, size_t room, uint32_t sender_ssrc, uint32_t media_ssrc,
+                      uint8_t seq)
+{
+    size_t size = HEADER_SIZE + FEEDBACK_SIZE + FIR_ENTRY_SIZE;
+    if (!begin(out, room, RTCP_FIR, RTCP_PSFB, size))
+        return 0;
+    put_u32(out + 4, sender_ssrc);
+    put_u32(out + 8, 0); /* RFC 5104 4.3.1.2: the entry names the media, not the header */
+    put_u32(out + 12, media_ssrc);
+    put_u32(out + 16, (uint32_t)seq << 24);
+    return size;
+}
+
+size_t rtcp_write_nack(uint8_t *out, size_t room, uint32_t sender_ssrc, uint32_t media_ssrc,
+                       const uint16_t *seqs, size_t n)
+{
+    size_t size = HEADER_SIZE + FEEDBACK_SIZE;
+    for (size_t i = 0; i < n; size += 4) {
+        uint16_t pid = seqs[i++], mask = 0;
+        for (; i < n; i++) {
+            uint16_t step = (uint16_t)(seqs[i] - pid);
+            if (step > 16)
+                break;
+            if (step > 0)
+                mask |= (uint16_t)(1u << (step - 1));
+        }
+        if (size + 4 > room)
+            return 0;
+        put_u16(out + size, pid);
+        put_u16(out + size + 2, mask);
+    }
+    if (n == 0 || !begin(out, room, RTCP_NACK, RTCP_RTPFB, size))
+        return 0;
+    put_u32(out + 4, sender_ssrc);
+    put_u32(out + 8, media_ssrc);
+    return size;
+}
+
+uint64_t rtcp_ntp_from_unix_us(int64_t unix_us)
+{
+    uint64_t us = (uint64_t)unix_us + NTP_UNIX_SECONDS * UINT64_C(1000000);
+    uint64_t seconds = us / 1000000; /* era 0 ends in 2036: only the low 32 bits go out */
+    return seconds << 32 | (us % 1000000 << 32) / 1000000;
+}

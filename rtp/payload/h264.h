@@ -11,7 +11,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum h264_nal { H264_SLICE = 1, H264_IDR = 5, H264_SEI = 6, H264_SPS = 7, H264_PPS = 8, H264_AUD = 9 };
+enum h264_nal {
+    H264_SLICE = 1,
+    H264_IDR = 5,
+    H264_SEI = 6,
+    H264_SPS = 7,
+    H264_PPS = 8,
+    H264_AUD = 9
+};
 
 struct h264_nal_unit {
     const uint8_t *data; /* first byte is the NAL header */
@@ -28,7 +35,8 @@ bool h264_find_profile(struct h264_profile *out, const uint8_t *access_unit, siz
 bool h264_is_keyframe(const uint8_t *access_unit, size_t size); /* holds an IDR slice */
 
 /* 0; -EBADMSG if there is no NAL unit; -ENOSPC if data or packets do not suffice (nothing is then
- * to be sent). AUD, end-of-sequence and filler NAL units are left out. */
+ * to be sent). AUD, end-of-sequence and filler NAL units are left out, and so are types that have
+ * no RTP form (0, 24-31). `max_payload` is 3-65535. */
 int h264_packetize(struct packetize *out, const uint8_t *access_unit, size_t size,
                    size_t max_payload);
 
@@ -39,6 +47,7 @@ struct h264_assembler {
     size_t capacity;
     size_t size;
     bool in_fragment;
+    uint8_t fragment_type; /* its NAL type, while in_fragment */
     bool broken;
 };
 
@@ -46,5 +55,6 @@ void h264_assemble_begin(struct h264_assembler *a, uint8_t *data, size_t capacit
 void h264_assemble(struct h264_assembler *a, const uint8_t *payload, size_t size);
 bool h264_assemble_end(struct h264_assembler *a); /* true if data[0..size) is a whole access unit */
 
-/* Does this RTP payload start a keyframe (IDR or SPS, also inside STAP-A or at the start of FU-A)? */
+/* Does this RTP payload start a keyframe (IDR or SPS, also inside STAP-A or at the start of FU-A)?
+ */
 bool h264_payload_starts_keyframe(const uint8_t *payload, size_t size);

@@ -1,0 +1,99 @@
+#include "rtp/control/nack.h"
+
+#include <string.h>
+
+void nack_init(struct nack *n)
+{
+    *n = (struct nack){.rtt_us = NACK_RTT_DEFAULT_US};
+}
+
+void nack_set_rtt(struct nack *n, int64_t rtt_us)
+{
+    n->rtt_us = rtt_us > NACK_RTT_MIN_US ? rtt_us : NACK_RTT_MIN_US;
+}
+
+static void remove_entry(struct nack *n, unsigned i)
+{
+    n->count--;
+    memmove(&n->entry[i], &n->entry[i + 1], (n->count - i) * sizeof(n->entry[0]));
+}
+
+static void on_old(struct nack *n, uint16_t seq)
+{
+    for (unsigned i = 0; i < n->count; i++) {
+        if (n->entry[i].seq == seq) {
+            remove_entry(n, i);
+            n->recovered++;
+            return;
+        }
+    }
+}
+
+static void on_jump(struct nack *n, uint16_t seq)
+{
+    n->lost += n->count;
+    n->count = 0;
+    n->jumps++;
+    n->highest_seq = seq;
+}
+
+static void on_gap(struct nack *n, uint16_t first, uint16_t end, int64_t now_us)
+{
+    for (uint16_t seq = first; seq != end; seq++) {
+        if (n->count == NACK_MAX) {
+            remove_entry(n, 0);
+            n->lost++;
+        }
+        n->entry[n->count++] = (struct nack_entry){.next_us = now_us + NACK_REORDER_US, .seq = seq};
+        n->missing++;
+    }
+}
+
+void nack_on_packet(struct nack *n, uint16_t seq, int64_t now_us)
+{
+    if (!n->any) {
+        n->any = true;
+        n->highest_seq = seq;
+        return;
+    }
+    int16_t ahead = (int16_t)(seq - n->highest_seq);
+    if (ahead > NACK_MAX + 1 || ahead < -NACK_MAX) {
+        on_jump(n, seq);
+    } else if (ahead <= 0) {
+        on_old(n, seq);
+    } else {
+        on_gap(n, (uint16_t)(n->highest_seq + 1), seq, now_us);
+        n->highest_seq = seq;
+    }
+}
+
+size_t nack_next(struct nack *n, uint16_t *seqs, size_t max, int64_t now_us)
+{
+    size_t found = 0;
+    for (unsigned i = 0; i < n->count && found < max;) {
+        struct nack_entry *e = &n->entry[i];
+        if (now_us >= e->next_us && e->tries == NACK_TRIES) {
+            remove_entry(n, i);
+            n->lost++;
+            continue;
+        }
+        if (now_us >= e->next_us) {
+            e->tries++;
+            e->next_us = now_us + n->rtt_us;
+            seqs[found++] = e->seq;
+        }
+        i++;
+    }
+    n->asked += found;
+    return found;
+}
+
+int64_t nack_next_timeout(const struct nack *n)
+{
+    int64_t first = INT64_MAX;
+    for (unsigned i = 0; i < n->count; i++) {
+        if (n->entry[i].next_us < first)
+            first = n->entry[i].next_us;
+    }
+    return first;
+}

@@ -68,7 +68,8 @@ struct capture_ops {
     int (*open)(void *priv, const struct capture_config *config, struct capture_info *info,
                 char *error, size_t error_size);
     /* Capture thread: delivers pictures into the sink until capture_sink_wait says stop or the
-     * source ends. 0 when told to stop, -errno with a sentence in `error` when it ended by itself. */
+     * source ends. 0 when told to stop, -errno with a sentence in `error` when it ended by itself.
+     */
     int (*run)(void *priv, struct capture_sink *sink, char *error, size_t error_size);
     void (*close)(void *priv); /* after run returned; priv may be half open */
 };
@@ -80,10 +81,13 @@ enum capture_wake {
     CAPTURE_WAKE_STOP,
 };
 
-/* Waits until `deadline_us` (CLOCK_MONOTONIC; INT64_MAX = none), `fd` (-1 = none), a poke or a stop. */
+int64_t capture_now_us(void); /* CLOCK_MONOTONIC */
+/* Waits until `deadline_us` (CLOCK_MONOTONIC; INT64_MAX = none), `fd` (-1 = none) is readable, a
+ * poke or a stop. A poke is told once, a stop every time. */
 enum capture_wake capture_sink_wait(struct capture_sink *sink, int fd, int64_t deadline_us);
-/* A writable BGRA picture of this size, or NULL when the consumer holds too many or memory is out.
- * Exactly one of publish and cancel follows. */
+/* A writable BGRA picture of this even size, or NULL when the consumer holds too many or memory is
+ * out. Its old pixels are anything; rows are 64-byte aligned and 64 bytes past any row may be read.
+ * The caller sets captured_us and repeat. Exactly one of publish and cancel follows. */
 struct picture *capture_sink_begin(struct capture_sink *sink, int width, int height);
 void capture_sink_publish(struct capture_sink *sink, struct picture *p);
 void capture_sink_cancel(struct capture_sink *sink, struct picture *p);

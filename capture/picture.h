@@ -24,6 +24,6 @@ struct picture {
     uint8_t *plane[3];
     ptrdiff_t stride[3]; /* bytes */
 
-    int64_t captured_us; /* CLOCK_MONOTONIC, when the pixels were grabbed */
-    bool repeat;         /* the same pixels as the picture published before this one */
+    int64_t captured_us; /* CLOCK_MONOTONIC, when the pixels were so; rises with every picture */
+    bool repeat;         /* the same pixels as the picture its reader was handed before */
 };

@@ -1,0 +1,339 @@
+#include "capture/capture.h"
+#include "capture/capture_backends.h"
+#include "capture/slots.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+/* One WRITING, one READY, one IN_USE: the producer never waits (slots.h). */
+#define N_SLOTS 3
+/* Rows start at multiples of this and as many bytes follow the last row, so that a reader of whole
+ * vectors may pass the end of any row. */
+#define ALIGN 64
+
+struct buffer {
+    struct picture picture;
+    uint8_t *memory; /* owned; replaced only while the slot is WRITING */
+    size_t size;
+    uint64_t content; /* which change of the source these pixels show */
+};
+
+struct capture_sink {
+    struct slots slots;
+    struct buffer buffer[N_SLOTS]; /* each belongs to who holds its slot */
+    uint64_t content;              /* capture thread only: changes published so far */
+    int wake_fd;                   /* owned; immutable after open */
+
+    /* any thread: set before wake_fd is written and read after it, which orders them */
+    atomic_bool stop, poke;
+    _Atomic uint64_t repeats;
+};
+
+struct capture {
+    /* immutable after open */
+    const struct capture_ops *ops;
+    void *priv; /* owned; capture thread only while it runs */
+    struct capture_info info;
+
+    struct capture_sink sink;
+    uint64_t taken_content; /* consumer thread only */
+    pthread_t thread;
+    bool started, joined; /* thread that starts and stops */
+
+    char reason[256];
+    atomic_bool ended; /* released after `reason` was written */
+};
+
+static const struct capture_ops *const backends[] = {
+    &capture_pattern_ops,
+#ifdef AMPHI_X11
+    &capture_x11_ops,
+#endif
+};
+
+int64_t capture_now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* --- the sink: what a backend sees --- */
+
+static int sink_init(struct capture_sink *sink)
+{
+    int r = slots_init(&sink->slots, N_SLOTS);
+    if (r < 0)
+        return r;
+    sink->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (sink->wake_fd < 0) {
+        r = -errno;
+        slots_finish(&sink->slots);
+        return r;
+    }
+    return 0;
+}
+
+static void sink_finish(struct capture_sink *sink)
+{
+    close(sink->wake_fd);
+    for (int i = 0; i < N_SLOTS; i++)
+        free(sink->buffer[i].memory);
+    slots_finish(&sink->slots);
+}
+
+static void sink_wake(struct capture_sink *sink)
+{
+    uint64_t one = 1;
+    ssize_t n = write(sink->wake_fd, &one, sizeof(one));
+    assert(n == sizeof(one) || errno == EAGAIN); /* EAGAIN: it is awake since 2^64 writes */
+}
+
+/* True if `fd` (or the deadline, or a poke or stop) may be due; the caller looks which. */
+static bool sink_poll(struct capture_sink *sink, int fd, int64_t deadline_us)
+{
+    struct pollfd fds[2] = {{.fd = sink->wake_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+    int64_t left_us = deadline_us == INT64_MAX ? 0 : deadline_us - capture_now_us();
+    if (left_us < 0)
+        left_us = 0;
+    struct timespec left = {.tv_sec = (time_t)(left_us / 1000000),
+                            .tv_nsec = (long)(left_us % 1000000) * 1000};
+    if (ppoll(fds, 2, deadline_us == INT64_MAX ? NULL : &left, NULL) <= 0)
+        return false;
+    if (fds[0].revents) {
+        uint64_t count;
+        ssize_t n = read(sink->wake_fd, &count, sizeof(count));
+        assert(n == sizeof(count) || errno == EAGAIN);
+    }
+    return fds[1].revents != 0; /* an error or hang-up too: the backend's read will tell */
+}
+
+enum capture_wake capture_sink_wait(struct capture_sink *sink, int fd, int64_t deadline_us)
+{
+    for (;;) {
+        bool fd_ready = sink_poll(sink, fd, deadline_us);
+        if (atomic_load(&sink->stop))
+            return CAPTURE_WAKE_STOP;
+        if (atomic_exchange(&sink->poke, false))
+            return CAPTURE_WAKE_POKE; /* a descriptor stays readable and comes next time */
+        if (fd_ready)
+            return CAPTURE_WAKE_FD;
+        if (deadline_us != INT64_MAX && capture_now_us() >= deadline_us)
+            return CAPTURE_WAKE_TIMEOUT;
+    }
+}
+
+static bool reserve(struct buffer *b, size_t size)
+{
+    if (size <= b->size)
+        return true;
+    free(b->memory);
+    b->size = 0;
+    b->memory = aligned_alloc(ALIGN, size);
+    if (!b->memory)
+        return false;
+    memset(b->memory, 0, size); /* the padding is read, if not looked at */
+    b->size = size;
+    return true;
+}
+
+struct picture *capture_sink_begin(struct capture_sink *sink, int width, int height)
+{
+    assert(width >= 2 && width <= PICTURE_MAX_WIDTH && width % 2 == 0);
+    assert(height >= 2 && height <= PICTURE_MAX_HEIGHT && height % 2 == 0);
+    int slot = slots_begin_write(&sink->slots);
+    if (slot < 0)
+        return NULL;
+    struct buffer *b = &sink->buffer[slot];
+    size_t stride = ((size_t)width * 4 + ALIGN - 1) / ALIGN * ALIGN;
+    if (!reserve(b, stride * (size_t)height + ALIGN)) {
+        slots_cancel(&sink->slots, slot);
+        return NULL;
+    }
+    b->picture = (struct picture){
+        .format = PICTURE_BGRA,
+        .width = width,
+        .height = height,
+        .plane = {b->memory},
+        .stride = {(ptrdiff_t)stride},
+    };
+    return &b->picture;
+}
+
+static int slot_of(const struct capture_sink *sink, const struct picture *p)
+{
+    int slot = 0;
+    while (slot < N_SLOTS && p != &sink->buffer[slot].picture)
+        slot++;
+    assert(slot < N_SLOTS);
+    return slot;
+}
+
+void capture_sink_publish(struct capture_sink *sink, struct picture *p)
+{
+    int slot = slot_of(sink, p);
+    assert(!p->repeat || sink->content > 0); /* there is nothing to repeat before the first */
+    bool repeat = p->repeat;
+    if (!repeat)
+        sink->content++;
+    sink->buffer[slot].content = sink->content;
+    slots_publish(&sink->slots, slot); /* from here the picture is not ours */
+    if (repeat)
+        atomic_fetch_add_explicit(&sink->repeats, 1, memory_order_release);
+}
+
+void capture_sink_cancel(struct capture_sink *sink, struct picture *p)
+{
+    slots_cancel(&sink->slots, slot_of(sink, p));
+}
+
+/* --- opening and the thread --- */
+
+static int refuse(char *error, size_t error_size, int code, const char *sentence)
+{
+    snprintf(error, error_size, "%s", sentence);
+    return code;
+}
+
+int capture_open_ops(struct capture **out, const struct capture_ops *ops,
+                     const struct capture_config *config, char *error, size_t error_size)
+{
+    if (config->fps < 1 || config->fps > 120)
+        return refuse(error, error_size, -EINVAL, "frames per second must be 1 to 120");
+    struct capture *c = calloc(1, sizeof(*c));
+    if (!c)
+        return refuse(error, error_size, -ENOMEM, "out of memory");
+    int r = sink_init(&c->sink);
+    if (r < 0) {
+        free(c);
+        return refuse(error, error_size, r, "cannot make what wakes a capture thread");
+    }
+    c->ops = ops;
+    c->priv = calloc(1, ops->priv_size);
+    r = c->priv ? ops->open(c->priv, config, &c->info, error, error_size)
+                : refuse(error, error_size, -ENOMEM, "out of memory");
+    if (r < 0) {
+        capture_close(c);
+        return r;
+    }
+    *out = c;
+    return 0;
+}
+
+int capture_open(struct capture **out, const struct capture_config *config, char *error,
+                 size_t error_size)
+{
+    for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
+        if (strcmp(backends[i]->kind, config->kind) == 0)
+            return capture_open_ops(out, backends[i], config, error, error_size);
+    }
+#ifndef AMPHI_X11
+    if (strcmp(config->kind, "screen") == 0)
+        return refuse(error, error_size, -ENOTSUP,
+                      "this build has no source \"screen\": the XCB libraries were missing");
+#endif
+    snprintf(error, error_size, "unknown source \"%s\": use screen or pattern", config->kind);
+    return -EINVAL;
+}
+
+static void *capture_thread(void *arg)
+{
+    struct capture *c = arg;
+    int r = c->ops->run(c->priv, &c->sink, c->reason, sizeof(c->reason));
+    if (r < 0) {
+        if (c->reason[0] == '\0')
+            snprintf(c->reason, sizeof(c->reason), "the source ended: %s", strerror(-r));
+        atomic_store_explicit(&c->ended, true, memory_order_release);
+    }
+    slots_close(&c->sink.slots);
+    return NULL;
+}
+
+int capture_start(struct capture *c)
+{
+    assert(!c->started);
+    /* Signals are for the main thread; above all a SIGPIPE from a display that went away. */
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int r = pthread_create(&c->thread, NULL, capture_thread, c);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (r != 0)
+        return -r;
+    pthread_setname_np(c->thread, "capture");
+    c->started = true;
+    return 0;
+}
+
+void capture_info(const struct capture *c, struct capture_info *out)
+{
+    *out = c->info;
+}
+
+const struct picture *capture_take(struct capture *c)
+{
+    int slot = slots_take(&c->sink.slots);
+    if (slot < 0)
+        return NULL;
+    /* A repeat may have superseded the change it repeats: for the consumer it is that change. */
+    struct buffer *b = &c->sink.buffer[slot];
+    b->picture.repeat = b->content == c->taken_content;
+    c->taken_content = b->content;
+    return &b->picture;
+}
+
+void capture_release(struct capture *c, const struct picture *p)
+{
+    slots_release(&c->sink.slots, slot_of(&c->sink, p));
+}
+
+void capture_poke(struct capture *c)
+{
+    if (!atomic_exchange(&c->sink.poke, true))
+        sink_wake(&c->sink);
+}
+
+void capture_stats(struct capture *c, struct capture_stats *out)
+{
+    /* Repeats are counted after their publication and read before it: never more than captured. */
+    out->repeats = atomic_load_explicit(&c->sink.repeats, memory_order_acquire);
+    slots_counts(&c->sink.slots, &out->captured, &out->superseded);
+}
+
+const char *capture_end_reason(const struct capture *c)
+{
+    return atomic_load_explicit(&c->ended, memory_order_acquire) ? c->reason : NULL;
+}
+
+void capture_stop(struct capture *c)
+{
+    atomic_store(&c->sink.stop, true);
+    sink_wake(&c->sink);
+    slots_close(&c->sink.slots);
+    if (c->started && !c->joined) {
+        pthread_join(c->thread, NULL);
+        c->joined = true;
+    }
+}
+
+void capture_close(struct capture *c)
+{
+    if (!c)
+        return;
+    capture_stop(c);
+    if (c->priv)
+        c->ops->close(c->priv);
+    free(c->priv);
+    sink_finish(&c->sink);
+    free(c);
+}

@@ -1,0 +1,15 @@
+/* capture_backends.h - the backends that are built in, and the way to open one that is not.
+ *
+ * Only capture.c and tests include this. A new backend is one capture_NAME.c with one
+ * `const struct capture_ops`, declared here and listed in capture.c.
+ */
+#pragma once
+
+#include "capture/capture.h"
+
+extern const struct capture_ops capture_pattern_ops;
+extern const struct capture_ops capture_x11_ops; /* only with AMPHI_X11 */
+
+/* capture_open with a backend at hand; config->kind is not looked at. */
+int capture_open_ops(struct capture **out, const struct capture_ops *ops,
+                     const struct capture_config *config, char *error, size_t error_size);

@@ -1,0 +1,369 @@
+/* AmphiClient: the viewer side of the amphi.v1 signaling protocol, for this page and for programs.
+ *
+ *   const client = new AmphiClient();
+ *   client.addEventListener('offer', ({ detail }) => answer(detail.sdp, detail.peerId));
+ *   client.connect('wss://example.org/ws', 'SWIFT-OTTER-042');
+ *
+ * It owns one WebSocket at a time, joins, answers pings, follows redirects and comes back by itself
+ * until close(). It knows nothing of media: a lost socket says nothing about pictures that flow.
+ *
+ *   idle -> connecting -> joining -> joined -> (lost) waiting -> connecting ...
+ *                           |  ^
+ *                           v  | joinWith(password)
+ *                         password
+ *
+ * Events (CustomEvent, the message or the fields below in `detail`):
+ *   state    {state, reason: {code, text}|null, attempt, retryAt}   every move of the machine above
+ *   joined   the message; peerId, iceServers and protocol are also properties
+ *   streams  {streams}: the checked list, also the property `streams`
+ *   offer    {sdp, peerId}          ice      {candidate, peerId}
+ *   sharer   {live, type}           password {error}
+ *   error    {code, error}          message  any other type
+ * Times are milliseconds of `now` (performance.now by default). */
+
+import { Backoff } from './backoff.js';
+
+export const SUBPROTOCOL = 'amphi.v1';
+export const CLIENT_NAME = 'amphi-web/1';
+
+const OPEN_TIMEOUT = 8000;
+const JOIN_TIMEOUT = 8000;
+const PING_INTERVAL = 10000;
+const SILENCE_LIMIT = 25000;
+const PROBE_LIMIT = 3000;
+const STABLE_AFTER = 5000;
+const ERROR_CLOSES_WITHIN = 2000; // an error this fresh is why the socket closed
+const MAX_REDIRECTS = 5;
+const MAX_STREAMS = 8;
+
+/* Errors that end the join, and how long to wait before asking again. The room may start later. */
+const ROOM_RETRY = new Map([
+  ['room-not-found', 5000],
+  ['room-full', 10000],
+]);
+
+const OPEN = 1; // WebSocket.OPEN, also for fakes that do not carry the constants
+
+const number = (value) => (Number.isFinite(value) && value > 0 ? value : 0);
+const text = (value) => (typeof value === 'string' ? value : '');
+
+/* The streams-info list as the page may rely on it. */
+function checkStreams(list) {
+  if (!Array.isArray(list)) {
+    return [];
+  }
+  return list
+    .filter((s) => s && typeof s === 'object' && typeof s.trackId === 'string' && s.trackId)
+    .slice(0, MAX_STREAMS)
+    .map((s) => ({
+      trackId: s.trackId,
+      windowName: text(s.windowName),
+      appName: text(s.appName),
+      isFocused: s.isFocused === true,
+      width: number(s.width),
+      height: number(s.height),
+      codec: text(s.codec),
+      layers: s.layers ?? null,
+      paused: s.paused === true,
+    }));
+}
+
+/* A redirect's target as a WebSocket URL, or null when it cannot be one. */
+export function socketUrl(target, base) {
+  try {
+    const url = new URL(target, base);
+    url.protocol = url.protocol.replace(/^http/, 'ws');
+    return /^wss?:$/.test(url.protocol) ? url.href : null;
+  } catch {
+    return null;
+  }
+}
+
+export class AmphiClient extends EventTarget {
+  #WebSocket;
+  #now;
+  #random;
+  #backoff;
+  #socket = null;
+  #timer = null; // the one deadline of the current state
+  #heartbeat = null;
+  #probe = null;
+  #home = '';
+  #url = '';
+  #password = '';
+  #redirects = 0;
+  #joinedAt = null;
+  #heardAt = 0;
+  #ponged = false;
+  #lastError = null;
+
+  constructor({
+    WebSocket = globalThis.WebSocket,
+    now = () => performance.now(),
+    random = Math.random,
+    backoff = new Backoff({ random }),
+  } = {}) {
+    super();
+    this.#WebSocket = WebSocket;
+    this.#now = now;
+    this.#random = random;
+    this.#backoff = backoff;
+    this.state = 'idle';
+    this.reason = null;
+    this.retryAt = null;
+    this.room = '';
+    this.peerId = '';
+    this.protocol = 0;
+    this.iceServers = [];
+    this.streams = [];
+  }
+
+  get attempt() {
+    return this.#backoff.attempt;
+  }
+
+  connect(url, room, { password = '' } = {}) {
+    this.#home = this.#url = url;
+    this.room = room;
+    this.#password = password;
+    this.#open();
+  }
+
+  /* Answers 'password'. The password is kept in memory for the reconnects of this page. */
+  joinWith(password) {
+    this.#password = password;
+    if (this.state === 'password') {
+      this.#join();
+    }
+  }
+
+  /* Ends a waiting time early: the network is back, or the person looks at the page again. */
+  retryNow() {
+    if (this.state === 'waiting') {
+      this.#open();
+    }
+  }
+
+  /* A fresh socket, and so a fresh peer connection, at once. How often is the caller's care. */
+  rejoin() {
+    if (this.state !== 'idle' && this.state !== 'closed') {
+      this.#open();
+    }
+  }
+
+  /* Asks whether a socket that claims to be open still is; a dead one is replaced after 3 s. */
+  probe() {
+    if (this.state !== 'joined' || !this.#ponged || this.#probe) {
+      return;
+    }
+    const asked = this.#now();
+    this.send({ type: 'ping', t: Math.round(asked) });
+    this.#probe = setTimeout(() => {
+      this.#probe = null;
+      if (this.#heardAt < asked) {
+        this.#lost({ code: 'silent', text: '' });
+      }
+    }, PROBE_LIMIT);
+  }
+
+  send(message) {
+    if (this.#socket?.readyState !== OPEN) {
+      return false;
+    }
+    this.#socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  close() {
+    this.#drop();
+    this.#enter('closed');
+  }
+
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  #enter(state, { reason = null, retryAt = null } = {}) {
+    this.state = state;
+    this.reason = reason;
+    this.retryAt = retryAt;
+    this.#emit('state', { state, reason, retryAt, attempt: this.attempt });
+  }
+
+  #deadline(ms, action) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(action, ms);
+  }
+
+  #drop() {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#heartbeat);
+    clearTimeout(this.#probe);
+    this.#probe = null;
+    const socket = this.#socket;
+    this.#socket = null; // from here on its late events are ignored
+    if (socket) {
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.close();
+    }
+  }
+
+  #open() {
+    this.#drop();
+    this.#joinedAt = null;
+    this.#ponged = false;
+    this.#lastError = null;
+    this.#enter('connecting');
+    let socket;
+    try {
+      socket = new this.#WebSocket(this.#url, SUBPROTOCOL);
+    } catch (error) {
+      this.#lost({ code: 'unreachable', text: error.message });
+      return;
+    }
+    this.#socket = socket;
+    this.#deadline(OPEN_TIMEOUT, () => this.#lost({ code: 'unreachable', text: '' }));
+    socket.onopen = () => this.#join();
+    socket.onmessage = (event) => this.#receive(event.data);
+    socket.onclose = () => {
+      const code = this.state === 'connecting' ? 'unreachable' : 'lost';
+      const said = this.#lastError && this.#now() - this.#lastError.at < ERROR_CLOSES_WITHIN;
+      this.#lost(said ? this.#lastError.reason : { code, text: '' });
+    };
+  }
+
+  #join() {
+    this.#enter('joining');
+    const message = { type: 'join', role: 'viewer', room: this.room, client: CLIENT_NAME };
+    if (this.#password) {
+      message.password = this.#password;
+    }
+    this.send(message);
+    this.#deadline(JOIN_TIMEOUT, () => this.#lost({ code: 'silent', text: '' }));
+  }
+
+  #lost(reason) {
+    if (this.#joinedAt !== null && this.#now() - this.#joinedAt >= STABLE_AFTER) {
+      this.#backoff.reset();
+    }
+    if (this.#joinedAt === null) {
+      this.#url = this.#home; // a redirect that leads nowhere is forgotten
+    }
+    this.#drop();
+    const slow = ROOM_RETRY.get(reason.code);
+    const delay = slow ? slow * (0.9 + 0.2 * this.#random()) : this.#backoff.next();
+    this.#enter('waiting', { reason, retryAt: this.#now() + delay });
+    this.#deadline(delay, () => this.#open());
+  }
+
+  #receive(data) {
+    this.#heardAt = this.#now();
+    let message = null;
+    try {
+      message = JSON.parse(data);
+    } catch {
+      // handled with everything else that is not an object with a type
+    }
+    if (typeof message?.type !== 'string') {
+      this.#emit('error', { code: 'bad-json', error: 'the server sent something that is not a message' });
+      return;
+    }
+    this.#dispatch(message);
+  }
+
+  #dispatch(message) {
+    switch (message.type) {
+      case 'joined':
+        this.#onJoined(message);
+        break;
+      case 'streams-info':
+        this.streams = checkStreams(message.streams);
+        this.#emit('streams', { streams: this.streams });
+        break;
+      case 'offer':
+      case 'ice':
+        this.#emit(message.type, message);
+        break;
+      case 'sharer-started':
+      case 'sharer-ready':
+      case 'sharer-stopped':
+        this.#emit('sharer', { live: message.type !== 'sharer-stopped', type: message.type });
+        break;
+      case 'password-required':
+      case 'password-invalid':
+        this.#onPassword(message);
+        break;
+      case 'error':
+        this.#onError({ code: text(message.code) || 'internal', error: text(message.error) });
+        break;
+      case 'redirect':
+        this.#onRedirect(message.url);
+        break;
+      case 'ping':
+        this.send({ type: 'pong', t: message.t });
+        break;
+      case 'pong':
+        this.#ponged = true;
+        break;
+      default:
+        this.#emit('message', message);
+    }
+  }
+
+  #onJoined(message) {
+    clearTimeout(this.#timer);
+    this.#redirects = 0;
+    this.#joinedAt = this.#now();
+    this.peerId = text(message.peerId);
+    this.protocol = number(message.protocol);
+    this.iceServers = Array.isArray(message.iceServers) ? message.iceServers : [];
+    this.#enter('joined');
+    this.#emit('joined', message);
+    this.#beat();
+  }
+
+  /* Keeps proxies from closing a quiet socket, and finds one whose other end is gone without a word.
+   * Silence counts only against a server that has answered a ping before. */
+  #beat() {
+    if (this.#ponged && this.#now() - this.#heardAt > SILENCE_LIMIT) {
+      this.#lost({ code: 'silent', text: '' });
+      return;
+    }
+    this.send({ type: 'ping', t: Math.round(this.#now()) });
+    clearTimeout(this.#heartbeat);
+    this.#heartbeat = setTimeout(() => this.#beat(), PING_INTERVAL);
+  }
+
+  #onPassword(message) {
+    clearTimeout(this.#timer);
+    const wrong = message.type === 'password-invalid';
+    if (wrong) {
+      this.#password = ''; // a reconnect must not spend the few tries a minute on it
+    }
+    this.#enter('password');
+    const fallback = wrong ? 'That password is not right.' : '';
+    this.#emit('password', { error: wrong ? text(message.error) || fallback : '' });
+  }
+
+  #onError(detail) {
+    const reason = { code: detail.code, text: detail.error };
+    this.#lastError = { reason, at: this.#now() };
+    this.#emit('error', detail);
+    if (ROOM_RETRY.has(detail.code)) {
+      this.#lost(reason);
+    }
+  }
+
+  #onRedirect(target) {
+    const url = socketUrl(text(target), this.#url);
+    this.#redirects += 1;
+    if (!url || this.#redirects > MAX_REDIRECTS) {
+      this.#redirects = 0;
+      this.#url = this.#home;
+      this.#lost({ code: 'redirect', text: text(target) });
+      return;
+    }
+    this.#url = url;
+    this.#open();
+  }
+}

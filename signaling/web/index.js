@@ -1,0 +1,26 @@
+/* The landing page: from a room code, however it was typed or pasted, to the room. */
+
+import { isCode, normalizeCode } from './roomcode.js';
+
+const form = document.querySelector('#enter');
+const input = document.querySelector('#code');
+const error = document.querySelector('#code-error');
+
+form.addEventListener('submit', (event) => {
+  event.preventDefault();
+  const code = normalizeCode(input.value);
+  if (isCode(code)) {
+    location.assign(`/${code}`);
+    return;
+  }
+  error.textContent = code
+    ? 'A room code is two words and three digits, like SWIFT-OTTER-042.'
+    : 'Enter the code the presenter gave you.';
+  input.setAttribute('aria-invalid', 'true');
+  input.focus();
+});
+
+input.addEventListener('input', () => {
+  error.textContent = '';
+  input.removeAttribute('aria-invalid');
+});

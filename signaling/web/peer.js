@@ -1,0 +1,162 @@
+/* MediaPeer: one RTCPeerConnection that receives what one offer offers.
+ *
+ * It answers the offer, trickles both ways, and says which of its tracks is which stream. It never
+ * reconnects: a session replaces it by another one. Events: `track`, and `state` with the connection
+ * state in `detail`. The SDP readers above the class are pure. */
+
+/* The m-sections of a description: [{kind, mid, port, direction, trackId}]. */
+export function mediaSections(sdp) {
+  const sections = [];
+  for (const line of sdp.split(/\r?\n/)) {
+    const media = /^m=(\S+) (\d+)/.exec(line);
+    if (media) {
+      sections.push({ kind: media[1], port: Number(media[2]), mid: '', direction: 'sendrecv', trackId: '' });
+      continue;
+    }
+    const section = sections.at(-1);
+    const attribute = /^a=(mid|msid):(.*)$/.exec(line);
+    if (section && attribute?.[1] === 'mid') {
+      section.mid = attribute[2].trim();
+    } else if (section && attribute) {
+      section.trackId = attribute[2].trim().split(' ').at(-1); // RFC 8830: stream id, then track id
+    } else if (section && /^a=(sendrecv|sendonly|recvonly|inactive)\s*$/.test(line)) {
+      section.direction = line.slice(2).trim();
+    }
+  }
+  return sections;
+}
+
+/* Whether a description leaves any video to be received or sent. */
+export function carriesVideo(sdp) {
+  return mediaSections(sdp).some(
+    (s) => s.kind === 'video' && s.port !== 0 && s.direction !== 'inactive',
+  );
+}
+
+/* The names of the video codecs a description offers, without the repair formats. */
+export function videoCodecs(sdp) {
+  const video = sdp.split(/^(?=m=)/m).filter((part) => part.startsWith('m=video'));
+  const names = video.flatMap((part) => [...part.matchAll(/^a=rtpmap:\d+ ([^/\s]+)/gm)]);
+  const repair = new Set(['rtx', 'red', 'ulpfec', 'flexfec-03']);
+  return [...new Set(names.map((match) => match[1]))].filter((name) => !repair.has(name));
+}
+
+/* Whether `sdp` continues the session of `before`: same session id, higher version (RFC 3264 8). */
+export function continuesSession(before, sdp) {
+  const origin = (text) => /^o=\S+ (\d+) (\d+) /m.exec(text);
+  const [a, b] = [origin(before), origin(sdp)];
+  return Boolean(a && b) && a[1] === b[1] && BigInt(b[2]) > BigInt(a[2]);
+}
+
+function parseCandidate(candidate) {
+  if (typeof candidate !== 'string') {
+    return candidate;
+  }
+  try {
+    return JSON.parse(candidate);
+  } catch {
+    return null;
+  }
+}
+
+export class MediaPeer extends EventTarget {
+  #send;
+  #early = []; // candidates that came before their description
+  #offer = '';
+
+  /* `pc` is owned from here on; `send` puts one message on the signaling socket. */
+  constructor(pc, { peerId, send }) {
+    super();
+    this.pc = pc;
+    this.peerId = peerId;
+    this.tracks = new Map(); // trackId -> {id, kind, track, receiver}
+    this.closed = false;
+    this.#send = send;
+    pc.ontrack = (event) => this.#onTrack(event);
+    pc.onicecandidate = ({ candidate }) => this.#onCandidate(candidate);
+    pc.onconnectionstatechange = () => {
+      if (!this.closed) {
+        this.dispatchEvent(new CustomEvent('state', { detail: pc.connectionState }));
+      }
+    };
+  }
+
+  get state() {
+    return this.closed ? 'closed' : this.pc.connectionState;
+  }
+
+  /* Accepts an offer, the first or a later one. Throws an Error with a `code` when it cannot. */
+  async accept(sdp) {
+    this.#offer = sdp;
+    await this.pc.setRemoteDescription({ type: 'offer', sdp });
+    for (const candidate of this.#early.splice(0)) {
+      await this.#addCandidate(candidate);
+    }
+    const answer = await this.pc.createAnswer();
+    if (carriesVideo(sdp) && !carriesVideo(answer.sdp)) {
+      const names = videoCodecs(sdp).join(', ');
+      throw Object.assign(new Error(names), { code: 'codec' });
+    }
+    await this.pc.setLocalDescription(answer);
+    this.#send({ type: 'answer', sdp: answer.sdp, peerId: this.peerId });
+  }
+
+  continues(sdp) {
+    return continuesSession(this.#offer, sdp);
+  }
+
+  /* A trickled candidate: a JSON string or an object; an empty one ends the list. */
+  async candidate(value) {
+    const candidate = parseCandidate(value);
+    if (!candidate?.candidate) {
+      return; // the end of the list tells an answering browser nothing it has to act on
+    }
+    if (this.pc.remoteDescription) {
+      await this.#addCandidate(candidate);
+    } else {
+      this.#early.push(candidate);
+    }
+  }
+
+  videoTracks() {
+    return [...this.tracks.values()].filter((entry) => entry.kind === 'video');
+  }
+
+  audioTracks() {
+    return [...this.tracks.values()].filter((entry) => entry.kind === 'audio');
+  }
+
+  close() {
+    this.closed = true;
+    this.pc.close();
+  }
+
+  async #addCandidate(candidate) {
+    try {
+      await this.pc.addIceCandidate(candidate);
+    } catch {
+      // One candidate this browser cannot use; the others decide whether there is a way.
+    }
+  }
+
+  #onCandidate(candidate) {
+    const value = candidate?.candidate ? JSON.stringify(candidate.toJSON()) : '';
+    if (!candidate || value) {
+      this.#send({ type: 'ice', candidate: value, peerId: this.peerId });
+    }
+  }
+
+  /* The offer's msid names the stream. Browsers may hide it from the track object, the mid they may not. */
+  #onTrack({ track, receiver, streams, transceiver }) {
+    const section = mediaSections(this.#offer).find((s) => s.mid === transceiver?.mid);
+    const id = section?.trackId || streams[0]?.id || track.id;
+    if ('jitterBufferTarget' in receiver) {
+      receiver.jitterBufferTarget = 0;
+    }
+    if ('playoutDelayHint' in receiver) {
+      receiver.playoutDelayHint = 0;
+    }
+    this.tracks.set(id, { id, kind: track.kind, track, receiver });
+    this.dispatchEvent(new CustomEvent('track', { detail: id }));
+  }
+}

@@ -1,0 +1,309 @@
+/* ViewerSession: keeps a picture on the screen, whatever happens to sockets and peer connections.
+ *
+ * `current` is the peer whose frames are shown, `next` one that is being set up. A new offer makes a
+ * `next`; when the player has painted its first frame it calls shown(peer), which makes it current and
+ * closes the old one, so the screen never goes black in between. Signaling events change words, never
+ * media. tick() once a second looks for stalls; it is the only place that reads the statistics.
+ *
+ *   media:  none -> negotiating -> live <-> stalled (frames missing, replacement under way)
+ *                                  live <-> idle    (no frames, and none are expected)
+ *
+ * Events: `change` (something describe() depends on), `peer` (detail: a peer has a new track),
+ * `report` (detail {peer, report}: one RTCStatsReport a second). Times are ms of `now`. */
+
+import { Backoff } from './backoff.js';
+import { MediaPeer } from './peer.js';
+
+const CONNECT_LIMIT = 10000; // answer to connected
+const DISCONNECTED_LIMIT = 3000;
+const STALL_FIRST = 5000;
+const STALL_MAX = 60000;
+const IDLE_AFTER = 3000; // an idle source still repeats its picture once a second
+const PROOF_FRAMES = 10; // so many frames after a first one prove that a connection is good
+const CODEC_RETRY = 30000;
+const OFFER_LIMIT = 10000; // joined, with a presenter, to the offer
+
+const PEER_ERRORS = new Set(['ice-failed', 'dtls-failed', 'bad-sdp']);
+
+/* The video frames decoded so far in a statistics report, all tracks together. */
+export function framesDecoded(report) {
+  let frames = 0;
+  for (const entry of report.values()) {
+    if (entry.type === 'inbound-rtp' && entry.kind === 'video') {
+      frames += entry.framesDecoded ?? 0;
+    }
+  }
+  return frames;
+}
+
+export class ViewerSession extends EventTarget {
+  #client;
+  #createConnection;
+  #now;
+  #isHidden;
+  #backoff;
+  #rejoinTimer = null;
+  #disconnectTimer = null;
+  #stallLimit = STALL_FIRST;
+  #frames = 0;
+  #shownFrames = 0;
+  #progressAt = 0;
+  #fresh = true; // the next offer starts a new peer connection, whatever it looks like
+  #joinedAt = 0;
+
+  constructor(client, { createConnection, now, isHidden = () => false, random = Math.random }) {
+    super();
+    this.#client = client;
+    this.#createConnection = createConnection;
+    this.#now = now;
+    this.#isHidden = isHidden;
+    this.#backoff = new Backoff({ first: 500, max: 15000, random });
+    this.current = null;
+    this.next = null;
+    this.media = 'none';
+    this.sharer = 'unknown';
+    this.failure = null; // {code, text, count} of the attempts that failed since the last good one
+    client.addEventListener('joined', () => {
+      this.#fresh = true;
+      this.#joinedAt = now();
+    });
+    client.addEventListener('offer', ({ detail }) => this.#onOffer(detail));
+    client.addEventListener('ice', ({ detail }) => this.#newest()?.candidate(detail.candidate));
+    client.addEventListener('streams', ({ detail }) => this.#onStreams(detail.streams));
+    client.addEventListener('sharer', ({ detail }) => this.#setSharer(detail.live ? 'live' : 'stopped'));
+    client.addEventListener('error', ({ detail }) => this.#onServerError(detail));
+  }
+
+  get peers() {
+    return [this.current, this.next].filter(Boolean);
+  }
+
+  /* The player has painted a frame of this peer: it is what people watch now. */
+  shown(peer) {
+    if (peer !== this.next) {
+      return;
+    }
+    this.current?.close();
+    clearTimeout(this.#disconnectTimer);
+    this.current = peer;
+    this.next = null;
+    this.#frames = 0;
+    this.#shownFrames = null;
+    this.#progressAt = this.#now();
+    this.#setMedia('live');
+  }
+
+  /* The page is visible again: what was missed while hidden is no sign of a stall. */
+  wake() {
+    this.#progressAt = this.#now();
+    if (this.next) {
+      this.next.since = this.#now();
+    }
+  }
+
+  /* The person asked: forget the back-off. */
+  retryNow() {
+    this.#backoff.reset();
+    if (this.#client.state === 'joined') {
+      clearTimeout(this.#rejoinTimer);
+      this.#client.rejoin();
+    } else {
+      this.#client.retryNow();
+    }
+  }
+
+  async tick() {
+    this.#checkNext();
+    this.#checkOffer();
+    const peer = this.current;
+    if (!peer) {
+      return;
+    }
+    const report = await peer.pc.getStats();
+    if (peer !== this.current) {
+      return;
+    }
+    this.#checkProgress(framesDecoded(report));
+    this.dispatchEvent(new CustomEvent('report', { detail: { peer, report } }));
+  }
+
+  #newest() {
+    return this.next ?? this.current;
+  }
+
+  #changed() {
+    this.dispatchEvent(new CustomEvent('change'));
+  }
+
+  #setMedia(media) {
+    if (this.media !== media) {
+      this.media = media;
+      this.#changed();
+    }
+  }
+
+  #setSharer(sharer) {
+    if (this.sharer !== sharer) {
+      this.sharer = sharer;
+      if (sharer === 'live') {
+        this.wake();
+      }
+      this.#changed();
+    }
+  }
+
+  #onStreams(streams) {
+    if (streams.length === 0) {
+      this.#setSharer('stopped');
+    } else {
+      this.#setSharer(streams.every((s) => s.paused) ? 'paused' : 'live');
+    }
+  }
+
+  #expectsFrames() {
+    return this.sharer === 'live' || this.sharer === 'unknown';
+  }
+
+  async #onOffer({ sdp, peerId = this.#client.peerId }) {
+    if (typeof sdp !== 'string') {
+      return;
+    }
+    let peer = this.#newest();
+    if (this.#fresh || !peer || peer.peerId !== peerId || !peer.continues(sdp)) {
+      peer = this.#startPeer(peerId);
+    }
+    try {
+      await peer.accept(sdp);
+    } catch (error) {
+      this.#fail(peer, error.code === 'codec' ? 'codec' : 'bad-offer', error.message);
+    }
+  }
+
+  #startPeer(peerId) {
+    clearTimeout(this.#rejoinTimer);
+    this.next?.close();
+    this.#fresh = false;
+    const pc = this.#createConnection({ iceServers: this.#client.iceServers, bundlePolicy: 'max-bundle' });
+    const peer = new MediaPeer(pc, { peerId, send: (message) => this.#client.send(message) });
+    peer.since = this.#now(); // of the phase it is in: connecting, then waiting for a frame
+    peer.addEventListener('track', () => this.dispatchEvent(new CustomEvent('peer', { detail: peer })));
+    peer.addEventListener('state', ({ detail }) => this.#onPeerState(peer, detail));
+    this.next = peer;
+    if (!this.current) {
+      this.#setMedia('negotiating');
+    }
+    return peer;
+  }
+
+  #onPeerState(peer, state) {
+    if (peer === this.next && state === 'connected') {
+      peer.since = this.#now();
+      this.#changed();
+    }
+    if (peer === this.current) {
+      clearTimeout(this.#disconnectTimer);
+      if (state === 'disconnected') {
+        const late = () => this.#fail(peer, 'media-lost', '');
+        this.#disconnectTimer = setTimeout(late, DISCONNECTED_LIMIT);
+      }
+    }
+    if (state === 'failed') {
+      this.#fail(peer, peer === this.current ? 'media-lost' : 'ice-failed', '');
+    }
+  }
+
+  #onServerError({ code, error }) {
+    const peer = this.#newest();
+    if (PEER_ERRORS.has(code) && peer && (peer === this.next || peer.state !== 'connected')) {
+      this.#fail(peer, code, error);
+    }
+  }
+
+  #fail(peer, code, text) {
+    const known = peer === this.next || (peer === this.current && this.media !== 'stalled');
+    if (!known) {
+      return;
+    }
+    this.failure = { code, text, count: (this.failure?.count ?? 0) + 1 };
+    if (peer === this.next) {
+      peer.close();
+      this.next = null;
+      if (!this.current) {
+        this.media = 'none';
+      }
+    } else {
+      this.media = 'stalled'; // its connection stays open: the last frame stays on the screen
+    }
+    this.#changed();
+    this.#rejoinSoon(code);
+  }
+
+  /* A good connection that breaks is replaced at once, one that never worked with growing patience. */
+  #rejoinSoon(code) {
+    if (this.next) {
+      return;
+    }
+    const first = this.#backoff.attempt === 0 && this.current !== null;
+    const wait = this.#backoff.next();
+    const delay = code === 'codec' ? CODEC_RETRY : first ? 0 : wait;
+    clearTimeout(this.#rejoinTimer);
+    this.#rejoinTimer = setTimeout(() => {
+      // A socket that is down comes back by itself, and its join brings the offer.
+      if (this.#client.state === 'joined' && !this.next) {
+        this.#client.rejoin();
+      }
+    }, delay);
+  }
+
+  #checkNext() {
+    const peer = this.next;
+    if (!peer || this.#isHidden()) {
+      return;
+    }
+    const waited = this.#now() - peer.since;
+    if (peer.state !== 'connected' && waited > CONNECT_LIMIT) {
+      this.#fail(peer, 'ice-failed', '');
+    } else if (peer.state === 'connected' && waited > this.#stallLimit && this.#expectsFrames()) {
+      this.#stallLimit = Math.min(STALL_MAX, 2 * this.#stallLimit);
+      this.#fail(peer, 'no-frame', '');
+    }
+  }
+
+  /* A join to a running broadcast that brings no offer is worth another one. */
+  #checkOffer() {
+    const due = this.#fresh && this.#client.state === 'joined' && this.sharer === 'live';
+    if (due && this.media !== 'live' && this.#now() - this.#joinedAt > OFFER_LIMIT) {
+      this.#joinedAt = this.#now();
+      this.failure = { code: 'no-offer', text: '', count: (this.failure?.count ?? 0) + 1 };
+      this.#changed();
+      this.#rejoinSoon('no-offer');
+    }
+  }
+
+  #checkProgress(frames) {
+    this.#shownFrames ??= frames;
+    if (frames !== this.#frames) {
+      this.#frames = frames;
+      this.#progressAt = this.#now();
+      if (frames - this.#shownFrames >= PROOF_FRAMES) {
+        this.#stallLimit = STALL_FIRST;
+        this.#backoff.reset();
+        this.failure = null;
+      }
+      this.#setMedia('live');
+      return;
+    }
+    const quiet = this.#now() - this.#progressAt;
+    if (this.#isHidden() || this.media === 'stalled') {
+      return;
+    }
+    if (!this.#expectsFrames()) {
+      if (quiet > IDLE_AFTER) {
+        this.#setMedia('idle');
+      }
+    } else if (quiet > this.#stallLimit) {
+      this.#stallLimit = Math.min(STALL_MAX, 2 * this.#stallLimit);
+      this.#fail(this.current, 'no-frame', '');
+    }
+  }
+}

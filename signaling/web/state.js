@@ -1,0 +1,161 @@
+/* What the page says: from the facts of signaling and media to one state and its words. Pure.
+ *
+ * describe(facts) -> {state, cover, title, detail, reason, busy, action, retryInS, attempt}
+ *   state   the name, also `amphi.state` and <main data-state>
+ *   cover   'none' (just the picture) | 'pill' (a small note above it) | 'card' (in its place, or over a
+ *           dimmed last frame)
+ *   busy    something is under way: show the moving seats
+ *   action  the button of the card: '' | 'retry' | 'play' | 'password'
+ * facts:
+ *   signal {state, reason, attempt, retryInS}   from AmphiClient; retryInS is null or whole seconds
+ *   media, sharer, failure                      from ViewerSession
+ *   hasPicture  a frame was painted once, so the last one is still there
+ *   blocked     the browser wants a tap before it plays
+ *   supported   the browser has WebRTC */
+
+const REASONS = {
+  lost: 'The connection to the server was lost.',
+  unreachable: 'The server does not answer.',
+  silent: 'The server has gone silent.',
+  redirect: 'The server pointed to an address that does not work.',
+  'not-allowed': 'The server does not allow this.',
+  'bad-json': 'The server did not understand this page. Reloading it may help.',
+  'bad-message': 'The server did not understand this page. Reloading it may help.',
+  'not-joined': 'The server did not understand this page. Reloading it may help.',
+  'too-large': 'The server did not understand this page. Reloading it may help.',
+  internal: 'The server has a problem of its own.',
+  'ice-failed': 'The picture cannot reach this device. Its network may block UDP to the server.',
+  'dtls-failed': 'The encrypted media connection could not be set up.',
+  'bad-sdp': 'Browser and server could not agree on a media connection.',
+  'bad-offer': 'Browser and server could not agree on a media connection.',
+  codec: 'This browser cannot decode this broadcast’s video.',
+  'media-lost': 'The media connection was lost.',
+  'no-frame': 'The connection stands, but no picture arrives.',
+  'no-offer': 'The server has not offered the picture yet.',
+};
+
+/* Losses that happen to healthy connections: worth a calm word, not the word failure. */
+const TRANSIENT = new Set(['lost', 'unreachable', 'silent', 'redirect']);
+const FAILED_AFTER = 2;
+
+/* The sentence for a reason; what the server or the browser said itself follows in brackets. */
+export function explain(reason) {
+  if (!reason) {
+    return '';
+  }
+  const said = reason.text ? ` (${reason.text.replace(/[.\s]+$/, '')})` : '';
+  const known = REASONS[reason.code];
+  return known ? known.replace(/\.$/, `${said}.`) : `The server said: ${reason.text || reason.code}.`;
+}
+
+function card(state, title, detail, rest = {}) {
+  return { state, cover: 'card', title, detail, reason: '', busy: true, action: '', ...rest };
+}
+
+function pill(state, title, rest = {}) {
+  return { ...card(state, title, ''), cover: 'pill', ...rest };
+}
+
+function waitingForPresenter(facts) {
+  if (facts.sharer === 'paused') {
+    return card('waiting', 'The presenter has paused', 'The picture comes back here by itself.');
+  }
+  if (facts.hasPicture) {
+    return card('waiting', 'The presenter has stopped', 'If the broadcast starts again, it continues here.');
+  }
+  return card('waiting', 'Waiting for the presenter', 'Your seat is taken care of. The picture appears by itself.');
+}
+
+/* The room refuses, or the server said something is wrong with this page. */
+function refused({ signal, hasPicture }) {
+  const code = signal.reason.code;
+  if (code === 'room-not-found' && hasPicture) {
+    return card('not-found', 'The broadcast has ended', 'If it starts again under this code, it continues here.');
+  }
+  if (code === 'room-not-found') {
+    const detail = 'Check the code. If the broadcast just has not started yet, stay: this page keeps looking.';
+    return card('not-found', 'Room not found', detail, { action: 'retry' });
+  }
+  if (code === 'room-full') {
+    return card('full', 'Every seat is taken', 'This page takes the next one that becomes free.', { action: 'retry' });
+  }
+  return failed(signal.reason);
+}
+
+function failed(reason) {
+  return card('failed', 'Connection failed', explain(reason), { busy: false, action: 'retry' });
+}
+
+function reconnecting({ signal, hasPicture, media }) {
+  const rest = { reason: explain(signal.reason) };
+  if (hasPicture && media !== 'idle') {
+    return pill('reconnecting', 'Reconnecting', rest);
+  }
+  return card('reconnecting', 'Reconnecting', rest.reason, { action: 'retry' });
+}
+
+function bySignal(facts) {
+  const { signal, failure } = facts;
+  const name = signal.state;
+  if (name === 'waiting' && !TRANSIENT.has(signal.reason?.code)) {
+    return refused(facts);
+  }
+  if (failure && failure.count >= FAILED_AFTER && !facts.hasPicture) {
+    return failed(failure);
+  }
+  if (name === 'waiting' || signal.attempt > 0 || facts.hasPicture) {
+    return reconnecting(facts);
+  }
+  return name === 'joining'
+    ? card('joining', 'Joining the room', '')
+    : card('connecting', 'Connecting', '');
+}
+
+function byMedia(facts) {
+  const { media, sharer, failure, hasPicture } = facts;
+  if (sharer === 'stopped' || sharer === 'paused') {
+    return waitingForPresenter(facts);
+  }
+  if (failure && (failure.count >= FAILED_AFTER || failure.code === 'codec') && media !== 'idle') {
+    return hasPicture
+      ? pill('reconnecting', 'Reconnecting', { reason: explain(failure) })
+      : failed(failure);
+  }
+  if (hasPicture) {
+    return media === 'idle'
+      ? pill('waiting', 'The picture is coming back')
+      : pill('reconnecting', 'Reconnecting', { reason: explain(failure) });
+  }
+  return media === 'negotiating'
+    ? card('negotiating', 'Opening the picture', '')
+    : waitingForPresenter(facts);
+}
+
+function choose(facts) {
+  const { signal, media } = facts;
+  if (!facts.supported) {
+    const detail = 'It has no WebRTC, or it is switched off. Any current browser works.';
+    return card('failed', 'This browser cannot play it', detail, { busy: false });
+  }
+  if (facts.blocked) {
+    const detail = 'This browser asks for a tap before it plays.';
+    return card('blocked', 'Ready to play', detail, { busy: false, action: 'play' });
+  }
+  if (media === 'live') {
+    const whole = signal.state === 'joined';
+    return whole
+      ? { ...pill('connected', ''), cover: 'none', busy: false }
+      : pill('connected', 'Signaling reconnecting', { reason: explain(signal.reason) });
+  }
+  if (signal.state === 'password') {
+    const detail = 'The presenter has set a password for this room.';
+    return card('password', 'Password needed', detail, { busy: false, action: 'password' });
+  }
+  return signal.state === 'joined' ? byMedia(facts) : bySignal(facts);
+}
+
+export function describe(facts) {
+  const { attempt, retryInS, state } = facts.signal;
+  const view = choose(facts);
+  return { ...view, attempt, retryInS: state === 'waiting' && view.cover !== 'none' ? retryInS : null };
+}

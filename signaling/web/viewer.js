@@ -1,0 +1,375 @@
+/* The viewer page: wires the protocol client, the session, the player and the controls together.
+ *
+ * For tests and the curious, `window.amphi` is:
+ *   state            the state's name (see state.js)
+ *   firstFrameMs     navigation start to the first painted frame, null before
+ *   player, client, session
+ *   peerConnection   the RTCPeerConnection that is watched, or null; peerConnections: all that are open
+ *   stats()          a promise of the current figures of the watched stream (see stats.js), or null */
+
+import { AmphiClient, socketUrl } from './amphi.js';
+import { Controls } from './controls.js';
+import { Player } from './player.js';
+import { codeFromPath } from './roomcode.js';
+import { ViewerSession } from './session.js';
+import { describe } from './state.js';
+import { StatsPanel, figures, rows, sample } from './stats.js';
+import { Strip, streamLabel } from './strip.js';
+
+const TICK = 1000;
+const COUNTDOWN_TICK = 250;
+const REPORT_EVERY = 2; // ticks between two viewer-stats messages
+
+const $ = (selector) => document.querySelector(selector);
+const room = codeFromPath(location.pathname);
+const main = $('#viewer');
+
+const client = new AmphiClient();
+const session = new ViewerSession(client, {
+  createConnection: (configuration) => new RTCPeerConnection(configuration),
+  now: () => performance.now(),
+  isHidden: () => document.hidden,
+});
+const player = new Player($('#stage'));
+const strip = new Strip($('#strip'));
+const panel = new StatsPanel($('#stats-list'));
+
+const page = {
+  view: null,
+  picked: null, // the stream the person chose; null follows the presenter's focus
+  blocked: false,
+  firstFrameMs: null,
+  sample: null,
+  figures: null,
+  ticks: 0,
+  countdown: null,
+  wakeLock: null,
+};
+
+/* ---- which stream ---- */
+
+/* The streams to choose from: what was announced, or what arrived when nothing was. */
+function available(peer) {
+  const tracks = peer.videoTracks();
+  const announced = client.streams.filter((s) => peer.tracks.get(s.trackId)?.kind === 'video');
+  return announced.length > 0
+    ? announced
+    : tracks.map(({ id }) => ({ trackId: id, windowName: '', appName: '', isFocused: false, paused: false }));
+}
+
+function choose(streams) {
+  const picked = streams.find((s) => s.trackId === page.picked);
+  const best = picked ?? streams.find((s) => s.isFocused && !s.paused) ?? streams.find((s) => !s.paused);
+  return best ?? streams[0] ?? null;
+}
+
+function showStreams() {
+  for (const peer of session.peers) {
+    const stream = choose(available(peer));
+    if (stream && (peer === session.next || player.shown?.peer === peer)) {
+      player.show(peer, stream.trackId);
+    }
+  }
+  const peer = session.current;
+  if (peer) {
+    const tracks = new Map(peer.videoTracks().map(({ id, track }) => [id, track]));
+    const streams = available(peer);
+    strip.update(streams, tracks, player.shown?.trackId);
+    const watched = streams.findIndex((s) => s.trackId === player.shown?.trackId);
+    $('#title').textContent = watched < 0 ? '' : streams[watched].windowName || streams[watched].appName;
+    $('#follow').hidden = streams.length < 2;
+    $('#follow').setAttribute('aria-pressed', String(page.picked === null));
+    $('[data-command="mute"]').hidden = peer.audioTracks().length === 0;
+    document.title = watched < 0 ? `${room} · amphi` : `${streamLabel(streams[watched], watched)} · ${room}`;
+  }
+}
+
+/* ---- words ---- */
+
+function facts() {
+  const left = client.retryAt === null ? null : Math.ceil((client.retryAt - performance.now()) / 1000);
+  return {
+    signal: {
+      state: client.state,
+      reason: client.reason,
+      attempt: client.attempt,
+      retryInS: left === null ? null : Math.max(0, left),
+    },
+    media: session.media,
+    sharer: session.sharer,
+    failure: session.failure,
+    hasPicture: page.firstFrameMs !== null,
+    blocked: page.blocked,
+    supported: 'RTCPeerConnection' in window,
+  };
+}
+
+const ACTIONS = { retry: 'Try now', play: 'Play', password: 'Enter password' };
+
+/* Writes only what changed, so that screen readers are not told the same thing every second. */
+function write(element, words) {
+  if (element.textContent !== words) {
+    element.textContent = words;
+  }
+}
+
+function retryWords({ attempt, retryInS }) {
+  if (retryInS === null) {
+    return '';
+  }
+  const when = retryInS > 0 ? `next try in ${retryInS} s` : 'trying now';
+  return attempt > 1 ? `Try ${attempt} · ${when}` : when.replace(/^./, (c) => c.toUpperCase());
+}
+
+function render() {
+  const view = describe(facts());
+  page.view = view;
+  main.dataset.state = view.state;
+  main.dataset.cover = view.cover;
+  main.classList.toggle('busy', view.busy);
+  main.classList.toggle('has-picture', page.firstFrameMs !== null);
+  const carded = view.cover === 'card';
+  const pilled = view.cover === 'pill';
+  write($('#status-title'), carded ? view.title : '');
+  write($('#status-detail'), carded ? view.detail : '');
+  write($('#status-retry'), carded ? retryWords(view) : '');
+  write($('#pill-title'), pilled ? view.title : '');
+  write($('#pill-retry'), pilled ? retryWords(view) : '');
+  $('#pill').title = pilled ? view.reason : '';
+  const action = $('#status-action');
+  action.hidden = !carded || !view.action;
+  write(action, ACTIONS[view.action] ?? '');
+  $('#live').hidden = session.media !== 'live';
+  clearTimeout(page.countdown);
+  if (view.retryInS !== null) {
+    page.countdown = setTimeout(render, COUNTDOWN_TICK);
+  }
+}
+
+/* ---- password ---- */
+
+const dialog = $('#password-dialog');
+
+function askPassword(error) {
+  write($('#password-error'), error);
+  $('#password').setAttribute('aria-invalid', String(Boolean(error)));
+  if (!dialog.open) {
+    dialog.showModal();
+  }
+  $('#password').select();
+}
+
+$('#password-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  client.joinWith($('#password').value);
+});
+$('#password-reveal').addEventListener('click', () => {
+  const shown = $('#password').type === 'text';
+  $('#password').type = shown ? 'password' : 'text';
+  $('#password-reveal').setAttribute('aria-pressed', String(!shown));
+});
+
+/* ---- commands ---- */
+
+function toggleStats(open = $('#stats').hidden) {
+  $('#stats').hidden = !open;
+  $('[data-command="stats"]').setAttribute('aria-pressed', String(open));
+  refreshStats();
+}
+
+function setScale(scale) {
+  player.setScale(scale);
+  for (const name of ['fit', 'fill', 'native']) {
+    $(`[data-command="${name}"]`).setAttribute('aria-pressed', String(name === scale));
+  }
+}
+
+function toggleMute() {
+  if (!session.current?.audioTracks().length) {
+    return;
+  }
+  player.setMuted(!player.muted);
+  const button = $('[data-command="mute"]');
+  button.setAttribute('aria-pressed', String(!player.muted));
+  button.setAttribute('aria-label', player.muted ? 'Turn sound on' : 'Turn sound off');
+}
+
+function toggleHelp() {
+  const help = $('#help');
+  if (help.open) {
+    help.close();
+  } else {
+    help.showModal();
+  }
+}
+
+function act() {
+  if (page.view.action === 'play') {
+    player.resume().then(() => {
+      page.blocked = false;
+      render();
+    });
+  } else if (page.view.action === 'password') {
+    askPassword('');
+  } else {
+    session.retryNow();
+  }
+}
+
+const controls = new Controls(main, player, {
+  actions: {
+    stats: () => toggleStats(),
+    mute: toggleMute,
+    fit: () => setScale('fit'),
+    fill: () => setScale('fill'),
+    native: () => setScale('native'),
+    help: toggleHelp,
+    escape: () => toggleStats(false), // browsers leave fullscreen and close dialogs by themselves
+    follow: () => {
+      page.picked = null;
+      showStreams();
+    },
+    act,
+  },
+  mayHide: () => session.media === 'live',
+});
+
+/* ---- statistics ---- */
+
+function takeReport({ peer, report }) {
+  const track = peer.tracks.get(player.shown?.trackId)?.track;
+  const now = track && sample(report, track.id);
+  if (!now) {
+    return;
+  }
+  page.figures = figures(page.sample, now);
+  page.sample = now;
+  refreshStats();
+}
+
+function refreshStats() {
+  if (!$('#stats').hidden && page.figures) {
+    panel.update(rows(page.figures, page.firstFrameMs));
+  }
+}
+
+/* The player's side of the story, for the presenter's and the operator's eyes. */
+function tellServer() {
+  const f = page.figures;
+  if (client.state !== 'joined' || client.protocol < 1 || !f) {
+    return;
+  }
+  client.send({
+    type: 'viewer-stats',
+    peerId: session.current?.peerId ?? client.peerId,
+    framesDecoded: f.framesDecoded,
+    framesDropped: f.framesDropped,
+    freezes: f.freezes,
+    jitterBufferMs: f.jitterBufferMs,
+    rttMs: f.rttMs,
+  });
+}
+
+async function tick() {
+  await session.tick();
+  page.ticks += 1;
+  if (page.ticks % REPORT_EVERY === 0) {
+    tellServer();
+  }
+}
+
+/* ---- events ---- */
+
+async function keepAwake() {
+  if (page.wakeLock || document.hidden || session.media !== 'live') {
+    return;
+  }
+  try {
+    page.wakeLock = await navigator.wakeLock.request('screen');
+    page.wakeLock.addEventListener('release', () => (page.wakeLock = null));
+  } catch {
+    page.wakeLock = null; // not offered, or the battery is low: the screen follows its own rules
+  }
+}
+
+client.addEventListener('state', ({ detail }) => {
+  if (detail.state === 'joined' && dialog.open) {
+    dialog.close();
+  }
+  render();
+});
+client.addEventListener('password', ({ detail }) => askPassword(detail.error));
+client.addEventListener('streams', showStreams);
+client.addEventListener('error', ({ detail }) => console.warn('amphi: server error', detail.code, detail.error));
+session.addEventListener('peer', showStreams);
+session.addEventListener('change', () => {
+  if (session.media === 'live') {
+    keepAwake();
+  }
+  render();
+});
+session.addEventListener('report', ({ detail }) => takeReport(detail));
+player.addEventListener('shown', ({ detail }) => {
+  page.firstFrameMs ??= Math.round(detail.at);
+  page.blocked = false;
+  session.shown(detail.peer);
+  showStreams();
+  render();
+});
+player.addEventListener('blocked', ({ detail }) => {
+  page.blocked = detail;
+  render();
+});
+strip.addEventListener('pick', ({ detail }) => {
+  page.picked = detail;
+  showStreams();
+});
+
+addEventListener('online', () => {
+  client.retryNow();
+  client.probe();
+});
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden) {
+    session.wake();
+    client.retryNow();
+    client.probe();
+    keepAwake();
+  }
+});
+addEventListener('pagehide', () => client.close());
+addEventListener('pageshow', (event) => event.persisted && location.reload());
+
+window.amphi = {
+  get state() {
+    return page.view.state;
+  },
+  get firstFrameMs() {
+    return page.firstFrameMs;
+  },
+  get peerConnection() {
+    return session.current?.pc ?? null;
+  },
+  get peerConnections() {
+    return session.peers.map((peer) => peer.pc);
+  },
+  async stats() {
+    const peer = session.current;
+    const track = peer?.tracks.get(player.shown?.trackId)?.track;
+    const now = track && sample(await peer.pc.getStats(), track.id);
+    return now ? { ...page.figures, ...now, firstFrameMs: page.firstFrameMs } : null;
+  },
+  player,
+  client,
+  session,
+};
+
+$('#room').textContent = room;
+document.title = `${room} · amphi`;
+if ('RTCPeerConnection' in window) {
+  client.connect(socketUrl('/ws', location.href), room);
+}
+setInterval(tick, TICK);
+setScale('fit');
+render();
+controls.wake();

@@ -1,4 +1,5 @@
-/* stream.h - one worker's view of one stream: its last frames, and the GOP a new viewer starts from.
+/* stream.h - one worker's view of one stream: its last frames, and the GOP a new viewer starts
+ * from.
  *
  * Pure; one worker thread. Holds one reference per cached frame. Frame ids of a stream are
  * contiguous; a gap (a frame this worker was never given) makes the GOP useless until the next
@@ -11,11 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define STREAM_RING 512               /* frames, power of two */
-#define STREAM_MAX_BYTES (16u << 20)  /* of cached payload */
-#define STREAM_HISTORY_US 2000000     /* kept for retransmission even before the GOP */
-/* A GOP larger than this is no start for a viewer: it would be behind for too long. The source begins a
- * new GOP before these limits (server/source.h). */
+#define STREAM_RING 512              /* frames, power of two */
+#define STREAM_MAX_BYTES (16u << 20) /* of cached payload */
+#define STREAM_HISTORY_US 2000000    /* kept for retransmission even before the GOP */
+/* A GOP larger than this is no start for a viewer: it would be behind for too long. The source
+ * begins a new GOP before these limits (server/source.h). */
 #define STREAM_JOIN_MAX_FRAMES 256
 #define STREAM_JOIN_MAX_BYTES (8u << 20)
 

@@ -4,8 +4,9 @@
  *
  * Owned by one worker thread. After any input the worker drains viewer_send until it returns false
  * and files viewer_next_timeout. Media is pulled: a track is a cursor (frame id, packet index) into
- * its stream, moved on as the pacer allows, so that a slow viewer holds no queue of its own. Per packet
- * it keeps 12 bytes (history.h); the media stays in the stream's shared frames.
+ * its stream, moved on as the pacer allows, so that a slow viewer holds no queue of its own. Per
+ * packet it keeps 12 bytes (history.h); the media stays in the stream's shared frames. The memory
+ * of unused tracks is never touched: allocate a viewer without zeroing it.
  *
  * RTP timestamps of a viewer: a frame's own plus a random offset; the frames before the live one at
  * the time of joining are squeezed into 1 ms steps before it, so that the player does not wait
@@ -23,10 +24,11 @@
 #include "rtp/wire/extensions.h"
 
 #define VIEWER_TRACKS_MAX 8
-#define VIEWER_TRAIN_MAX 64          /* segments in one train (UDP_MAX_SEGMENTS) */
-#define VIEWER_DATAGRAM_MAX 1232     /* the largest datagram a viewer sends */
-#define VIEWER_PACE_BPS 50000000     /* keyframes and the first GOP leave at this rate */
-#define VIEWER_PACE_BURST 65536      /* bytes that may leave at once */
+#define VIEWER_TRAIN_MAX 64      /* segments in one train (UDP_MAX_SEGMENTS) */
+#define VIEWER_TRAIN_BYTES 65000 /* in one train: what one UDP_SEGMENT send may hold */
+#define VIEWER_DATAGRAM_MAX 1232 /* the largest datagram a viewer sends */
+#define VIEWER_PACE_BPS 50000000 /* keyframes and the first GOP leave at this rate */
+#define VIEWER_PACE_BURST 65536  /* bytes that may leave at once */
 #define VIEWER_CNAME_MAX 32
 #define VIEWER_NACKS_PER_RTCP_MAX 256
 
@@ -48,8 +50,8 @@ struct viewer_track_config {
 };
 
 struct viewer_config {
-    uint32_t id;       /* never 0 */
-    uint64_t seed;     /* random: first sequence numbers, timestamp offsets, report dither */
+    uint32_t id;   /* never 0 */
+    uint64_t seed; /* random: first sequence numbers, timestamp offsets, report dither */
     char cname[VIEWER_CNAME_MAX];
     struct peer_config peer;
     unsigned n_tracks;
@@ -58,16 +60,22 @@ struct viewer_config {
 
 struct viewer_track {
     /* immutable after init */
-    struct stream *stream; /* borrowed: the worker keeps streams longer than their viewers; NULL once it ended */
+    struct stream *stream; /* borrowed: the worker keeps streams longer than their viewers; NULL
+                              once it ended */
     uint32_t ssrc, rtx_ssrc;
     uint8_t payload_type, rtx_payload_type;
     uint32_t timestamp_offset;
     struct extensions_block extensions;
 
-    bool started;           /* a keyframe has been chosen to start from */
-    uint64_t cursor_id;     /* next frame to send */
+    bool joined;        /* has been started once */
+    bool started;       /* a keyframe has been chosen to start from, and the cursor follows it */
+    bool waiting;       /* has asked for a keyframe to start from */
+    uint64_t cursor_id; /* next frame to send */
     uint16_t cursor_packet; /* next packet of it */
     uint64_t live_id;       /* frames before this one are squeezed in time */
+    uint32_t live_rtp_ts;   /* that frame's own */
+    bool any_fir;
+    uint8_t last_fir_seq;
     uint16_t rtx_seq;
     struct history history;
     struct report report;
@@ -98,11 +106,12 @@ struct viewer {
     struct pacer pacer;
     char cname[VIEWER_CNAME_MAX];
     uint16_t transport_seq; /* next transport-wide sequence number */
-    unsigned n_tracks;
-    struct viewer_track tracks[VIEWER_TRACKS_MAX];
     struct viewer_counters counters;
     int64_t unix_offset_us; /* CLOCK_REALTIME - CLOCK_MONOTONIC, given at init */
     bool closing;           /* RTCP BYE is still to be sent */
+    unsigned n_tracks;
+    unsigned next_track; /* whose turn it is to send media */
+    struct viewer_track tracks[VIEWER_TRACKS_MAX];
 };
 
 /* Datagrams back to back in the caller's buffer: all of segment_size but the last, which may be
@@ -127,7 +136,8 @@ void viewer_on_stream_end(struct viewer *v, const struct stream *s);
 void viewer_on_timeout(struct viewer *v, int64_t now_us);
 void viewer_close(struct viewer *v, int64_t now_us); /* RTCP BYE, close_notify, VIEWER_CLOSED */
 
-/* The next train, or false: nothing to send now. `room` >= VIEWER_TRAIN_MAX * VIEWER_DATAGRAM_MAX. */
+/* The next train, or false: nothing to send now. `room` >= VIEWER_TRAIN_MAX * VIEWER_DATAGRAM_MAX.
+ */
 bool viewer_send(struct viewer *v, struct viewer_train *train, uint8_t *out, size_t room,
                  int64_t now_us);
 int64_t viewer_next_timeout(struct viewer *v, int64_t now_us);

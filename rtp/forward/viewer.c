@@ -1,0 +1,238 @@
+#include "rtp/forward/viewer_internal.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define FIRST_SEQ_MASK                                                                             \
+    0x7fff /* so that losing the first packets cannot hide a wrap, RFC 3711 3.3.1 */
+
+/* splitmix64: any seed will do. */
+static uint64_t draw(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static void init_track(struct viewer_track *t, const struct viewer_track_config *config,
+                       struct stream *stream, uint64_t *random)
+{
+    memset(t, 0, sizeof(*t));
+    t->stream = stream;
+    t->ssrc = config->ssrc;
+    t->rtx_ssrc = config->rtx_ssrc;
+    t->payload_type = config->payload_type;
+    t->rtx_payload_type = config->rtx_payload_type;
+    t->timestamp_offset = (uint32_t)draw(random);
+    t->rtx_seq = (uint16_t)(draw(random) & FIRST_SEQ_MASK);
+    history_init(&t->history, (uint16_t)(draw(random) & FIRST_SEQ_MASK));
+    report_init(&t->report, config->ssrc, draw(random));
+
+    struct extensions_ids ids = config->extensions;
+    if (t->rtx_payload_type == 0)
+        ids.transport_cc = 0; /* a packet is sent again with the very same bytes */
+    extensions_build(&t->extensions, &ids, 0, 0, config->mid);
+}
+
+int viewer_init(struct viewer *v, const struct viewer_config *config, struct stream *const *streams,
+                struct dtls_context *dtls, int64_t unix_offset_us, int64_t now_us)
+{
+    assert(config->id != 0 && config->n_tracks > 0 && config->n_tracks <= VIEWER_TRACKS_MAX);
+    memset(v, 0, offsetof(struct viewer, tracks));
+    int rc = peer_init(&v->peer, &config->peer, dtls, now_us);
+    if (rc != 0)
+        return rc;
+    v->id = config->id;
+    v->state = VIEWER_ICE;
+    v->created_us = v->state_since_us = now_us;
+    v->first_frame_us = -1;
+    v->unix_offset_us = unix_offset_us;
+    memcpy(v->cname, config->cname, sizeof(v->cname));
+    v->cname[sizeof(v->cname) - 1] = '\0';
+    pacer_init(&v->pacer, VIEWER_PACE_BPS, VIEWER_PACE_BURST, now_us);
+
+    uint64_t random = config->seed;
+    v->transport_seq = (uint16_t)draw(&random);
+    v->n_tracks = config->n_tracks;
+    for (unsigned i = 0; i < v->n_tracks; i++)
+        init_track(&v->tracks[i], &config->tracks[i], streams[i], &random);
+    return 0;
+}
+
+void viewer_finish(struct viewer *v)
+{
+    peer_finish(&v->peer);
+}
+
+static bool is_legal(enum viewer_state from, enum viewer_state to)
+{
+    switch (from) {
+    case VIEWER_ICE:
+        return to == VIEWER_DTLS || to == VIEWER_CLOSED;
+    case VIEWER_DTLS:
+        return to == VIEWER_WAIT_KEYFRAME || to == VIEWER_CLOSED;
+    case VIEWER_WAIT_KEYFRAME:
+        return to == VIEWER_PLAYING || to == VIEWER_CLOSED;
+    case VIEWER_PLAYING:
+        return to == VIEWER_WAIT_KEYFRAME || to == VIEWER_CLOSED;
+    case VIEWER_CLOSED:
+        return false;
+    }
+    return false;
+}
+
+void viewer_set_state(struct viewer *v, enum viewer_state state, int64_t now_us)
+{
+    assert(is_legal(v->state, state));
+    v->state = state;
+    v->state_since_us = now_us;
+}
+
+static bool is_connected(const struct viewer *v)
+{
+    return v->state == VIEWER_WAIT_KEYFRAME || v->state == VIEWER_PLAYING;
+}
+
+/* After anything that may have moved the transport. */
+static void follow_peer(struct viewer *v, int64_t now_us)
+{
+    enum peer_state peer = v->peer.state;
+    if (v->state == VIEWER_ICE && (peer == PEER_DTLS || peer == PEER_CONNECTED))
+        viewer_set_state(v, VIEWER_DTLS, now_us);
+    if (v->state == VIEWER_DTLS && peer == PEER_CONNECTED) {
+        viewer_set_state(v, VIEWER_WAIT_KEYFRAME, now_us);
+        viewer_start_tracks(v, NULL);
+    }
+    if (v->state != VIEWER_CLOSED && peer == PEER_CLOSED)
+        viewer_set_state(v, VIEWER_CLOSED, now_us);
+}
+
+void viewer_on_datagram(struct viewer *v, uint8_t *data, size_t size, const struct address *from,
+                        int64_t now_us)
+{
+    if (v->state == VIEWER_CLOSED)
+        return;
+    enum peer_input input = peer_on_datagram(&v->peer, data, &size, from, now_us);
+    follow_peer(v, now_us);
+    if (input == PEER_INPUT_RTCP && is_connected(v))
+        viewer_on_rtcp(v, data, size, now_us);
+}
+
+void viewer_on_frame(struct viewer *v, const struct stream *s, int64_t now_us)
+{
+    (void)now_us; /* when it leaves is for viewer_send and the pacer to say */
+    if (is_connected(v))
+        viewer_start_tracks(v, s);
+}
+
+void viewer_on_stream_end(struct viewer *v, const struct stream *s)
+{
+    for (unsigned i = 0; i < v->n_tracks; i++) {
+        struct viewer_track *t = &v->tracks[i];
+        if (t->stream != s)
+            continue;
+        t->stream = NULL;
+        t->started = false;
+        v->counters.resend_misses += t->resend_count;
+        t->resend_count = 0;
+    }
+}
+
+void viewer_on_timeout(struct viewer *v, int64_t now_us)
+{
+    if (v->state == VIEWER_CLOSED)
+        return;
+    peer_on_timeout(&v->peer, now_us);
+    follow_peer(v, now_us);
+}
+
+void viewer_close(struct viewer *v, int64_t now_us)
+{
+    if (v->state == VIEWER_CLOSED)
+        return;
+    v->closing = is_connected(v);
+    peer_close(&v->peer, now_us);
+    follow_peer(v, now_us);
+}
+
+/* The only segment of its train. */
+static bool single(struct viewer_train *train, const struct address *to, size_t size)
+{
+    *train = (struct viewer_train){
+        .to = *to, .segment_size = (uint16_t)size, .n_segments = 1, .size = (uint32_t)size};
+    return true;
+}
+
+/* RTCP BYE is protected with keys that close_notify gives up, so it goes first. */
+static bool send_control(struct viewer *v, struct viewer_train *train, uint8_t *out, int64_t now_us)
+{
+    size_t size;
+    if (v->closing) {
+        v->closing = false;
+        size = viewer_write_bye(v, out, VIEWER_DATAGRAM_MAX);
+        if (size != 0)
+            return single(train, &v->peer.ice.remote, size);
+    }
+    struct address to;
+    size = peer_next_datagram(&v->peer, out, VIEWER_DATAGRAM_MAX, &to);
+    if (size != 0)
+        return single(train, &to, size);
+    if (!is_connected(v))
+        return false;
+    size = viewer_write_report(v, out, VIEWER_DATAGRAM_MAX, now_us);
+    return size != 0 && single(train, &v->peer.ice.remote, size);
+}
+
+bool viewer_send(struct viewer *v, struct viewer_train *train, uint8_t *out, size_t room,
+                 int64_t now_us)
+{
+    assert(room >= VIEWER_TRAIN_MAX * VIEWER_DATAGRAM_MAX);
+    if (send_control(v, train, out, now_us))
+        return true;
+    if (!is_connected(v) || pacer_available(&v->pacer, now_us) <= 0)
+        return false;
+    *train = (struct viewer_train){.to = v->peer.ice.remote};
+    if (!viewer_send_resends(v, train, out, now_us) && !viewer_send_media(v, train, out, now_us))
+        return false;
+    assert(train->size <= VIEWER_TRAIN_BYTES && train->n_segments <= VIEWER_TRAIN_MAX);
+    v->counters.packets_sent += train->n_segments;
+    v->counters.bytes_sent += train->size;
+    pacer_spend(&v->pacer, train->size);
+    return true;
+}
+
+static int64_t min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+int64_t viewer_next_timeout(struct viewer *v, int64_t now_us)
+{
+    if (v->state == VIEWER_CLOSED)
+        return INT64_MAX;
+    int64_t next = peer_next_timeout(&v->peer, now_us);
+    if (!is_connected(v))
+        return next;
+    next = min(next, viewer_report_timeout(v));
+    if (viewer_has_media(v))
+        next = min(next, pacer_next_timeout(&v->pacer));
+    return next;
+}
+
+const char *viewer_state_name(enum viewer_state s)
+{
+    switch (s) {
+    case VIEWER_ICE:
+        return "ice";
+    case VIEWER_DTLS:
+        return "dtls";
+    case VIEWER_WAIT_KEYFRAME:
+        return "wait-keyframe";
+    case VIEWER_PLAYING:
+        return "playing";
+    case VIEWER_CLOSED:
+        return "closed";
+    }
+    return "unknown";
+}

@@ -1,8 +1,9 @@
 /* cipher.h - our AES-GCM, AES-CM and HMAC-SHA1 for libsrtp2's crypto kernel.
  *
  * Debian's libsrtp2 is built on NSS: several times too slow, and with a global lock. These types
- * replace its own: AES-GCM on intel-ipsec-mb where the processor has it, everything else on OpenSSL.
- * cipher_install is called once per process before the first session; afterwards any thread.
+ * replace its own: AES-GCM on intel-ipsec-mb where the processor has it, everything else on
+ * OpenSSL. cipher_install is called once per process before the first session; afterwards any
+ * thread.
  */
 #pragma once
 

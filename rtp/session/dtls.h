@@ -2,9 +2,9 @@
  *
  * dtls_context is the process's certificate (ECDSA P-256, self-signed) and settings: made once,
  * then used by any thread. A `struct dtls` belongs to one thread: datagrams go in through
- * dtls_on_datagram, come out of dtls_next_datagram one by one until that returns 0, after every input
- * and after every dtls_on_timeout. Sans-IO but for one accepted impurity: OpenSSL's retransmission
- * timer reads the real clock.
+ * dtls_on_datagram, come out of dtls_next_datagram one by one until that returns 0, after every
+ * input and after every dtls_on_timeout. Sans-IO but for one accepted impurity: OpenSSL's
+ * retransmission timer reads the real clock.
  *
  * The peer must present a certificate, and DTLS_CONNECTED is reached only if it matches one of the
  * fingerprints given: no key leaves this module before.
@@ -19,6 +19,7 @@
 
 #define DTLS_MTU 1200
 #define DTLS_FINGERPRINTS_MAX 4
+#define DTLS_QUEUE_MAX 16 /* datagrams waiting to be taken; the oldest goes when one more comes */
 #define DTLS_FINGERPRINT_TEXT_MAX 200 /* "sha-512 AB:CD:..." with its terminator */
 
 struct dtls_context;
@@ -40,16 +41,20 @@ void dtls_context_fingerprint(const struct dtls_context *ctx, char out[DTLS_FING
 /* "sha-256 AB:CD:..."; false on an unknown or too weak hash or a wrong length. */
 bool dtls_fingerprint_parse(struct dtls_fingerprint *out, const char *text);
 
+/* -EINVAL without a fingerprint, -ENOMEM. */
 int dtls_create(struct dtls **out, struct dtls_context *ctx, enum dtls_role role,
                 const struct dtls_fingerprint *expected, unsigned n_expected);
 void dtls_destroy(struct dtls *d); /* NULL is fine */
 void dtls_start(struct dtls *d);   /* a client's first flight; nothing for a server */
+/* Datagrams that are no DTLS are dropped without harm. */
 void dtls_on_datagram(struct dtls *d, const uint8_t *data, size_t size);
+/* `room` is at least DTLS_MTU; 0: none. */
 size_t dtls_next_datagram(struct dtls *d, uint8_t *out, size_t room);
 int64_t dtls_next_timeout(struct dtls *d, int64_t now_us); /* INT64_MAX: none */
 void dtls_on_timeout(struct dtls *d);
 void dtls_shutdown(struct dtls *d); /* queues close_notify */
 enum dtls_state dtls_state(const struct dtls *d);
 const char *dtls_failure(const struct dtls *d); /* why DTLS_FAILED, for people; "" otherwise */
+uint64_t dtls_dropped(const struct dtls *d);    /* datagrams that fell out of the queue */
 /* The negotiated SRTP keys; only once DTLS_CONNECTED. */
 void dtls_keys(const struct dtls *d, struct seal_keys *out);

@@ -1,13 +1,17 @@
-/* ice_lite.h - the ICE-lite side of one peer, on libnice's STUN library (RFC 8445, RFC 8489). Sans-IO.
+/* ice_lite.h - the ICE-lite side of one peer, on libnice's STUN library (RFC 8445, RFC 8489).
+ * Sans-IO.
  *
  * A check is validated (username, MESSAGE-INTEGRITY, FINGERPRINT), answered, and makes its source
- * address the peer's: at once when it is the first, later only with USE-CANDIDATE. Inbound checks
- * are also the peer's consent (RFC 7675 for a lite agent): after ICE_CONSENT_US without one, sending
- * must stop. An answer is never larger than three times the request to an unproved address.
+ * address the peer's: at once when it is the first, later only with USE-CANDIDATE or when the
+ * present address has been silent for ICE_SILENCE_US. Checks from the peer's address are also its
+ * consent (RFC 7675 for a lite agent): after ICE_CONSENT_US without one, sending must stop. An
+ * answer is never larger than three times the request.
  */
 #pragma once
 
 #include "rtp/session/ice.h"
+
+#define ICE_SILENCE_US 7000000 /* longer than the longest pause between two consent checks */
 
 struct ice_lite {
     /* immutable after init */
@@ -16,14 +20,14 @@ struct ice_lite {
 
     struct address remote; /* where media goes; valid if selected */
     bool selected;
-    int64_t last_check_us; /* the last valid check; init time before the first */
+    int64_t last_check_us; /* the last valid check from `remote`; init time before the first */
     uint64_t checks, bad_checks, address_changes;
 };
 
 enum ice_result {
-    ICE_IGNORED = 1,  /* not a valid check of ours: counted, maybe answered with an error */
-    ICE_CHECKED,      /* valid; same pair as before */
-    ICE_SELECTED,     /* valid, and ice_lite.remote is new or changed */
+    ICE_IGNORED = 1, /* not a valid check of ours: counted, maybe answered with an error */
+    ICE_CHECKED,     /* valid; same pair as before */
+    ICE_SELECTED,    /* valid, and ice_lite.remote is new or changed */
 };
 
 void ice_lite_init(struct ice_lite *ice, const struct ice_local *local, const char *remote_ufrag,
@@ -35,8 +39,8 @@ enum ice_result ice_lite_on_stun(struct ice_lite *ice, const uint8_t *data, size
                                  int64_t now_us);
 int64_t ice_lite_consent_deadline(const struct ice_lite *ice);
 
-/* The local username fragment a STUN request is addressed to (USERNAME is "local:remote"), unproved,
- * for finding the peer. False if there is none or it is longer than ours. */
+/* The local username fragment a STUN request is addressed to (USERNAME is "local:remote"),
+ * unproved, for finding the peer. False if there is none or it is longer than ours. */
 bool ice_lite_peek_ufrag(const uint8_t *data, size_t size, char out[ICE_LOCAL_UFRAG_SIZE + 1]);
 
 /* The controlling side's binding request with USE-CANDIDATE (for tests and load): returns its size.

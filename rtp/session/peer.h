@@ -3,8 +3,8 @@
  *     PEER_ICE --valid check--> PEER_DTLS --keys--> PEER_CONNECTED --close--> PEER_CLOSED
  *         \------------------------- timeout, failure, no consent -------------/
  *
- * Life: peer_init, then peer_on_datagram / peer_on_timeout; after each of them drain peer_next_datagram until it
- * returns 0 and file peer_next_timeout. peer_finish frees. One thread.
+ * Life: peer_init, then peer_on_datagram / peer_on_timeout; after each of them drain
+ * peer_next_datagram until it returns 0 and file peer_next_timeout. peer_finish frees. One thread.
  */
 #pragma once
 
@@ -19,10 +19,10 @@ enum peer_state { PEER_ICE = 1, PEER_DTLS, PEER_CONNECTED, PEER_CLOSED };
 /* Why it is closed; the names are stable and shown to people (peer_reason_name). */
 enum peer_reason {
     PEER_REASON_NONE = 1,
-    PEER_REASON_ICE_TIMEOUT,  /* no valid check came */
-    PEER_REASON_DTLS_TIMEOUT, /* the handshake did not end */
-    PEER_REASON_DTLS_FAILED,  /* alert, fingerprint mismatch, no common profile */
-    PEER_REASON_CONSENT_LOST, /* no check for ICE_CONSENT_US */
+    PEER_REASON_ICE_TIMEOUT,   /* no valid check came */
+    PEER_REASON_DTLS_TIMEOUT,  /* the handshake did not end */
+    PEER_REASON_DTLS_FAILED,   /* alert, fingerprint mismatch, no common profile */
+    PEER_REASON_CONSENT_LOST,  /* no check for ICE_CONSENT_US */
     PEER_REASON_REMOTE_CLOSED, /* close_notify */
     PEER_REASON_LOCAL_CLOSED,
 };
@@ -68,7 +68,8 @@ enum peer_input peer_on_datagram(struct peer *p, uint8_t *data, size_t *size,
 size_t peer_next_datagram(struct peer *p, uint8_t *out, size_t room, struct address *to);
 int64_t peer_next_timeout(struct peer *p, int64_t now_us);
 void peer_on_timeout(struct peer *p, int64_t now_us);
-void peer_close(struct peer *p, int64_t now_us); /* queues close_notify; state is then PEER_CLOSED */
+void peer_close(struct peer *p,
+                int64_t now_us); /* queues close_notify; state is then PEER_CLOSED */
 
 const char *peer_state_name(enum peer_state s);   /* "ice", "dtls", "connected", "closed" */
 const char *peer_reason_name(enum peer_reason r); /* "ice-timeout", "dtls-failed", ... */

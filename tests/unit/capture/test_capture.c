@@ -63,7 +63,8 @@ static int obey(struct puppet *puppet, struct capture_sink *sink, char *error, s
     case GROW:
         puppet->width *= 2;
         puppet->height *= 2;
-        /* fall through */
+        show(puppet, sink, false);
+        return 0;
     case CHANGE:
         show(puppet, sink, false);
         return 0;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EXTENSION_URI_TRANSPORT_CC                                                                 \
+#define EXTENSION_URI_TRANSPORT_CC \
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 #define EXTENSION_URI_PLAYOUT_DELAY "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 #define EXTENSION_URI_MID "urn:ietf:params:rtp-hdrext:sdes:mid"
@@ -28,7 +28,8 @@ struct extensions_block {
     uint8_t transport_cc_at;            /* offset of the 16-bit sequence number in bytes; 0: none */
 };
 
-/* `min_ms`, `max_ms` in steps of 10 ms up to 40950. `mid` NULL or "": none. */
+/* The playout times in steps of 10 ms up to 40950. `mid` NULL or "": none. An id above 14 and a MID
+ * longer than EXTENSIONS_MID_MAX have no place in this form and are left out. */
 void extensions_build(struct extensions_block *b, const struct extensions_ids *ids,
                       uint16_t playout_min_ms, uint16_t playout_max_ms, const char *mid);
 

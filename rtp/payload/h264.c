@@ -42,6 +42,8 @@ static const uint8_t *find_start_code(const uint8_t *p, const uint8_t *end)
 
 bool h264_next_nal(struct h264_nal_unit *out, const uint8_t **data, size_t *size)
 {
+    if (*size == 0)
+        return false;
     const uint8_t *end = *data + *size;
     const uint8_t *p = find_start_code(*data, end);
     while (p != end) {

@@ -11,13 +11,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* nal_unit_type (H.264 7.4.1) */
 enum h264_nal {
     H264_SLICE = 1,
     H264_IDR = 5,
     H264_SEI = 6,
     H264_SPS = 7,
     H264_PPS = 8,
-    H264_AUD = 9
+    H264_AUD = 9,
 };
 
 struct h264_nal_unit {
@@ -41,7 +42,8 @@ int h264_packetize(struct packetize *out, const uint8_t *access_unit, size_t siz
                    size_t max_payload);
 
 /* The reverse, for receivers. Feed the payloads of one access unit in order, then finish.
- * Anything malformed or out of place sets `broken` and the access unit is not to be used. */
+ * Anything malformed or out of place sets `broken` and the access unit is not to be used. A payload
+ * missing from the middle is only seen by its RTP sequence number, which is the caller's. */
 struct h264_assembler {
     uint8_t *data; /* caller's; Annex B with 4-byte start codes */
     size_t capacity;
@@ -55,6 +57,5 @@ void h264_assemble_begin(struct h264_assembler *a, uint8_t *data, size_t capacit
 void h264_assemble(struct h264_assembler *a, const uint8_t *payload, size_t size);
 bool h264_assemble_end(struct h264_assembler *a); /* true if data[0..size) is a whole access unit */
 
-/* Does this RTP payload start a keyframe (IDR or SPS, also inside STAP-A or at the start of FU-A)?
- */
+/* Does a keyframe start here: IDR or SPS, also inside a STAP-A or at the start of FU-A? */
 bool h264_payload_starts_keyframe(const uint8_t *payload, size_t size);

@@ -1,5 +1,6 @@
 #include "rtp/control/nack.h"
 
+#include <assert.h>
 #include <string.h>
 
 void nack_init(struct nack *n)
@@ -18,6 +19,13 @@ static void remove_entry(struct nack *n, unsigned i)
     memmove(&n->entry[i], &n->entry[i + 1], (n->count - i) * sizeof(n->entry[0]));
 }
 
+static void give_up_oldest(struct nack *n, unsigned k)
+{
+    n->lost += k;
+    n->count = (uint16_t)(n->count - k);
+    memmove(&n->entry[0], &n->entry[k], n->count * sizeof(n->entry[0]));
+}
+
 static void on_old(struct nack *n, uint16_t seq)
 {
     for (unsigned i = 0; i < n->count; i++) {
@@ -31,22 +39,21 @@ static void on_old(struct nack *n, uint16_t seq)
 
 static void on_jump(struct nack *n, uint16_t seq)
 {
-    n->lost += n->count;
-    n->count = 0;
+    give_up_oldest(n, n->count);
     n->jumps++;
     n->highest_seq = seq;
 }
 
+/* All of first..end-1 are missing: at most NACK_MAX. */
 static void on_gap(struct nack *n, uint16_t first, uint16_t end, int64_t now_us)
 {
-    for (uint16_t seq = first; seq != end; seq++) {
-        if (n->count == NACK_MAX) {
-            remove_entry(n, 0);
-            n->lost++;
-        }
+    unsigned gap = (uint16_t)(end - first);
+    assert(gap <= NACK_MAX);
+    if (n->count + gap > NACK_MAX)
+        give_up_oldest(n, n->count + gap - NACK_MAX);
+    n->missing += gap;
+    for (uint16_t seq = first; seq != end; seq++)
         n->entry[n->count++] = (struct nack_entry){.next_us = now_us + NACK_REORDER_US, .seq = seq};
-        n->missing++;
-    }
 }
 
 void nack_on_packet(struct nack *n, uint16_t seq, int64_t now_us)

@@ -8,9 +8,9 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdbool.h>
 
 #define NACK_MAX 256 /* missing packets at a time, and the widest gap that is asked for */
 #define NACK_TRIES 10

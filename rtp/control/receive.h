@@ -1,10 +1,8 @@
-/* receive.h - what a receiver report says about one SSRC (RFC 3550 A.1, A.3, A.8). Pure; one
- * thread.
+/* receive.h - what a receiver report says about one SSRC (RFC 3550 A.1, A.3, A.8). Pure.
  *
  * Life: receive_init, receive_on_packet for every packet of the SSRC, receive_block for every
- * report. SRTP has proved who sent a packet, so there is no probation; a sender that starts over
- * with other sequence numbers is believed at its second packet in a row, and counting starts over
- * too.
+ * report. SRTP has proved who sent a packet, so there is no probation. A sender that starts over
+ * with other sequence numbers is believed at its second packet in a row; counting starts over too.
  */
 #pragma once
 

@@ -251,7 +251,7 @@ export class AmphiClient extends EventTarget {
     }
     this.#drop();
     const slow = ROOM_RETRY.get(reason.code);
-    const delay = slow ? slow * (0.9 + 0.2 * this.#random()) : this.#backoff.next();
+    const delay = slow ? slow * (0.8 + 0.2 * this.#random()) : this.#backoff.next();
     this.#enter('waiting', { reason, retryAt: this.#now() + delay });
     this.#deadline(delay, () => this.#open());
   }

@@ -63,7 +63,7 @@ function waitingForPresenter(facts) {
   if (facts.hasPicture) {
     return card('waiting', 'The presenter has stopped', 'If the broadcast starts again, it continues here.');
   }
-  return card('waiting', 'Waiting for the presenter', 'Your seat is taken care of. The picture appears by itself.');
+  return card('waiting', 'Waiting for the presenter', 'The picture appears here by itself.');
 }
 
 /* The room refuses, or the server said something is wrong with this page. */
@@ -73,7 +73,7 @@ function refused({ signal, hasPicture }) {
     return card('not-found', 'The broadcast has ended', 'If it starts again under this code, it continues here.');
   }
   if (code === 'room-not-found') {
-    const detail = 'Check the code. If the broadcast just has not started yet, stay: this page keeps looking.';
+    const detail = 'Check the code. If the broadcast has not started yet, stay: this page keeps looking.';
     return card('not-found', 'Room not found', detail, { action: 'retry' });
   }
   if (code === 'room-full') {
@@ -126,7 +126,7 @@ function byMedia(facts) {
       ? pill('waiting', 'The picture is coming back')
       : pill('reconnecting', 'Reconnecting', { reason: explain(failure) });
   }
-  return media === 'negotiating'
+  return media === 'negotiating' || sharer === 'live'
     ? card('negotiating', 'Opening the picture', '')
     : waitingForPresenter(facts);
 }

@@ -1,0 +1,60 @@
+/* What a server can get wrong about static pages, without a browser. */
+
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { commandOf } from '../../signaling/web/controls.js';
+
+const WEB = new URL('../../signaling/web/', import.meta.url);
+const read = (name) => readFileSync(new URL(name, WEB), 'utf8');
+const files = readdirSync(WEB);
+const pages = files.filter((name) => name.endsWith('.html'));
+const assets = (text) => [...text.matchAll(/\/assets\/([\w.-]+)/g)].map((match) => match[1]);
+
+test('every asset a page names exists', () => {
+  for (const page of pages) {
+    for (const name of assets(read(page))) {
+      assert.ok(files.includes(name), `${page} names ${name}`);
+    }
+  }
+});
+
+test('every file that is served is used by a page', () => {
+  const imports = files.filter((name) => name.endsWith('.js')).flatMap((name) => importsOf(name));
+  const used = new Set([...pages, ...pages.flatMap((page) => assets(read(page))), ...imports]);
+  for (const name of files.filter((file) => /\.(js|css|svg|html)$/.test(file))) {
+    assert.ok(used.has(name), `${name} is not used`);
+  }
+});
+
+function importsOf(name) {
+  return [...read(name).matchAll(/from '\.\/([\w.-]+)'/g)].map((match) => match[1]);
+}
+
+test('the viewer page asks for all its modules at once', () => {
+  const wanted = new Set();
+  const visit = (name) => importsOf(name).forEach((next) => wanted.has(next) || (wanted.add(next), visit(next)));
+  visit('viewer.js');
+  const preloaded = [...read('viewer.html').matchAll(/modulepreload" href="\/assets\/([\w.-]+)"/g)].map((m) => m[1]);
+  assert.deepEqual(preloaded.sort(), [...wanted].sort());
+});
+
+test('nothing in the pages needs more than the content security policy allows', () => {
+  for (const page of pages) {
+    const html = read(page);
+    assert.doesNotMatch(html, /\sstyle=|<style|\son\w+=|<script(?![^>]*\ssrc=)|https?:\/\/(?!www\.w3\.org)/i, page);
+  }
+});
+
+test('shortcuts leave typing and the browser alone', () => {
+  const press = (key, rest = {}) => commandOf({ key, target: null, ...rest });
+  assert.equal(press('f'), 'fullscreen');
+  assert.equal(press('F'), 'fullscreen');
+  assert.equal(press('?'), 'help');
+  assert.equal(press('3'), 'native');
+  assert.equal(press('Escape'), 'escape');
+  assert.equal(press('x'), undefined);
+  assert.equal(press('f', { ctrlKey: true }), undefined);
+  assert.equal(press('f', { repeat: true }), undefined);
+  assert.equal(press('f', { target: { closest: () => ({}) } }), undefined);
+});

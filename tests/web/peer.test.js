@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MediaPeer, carriesVideo, continuesSession, mediaSections, videoCodecs } from '../../signaling/web/peer.js';
+import { ANSWER, FakeConnection, OFFER } from './fakes.js';
+
+function setup() {
+  const sent = [];
+  const pc = new FakeConnection();
+  return { pc, sent, peer: new MediaPeer(pc, { peerId: 'v1', send: (message) => sent.push(message) }) };
+}
+
+test('reads the sections of a description', () => {
+  assert.deepEqual(mediaSections(OFFER), [
+    { kind: 'video', port: 9, mid: '0', direction: 'sendonly', trackId: 'screen' },
+  ]);
+  assert.deepEqual(mediaSections('nonsense'), []);
+});
+
+test('knows whether any video is left', () => {
+  assert.ok(carriesVideo(OFFER));
+  assert.ok(!carriesVideo(OFFER.replace('m=video 9', 'm=video 0')));
+  assert.ok(!carriesVideo(OFFER.replace('sendonly', 'inactive')));
+  assert.ok(!carriesVideo(OFFER.replace('m=video', 'm=audio')));
+});
+
+test('names the codecs without the repair formats', () => {
+  assert.deepEqual(videoCodecs(OFFER), ['H264']);
+});
+
+test('tells a renegotiation from a new session', () => {
+  const next = (origin) => OFFER.replace('1001 1', origin);
+  assert.ok(continuesSession(OFFER, next('1001 2')));
+  assert.ok(!continuesSession(OFFER, OFFER));
+  assert.ok(!continuesSession(OFFER, next('1002 2')));
+  assert.ok(!continuesSession('', OFFER));
+  assert.ok(continuesSession(next('18446744073709551615 9007199254740993'), next('18446744073709551615 9007199254740994')));
+});
+
+test('answers an offer', async () => {
+  const { pc, sent, peer } = setup();
+  await peer.accept(OFFER);
+  assert.equal(pc.remoteDescription.sdp, OFFER);
+  assert.deepEqual(sent, [{ type: 'answer', sdp: ANSWER, peerId: 'v1' }]);
+});
+
+test('says so when the browser cannot decode the video', async () => {
+  const { pc, sent, peer } = setup();
+  pc.answer = ANSWER.replace('m=video 9', 'm=video 0');
+  await assert.rejects(peer.accept(OFFER), (error) => error.code === 'codec' && error.message === 'H264');
+  assert.equal(sent.length, 0);
+});
+
+test('candidates wait for the description, in either form; the end of the list is no candidate', async () => {
+  const { pc, peer } = setup();
+  await peer.candidate('{"candidate":"candidate:1","sdpMid":"0"}');
+  await peer.candidate('');
+  await peer.candidate('{broken');
+  await peer.candidate(null);
+  assert.equal(pc.candidates.length, 0);
+  await peer.accept(OFFER);
+  await peer.candidate({ candidate: 'candidate:2', sdpMid: '0' });
+  assert.deepEqual(pc.candidates.map((c) => c.candidate), ['candidate:1', 'candidate:2']);
+});
+
+test('a candidate the browser refuses is not the end', async () => {
+  const { pc, peer } = setup();
+  await peer.accept(OFFER);
+  pc.addIceCandidate = () => Promise.reject(new Error('no'));
+  await peer.candidate({ candidate: 'candidate:3' });
+});
+
+test('trickles as JSON strings, an empty one at the end', () => {
+  const { pc, sent } = setup();
+  pc.onicecandidate({ candidate: { candidate: 'candidate:1', toJSON: () => ({ candidate: 'candidate:1', sdpMid: '0' }) } });
+  pc.onicecandidate({ candidate: { candidate: '' } });
+  pc.onicecandidate({ candidate: null });
+  assert.deepEqual(sent, [
+    { type: 'ice', candidate: '{"candidate":"candidate:1","sdpMid":"0"}', peerId: 'v1' },
+    { type: 'ice', candidate: '', peerId: 'v1' },
+  ]);
+});
+
+test('a track is named by the offer, and its buffer is asked to be empty', async () => {
+  const { pc, peer } = setup();
+  await peer.accept(OFFER);
+  pc.track('browser-made-id', '0');
+  const entry = peer.tracks.get('screen');
+  assert.equal(entry.track.id, 'browser-made-id');
+  assert.equal(entry.receiver.jitterBufferTarget, 0);
+  assert.equal(peer.videoTracks().length, 1);
+  assert.equal(peer.audioTracks().length, 0);
+});

@@ -1,0 +1,254 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ViewerSession } from '../../signaling/web/session.js';
+import { FakeConnection, OFFER, settle } from './fakes.js';
+
+/* The protocol client as the session sees it. */
+class FakeClient extends EventTarget {
+  state = 'joined';
+  iceServers = [];
+  peerId = 'v1';
+  sent = [];
+  rejoins = 0;
+
+  emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  send(message) {
+    this.sent.push(message);
+    return true;
+  }
+
+  rejoin() {
+    this.rejoins += 1;
+  }
+
+  retryNow() {
+    this.retried = true;
+  }
+}
+
+function setup(t) {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const clock = { now: 0 };
+  const client = new FakeClient();
+  const made = [];
+  const session = new ViewerSession(client, {
+    createConnection: (configuration) => made[made.push(new FakeConnection(configuration)) - 1],
+    now: () => clock.now,
+    random: () => 1,
+  });
+  const offer = async (sdp = OFFER, peerId = 'v1') => {
+    client.emit('offer', { sdp, peerId });
+    await settle();
+    return made.at(-1);
+  };
+  /* One joined, offered, connected and shown peer. */
+  const play = async () => {
+    client.emit('joined', {});
+    client.emit('streams', { streams: [{ trackId: 'screen', paused: false }] });
+    const pc = await offer();
+    pc.become('connected');
+    session.shown(session.next);
+    return pc;
+  };
+  /* Seconds pass; `frames(pc)` says what decodes meanwhile. */
+  const run = async (seconds, perSecond = 0) => {
+    for (let i = 0; i < seconds; i += 1) {
+      clock.now += 1000;
+      if (session.current) {
+        session.current.pc.frames += perSecond;
+      }
+      t.mock.timers.tick(1000);
+      await session.tick();
+    }
+  };
+  return { session, client, made, offer, play, run };
+}
+
+test('an offer becomes a peer, and a painted frame makes it current', async (t) => {
+  const { session, client, offer } = setup(t);
+  client.emit('joined', {});
+  const pc = await offer();
+  assert.equal(session.media, 'negotiating');
+  assert.equal(client.sent[0].type, 'answer');
+  pc.become('connected');
+  session.shown(session.next);
+  assert.equal(session.media, 'live');
+  assert.equal(session.current.pc, pc);
+  assert.equal(session.next, null);
+});
+
+test('after a reconnect the old picture stays until the new one is painted', async (t) => {
+  const { session, client, play, offer } = setup(t);
+  const old = await play();
+  client.emit('joined', {});
+  const fresh = await offer(OFFER, 'v2');
+  fresh.become('connected');
+  assert.equal(session.current.pc, old);
+  assert.ok(!old.closed);
+  assert.equal(session.media, 'live');
+  session.shown(session.next);
+  assert.ok(old.closed);
+  assert.equal(session.current.pc, fresh);
+});
+
+test('a renegotiation keeps the connection, a new session does not', async (t) => {
+  const { session, made, play, offer } = setup(t);
+  await play();
+  await offer(OFFER.replace('1001 1', '1001 2'));
+  assert.equal(made.length, 1);
+  assert.equal(session.next, null);
+  await offer(OFFER.replace('1001 1', '2002 1'));
+  assert.equal(made.length, 2);
+  assert.ok(session.next);
+});
+
+test('signaling words never tear media down', async (t) => {
+  const { session, client, play, run } = setup(t);
+  const pc = await play();
+  for (const live of [false, true, false]) {
+    client.emit('sharer', { live });
+  }
+  client.emit('streams', { streams: [] });
+  await run(30, 30);
+  assert.equal(session.media, 'live');
+  assert.ok(!pc.closed);
+  assert.equal(client.rejoins, 0);
+});
+
+test('no frames for 5 s: a new connection, patience doubling, the old one kept', async (t) => {
+  const { session, client, play, run, offer } = setup(t);
+  const old = await play();
+  await run(10, 30);
+  await run(5);
+  assert.equal(client.rejoins, 0);
+  await run(2);
+  assert.equal(client.rejoins, 1);
+  assert.equal(session.media, 'stalled');
+  assert.ok(!old.closed);
+  client.emit('joined', {});
+  const fresh = await offer(OFFER, 'v2');
+  fresh.become('connected');
+  session.shown(session.next);
+  assert.equal(session.media, 'live');
+  await run(10);
+  assert.equal(client.rejoins, 1, 'the second time it waits 10 s');
+  await run(4);
+  assert.equal(client.rejoins, 2);
+});
+
+test('frames that come back make it live again', async (t) => {
+  const { session, play, run } = setup(t);
+  await play();
+  await run(2, 30);
+  await run(7);
+  assert.equal(session.media, 'stalled');
+  await run(1, 30);
+  assert.equal(session.media, 'live');
+});
+
+test('a presenter who paused or stopped is no stall', async (t) => {
+  for (const message of [['sharer', { live: false }], ['streams', { streams: [{ trackId: 'screen', paused: true }] }]]) {
+    await t.test(message[0], async (t2) => {
+      const { session, client, play, run } = setup(t2);
+      await play();
+      await run(2, 30);
+      client.emit(...message);
+      await run(60);
+      assert.equal(session.media, 'idle');
+      assert.equal(client.rejoins, 0);
+    });
+  }
+});
+
+test('disconnected for 3 s: rejoin; shorter: nothing', async (t) => {
+  const { client, play, run } = setup(t);
+  const pc = await play();
+  await run(2, 30);
+  pc.become('disconnected');
+  await run(2, 30);
+  pc.become('connected');
+  await run(5, 30);
+  assert.equal(client.rejoins, 0);
+  pc.become('disconnected');
+  await run(4);
+  assert.equal(client.rejoins, 1);
+});
+
+test('failed after playing: rejoin at once', async (t) => {
+  const { session, client, play } = setup(t);
+  const pc = await play();
+  pc.become('failed');
+  t.mock.timers.tick(1);
+  assert.equal(client.rejoins, 1);
+  assert.equal(session.failure.code, 'media-lost');
+});
+
+test('a path that never works is tried with growing delays and counted', async (t) => {
+  const { session, client, offer } = setup(t);
+  client.emit('joined', {});
+  for (const [count, delay] of [[1, 1000], [2, 2000], [3, 4000]]) {
+    const pc = await offer();
+    pc.become('failed');
+    assert.ok(pc.closed);
+    assert.deepEqual([session.failure.code, session.failure.count, session.media], ['ice-failed', count, 'none']);
+    t.mock.timers.tick(delay - 1);
+    assert.equal(client.rejoins, count - 1);
+    t.mock.timers.tick(1);
+    assert.equal(client.rejoins, count);
+    client.emit('joined', {});
+  }
+});
+
+test('10 s without a connection is a failure too', async (t) => {
+  const { session, client, offer, run } = setup(t);
+  client.emit('joined', {});
+  await offer();
+  await run(10);
+  assert.equal(session.failure, null);
+  await run(1);
+  assert.equal(session.failure.code, 'ice-failed');
+});
+
+test('the server may say that a connection failed, but not about one that plays', async (t) => {
+  const { session, client, play, offer } = setup(t);
+  await play();
+  client.emit('error', { code: 'ice-failed', error: '' });
+  assert.equal(session.failure, null);
+  await offer(OFFER, 'v2');
+  client.emit('error', { code: 'dtls-failed', error: 'bad fingerprint' });
+  assert.deepEqual(session.failure, { code: 'dtls-failed', text: 'bad fingerprint', count: 1 });
+  assert.equal(session.next, null);
+  assert.equal(session.media, 'live');
+});
+
+test('an offer that is no description is a failure with its reason', async (t) => {
+  const { session, client, offer } = setup(t);
+  client.emit('joined', {});
+  await offer('garbage');
+  assert.equal(session.failure.code, 'bad-offer');
+  await offer(null);
+  assert.equal(session.failure.count, 1);
+});
+
+test('a join without an offer is repeated, unless there is nobody to watch', async (t) => {
+  const { session, client, run } = setup(t);
+  client.emit('joined', {});
+  await run(60);
+  assert.equal(client.rejoins, 0);
+  client.emit('streams', { streams: [{ trackId: 'screen', paused: false }] });
+  await run(3);
+  assert.equal(client.rejoins, 1);
+  assert.equal(session.failure.code, 'no-offer');
+});
+
+test('while the socket is down the rejoin is left to it', async (t) => {
+  const { client, play, run } = setup(t);
+  const pc = await play();
+  client.state = 'waiting';
+  pc.become('failed');
+  await run(5);
+  assert.equal(client.rejoins, 0);
+});

@@ -53,8 +53,9 @@ struct x11 {
 
     /* what the next picture has to take in */
     bool resized, damaged, reshaped, poked;
-    bool fresh; /* pixels or cursor are not what was delivered last */
-    int64_t next_us, delivered_us, moved_us, pointer_us;
+    bool fresh;               /* pixels or cursor are not what was delivered last */
+    int64_t pace_us, next_us; /* see step */
+    int64_t delivered_us, moved_us, pointer_us;
 };
 
 /* --- the conversation with the server --- */
@@ -329,13 +330,17 @@ static bool is_wanted(const struct x11 *x, int64_t now_us)
            now_us >= x->delivered_us + REPEAT_US;
 }
 
-/* One picture, if all goes well. At the full rate the pictures keep their distance; after a rest
- * the first one comes at once. */
+/* One picture, if all goes well. Its due time advances by whole intervals, which bounds the rate:
+ * never more than 2 + time * fps pictures. But it may come up to one interval early, once: so the
+ * pictures fall in step with a screen that changes at the same rate, instead of waiting each time
+ * for a moment that chance has chosen. */
 static int step(struct x11 *x, int64_t now_us)
 {
-    x->next_us += x->interval_us;
-    if (x->next_us <= now_us)
-        x->next_us = now_us + x->interval_us;
+    int64_t soonest_us = now_us + x->interval_us / 4;
+    x->pace_us = (x->pace_us > now_us ? x->pace_us : now_us) + x->interval_us;
+    x->next_us = x->pace_us - x->interval_us;
+    if (x->next_us < soonest_us)
+        x->next_us = soonest_us;
     int r = grab(x);
     if (r == 0 && x->reshaped)
         r = fetch_cursor(x);
@@ -367,7 +372,7 @@ static int x11_run(void *priv, struct capture_sink *sink, char *error, size_t er
     struct x11 *x = priv;
     x->sink = sink;
     x->resized = x->damaged = x->reshaped = true;
-    x->next_us = x->pointer_us = capture_now_us();
+    x->pace_us = x->next_us = x->pointer_us = capture_now_us();
     x->delivered_us = x->moved_us = x->next_us - REPEAT_US;
     for (;;) {
         xcb_flush(x->conn); /* may itself queue events, so before they are read */

@@ -33,7 +33,7 @@ static int64_t realtime_us(void)
 /* The picture's barcode as full time: its 32 bits, and the rest of them from a recent clock. */
 static int64_t barcode_us(const struct picture *p)
 {
-    uint32_t time;
+    uint32_t time = 0;
     assert_true(read_barcode(p, &time));
     int64_t now = realtime_us() / 100;
     return (now - (uint32_t)((uint32_t)now - time)) * 100;

@@ -1,0 +1,479 @@
+#include "server/config.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONFIG_FILE_MAX 65536
+
+/* One option: its long name, what the help says, and how its value gets into the struct. A setter
+ * returns NULL or the reason why the value is refused. */
+struct option {
+    const char *name;
+    const char *value; /* NULL: a switch */
+    const char *(*set)(struct config *c, const char *value);
+    const char *help;
+};
+
+static const char *parse_number(const char *text, long min, long max, long *out)
+{
+    char *end;
+    errno = 0;
+    long n = strtol(text, &end, 10);
+    if (!*text || isspace((unsigned char)*text) || *end || errno || n < min || n > max)
+        return "is not a whole number in its range";
+    *out = n;
+    return NULL;
+}
+
+static const char *copy_text(char *out, size_t room, const char *value)
+{
+    if (!*value)
+        return "must not be empty";
+    if (strlen(value) >= room)
+        return "is too long";
+    memcpy(out, value, strlen(value) + 1);
+    return NULL;
+}
+
+static const char *set_listen(struct config *c, const char *value)
+{
+    const char *colon = strrchr(value, ':');
+    long port;
+    if (!colon || parse_number(colon + 1, 0, 65535, &port))
+        return "must be ADDRESS:PORT";
+    const char *ip = value;
+    size_t n = (size_t)(colon - value);
+    if (n >= 2 && ip[0] == '[' && ip[n - 1] == ']') {
+        ip++;
+        n -= 2;
+    }
+    char text[sizeof(c->listen_ip)];
+    struct address parsed;
+    if (n == 0 || n >= sizeof(text))
+        return "must be ADDRESS:PORT with a numeric address";
+    memcpy(text, ip, n);
+    text[n] = '\0';
+    if (!address_parse(&parsed, text, (uint16_t)port))
+        return "must be ADDRESS:PORT with a numeric address";
+    memcpy(c->listen_ip, text, n + 1);
+    c->listen_port = (uint16_t)port;
+    return NULL;
+}
+
+static const char *set_udp_port(struct config *c, const char *value)
+{
+    long n;
+    const char *why = parse_number(value, 0, 65535, &n);
+    if (!why)
+        c->udp_port = (uint16_t)n;
+    return why;
+}
+
+static const char *set_advertise(struct config *c, const char *value)
+{
+    c->n_advertise = 0;
+    while (*value) {
+        size_t n = strcspn(value, ",");
+        char ip[64];
+        if (c->n_advertise == CONFIG_ADVERTISE_MAX)
+            return "names too many addresses";
+        if (n == 0 || n >= sizeof(ip))
+            return "must be IP addresses separated by commas";
+        memcpy(ip, value, n);
+        ip[n] = '\0';
+        if (!address_parse(&c->advertise[c->n_advertise], ip, 0))
+            return "must be IP addresses separated by commas";
+        c->n_advertise++;
+        value += n + (value[n] == ',');
+    }
+    return c->n_advertise ? NULL : "must be IP addresses separated by commas";
+}
+
+static const char *set_source(struct config *c, const char *value)
+{
+    if (c->n_sources == CONFIG_SOURCES_MAX)
+        return "was given too often (8 at most)";
+    struct config_source *s = &c->sources[c->n_sources];
+    const char *colon = strchr(value, ':');
+    size_t n = colon ? (size_t)(colon - value) : strlen(value);
+    if (n == 0 || n >= sizeof(s->kind))
+        return "must be screen[:N] or pattern[:WIDTHxHEIGHT]";
+    memcpy(s->kind, value, n);
+    s->kind[n] = '\0';
+    if (strcmp(s->kind, "screen") != 0 && strcmp(s->kind, "pattern") != 0)
+        return "must be screen[:N] or pattern[:WIDTHxHEIGHT]";
+    s->arg[0] = '\0';
+    const char *why = colon ? copy_text(s->arg, sizeof(s->arg), colon + 1) : NULL;
+    if (!why)
+        c->n_sources++;
+    return why;
+}
+
+static const char *set_room(struct config *c, const char *value)
+{
+    size_t n = strlen(value);
+    if (n == 0 || n > 63)
+        return "must be 1 to 63 characters";
+    for (size_t i = 0; i <= n; i++) {
+        char ch = (char)toupper((unsigned char)value[i]);
+        if (ch && !isalnum((unsigned char)ch) && ch != '-')
+            return "may hold only letters, digits and hyphens";
+        c->room[i] = ch;
+    }
+    return NULL;
+}
+
+static const char *set_codec(struct config *c, const char *value)
+{
+    enum codec codec = codec_from_name(value);
+    for (const struct encoder_ops *const *o = encoder_backends(); *o; o++) {
+        if (codec && (*o)->codec == codec) {
+            c->codec = codec;
+            return NULL;
+        }
+    }
+    return codec ? "has no encoder in this build" : "must be h264";
+}
+
+static const char *set_encoder(struct config *c, const char *value)
+{
+    for (const struct encoder_ops *const *o = encoder_backends(); *o; o++) {
+        if (strcmp((*o)->name, value) == 0)
+            return copy_text(c->encoder, sizeof(c->encoder), value);
+    }
+    return "is not an encoder of this build (amphi --version lists them)";
+}
+
+static const struct {
+    const char *name;
+    uint32_t kbps;
+} qualities[] = {
+    {"low", 500},     {"medium", 1500},   {"high", 3000}, {"very-high", 6000},
+    {"ultra", 10000}, {"extreme", 15000}, {"max", 20000}, {"insane", 50000},
+};
+
+static const char *set_quality(struct config *c, const char *value)
+{
+    for (size_t i = 0; i < sizeof(qualities) / sizeof(qualities[0]); i++) {
+        if (strcmp(qualities[i].name, value) == 0) {
+            c->quality_bps = qualities[i].kbps * 1000;
+            return NULL;
+        }
+    }
+    return "must be low, medium, high, very-high, ultra, extreme, max or insane";
+}
+
+static const char *set_bitrate(struct config *c, const char *value)
+{
+    long n;
+    const char *why = parse_number(value, 100, 100000, &n);
+    if (!why)
+        c->bitrate_bps = (uint32_t)n * 1000;
+    return why ? "must be 100 to 100000 kbit/s" : NULL;
+}
+
+static const char *set_fps(struct config *c, const char *value)
+{
+    long n;
+    const char *why = parse_number(value, 1, 120, &n);
+    if (!why)
+        c->fps = (int)n;
+    return why ? "must be 1 to 120" : NULL;
+}
+
+static const char *set_workers(struct config *c, const char *value)
+{
+    long n;
+    const char *why = parse_number(value, 1, 64, &n);
+    if (!why)
+        c->workers = (int)n;
+    return why ? "must be 1 to 64" : NULL;
+}
+
+static const char *set_max_viewers(struct config *c, const char *value)
+{
+    long n;
+    const char *why = parse_number(value, 1, 100000, &n);
+    if (!why)
+        c->max_viewers = (int)n;
+    return why ? "must be 1 to 100000" : NULL;
+}
+
+static const char *set_admin_token(struct config *c, const char *value)
+{
+    if (strlen(value) < 8)
+        return "must be at least 8 characters";
+    return copy_text(c->admin_token, sizeof(c->admin_token), value);
+}
+
+static const char *set_metrics_open(struct config *c, const char *value)
+{
+    (void)value;
+    c->metrics_open = true;
+    return NULL;
+}
+
+static const char *set_log_level(struct config *c, const char *value)
+{
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(names[i], value) == 0) {
+            c->log_level = i;
+            return NULL;
+        }
+    }
+    return "must be error, warning, info or debug";
+}
+
+static const char *set_log_json(struct config *c, const char *value)
+{
+    (void)value;
+    c->log_json = true;
+    return NULL;
+}
+
+static const struct option options[] = {
+    {"listen", "ADDRESS:PORT", set_listen, "HTTP and WebSocket (127.0.0.1:8080)"},
+    {"udp-port", "N", set_udp_port, "the one UDP port of all media (8189; 0: any free one)"},
+    {"advertise", "IP[,IP]", set_advertise, "addresses to announce (those of the host)"},
+    {"source", "KIND[:ARG]", set_source, "screen[:N] or pattern[:WxH]; repeatable"},
+    {"room", "CODE", set_room, "code of the room for --source (a random one)"},
+    {"codec", "NAME", set_codec, "h264"},
+    {"encoder", "NAME", set_encoder, "backend of the codec (the best one built in)"},
+    {"quality", "NAME", set_quality, "low medium high very-high ultra extreme max insane"},
+    {"bitrate", "KBPS", set_bitrate, "overrides --quality"},
+    {"fps", "N", set_fps, "most pictures a second (30)"},
+    {"workers", "N", set_workers, "forwarder threads (one per core)"},
+    {"max-viewers", "N", set_max_viewers, "viewers of the process (10000)"},
+    {"admin-token", "TEXT", set_admin_token, "bearer token of the admin API (a random one)"},
+    {"metrics-open", NULL, set_metrics_open, "serve /metrics without the token"},
+    {"log-level", "NAME", set_log_level, "error, warning, info or debug (info)"},
+    {"log-json", NULL, set_log_json, "one JSON object per log line"},
+};
+
+enum { N_OPTIONS = sizeof(options) / sizeof(options[0]) };
+
+static const struct option *find_option(const char *name, size_t size)
+{
+    for (int i = 0; i < N_OPTIONS; i++) {
+        if (strlen(options[i].name) == size && memcmp(options[i].name, name, size) == 0)
+            return &options[i];
+    }
+    return NULL;
+}
+
+static int refuse(char *error, size_t size, const char *option, const char *why)
+{
+    snprintf(error, size, "--%s %s", option, why);
+    return -EINVAL;
+}
+
+static int apply(struct config *c, const struct option *o, const char *value, char *error,
+                 size_t size)
+{
+    const char *why = o->set(c, value);
+    return why ? refuse(error, size, o->name, why) : 0;
+}
+
+/* --- the JSON file --- */
+
+static int apply_scalar(struct config *c, const struct option *o, const json_t *value, char *error,
+                        size_t size)
+{
+    char number[32];
+    if (!o->value) {
+        if (!json_is_boolean(value))
+            return refuse(error, size, o->name, "must be true or false in the file");
+        return json_is_true(value) ? apply(c, o, "", error, size) : 0;
+    }
+    if (json_is_string(value))
+        return apply(c, o, json_string_value(value), error, size);
+    if (json_is_integer(value)) {
+        snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(value));
+        return apply(c, o, number, error, size);
+    }
+    return refuse(error, size, o->name, "must be a text or a whole number in the file");
+}
+
+static int apply_json(struct config *c, json_t *root, char *error, size_t size)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(root, key, value)
+    {
+        const struct option *o = find_option(key, strlen(key));
+        if (!o) {
+            snprintf(error, size, "--config: the file has the unknown key \"%.40s\"", key);
+            return -EINVAL;
+        }
+        bool many = json_is_array(value) && o->set == set_source;
+        size_t n = many ? json_array_size(value) : 1;
+        for (size_t i = 0; i < n; i++) {
+            int err = apply_scalar(c, o, many ? json_array_get(value, i) : value, error, size);
+            if (err)
+                return err;
+        }
+    }
+    return 0;
+}
+
+static int read_file(struct config *c, const char *path, char *error, size_t size)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f) {
+        snprintf(error, size, "--config: cannot read %.200s: %s", path, strerror(errno));
+        return -EINVAL;
+    }
+    static char text[CONFIG_FILE_MAX + 1];
+    size_t n = fread(text, 1, sizeof(text), f);
+    int failed = ferror(f) ? errno : 0;
+    fclose(f);
+    if (failed || n > CONFIG_FILE_MAX) {
+        snprintf(error, size, "--config: cannot read %.200s: %s", path,
+                 failed ? strerror(failed) : "it is larger than 64 KiB");
+        return -EINVAL;
+    }
+    json_error_t where;
+    json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &where);
+    int err = -EINVAL;
+    if (!root)
+        snprintf(error, size, "--config: %.200s line %d: %s", path, where.line, where.text);
+    else if (!json_is_object(root))
+        snprintf(error, size, "--config: %.200s does not hold a JSON object", path);
+    else
+        err = apply_json(c, root, error, size);
+    json_decref(root);
+    return err;
+}
+
+/* --- the command line --- */
+
+struct argument {
+    const char *name;
+    size_t name_size;
+    const char *value;
+};
+
+/* Takes the option at argv[*i]; false with a sentence if it is none. */
+static bool next_argument(int argc, char *const *argv, int *i, struct argument *out, char *error,
+                          size_t size)
+{
+    const char *arg = argv[*i];
+    if (strncmp(arg, "--", 2) != 0 || !arg[2]) {
+        snprintf(error, size, "unexpected argument \"%.60s\" (amphi --help shows the options)",
+                 arg);
+        return false;
+    }
+    size_t n = strcspn(arg + 2, "=");
+    const struct option *o = find_option(arg + 2, n);
+    bool is_config = n == 6 && memcmp(arg + 2, "config", 6) == 0;
+    if (!o && !is_config) {
+        snprintf(error, size, "unknown option %.60s (amphi --help shows the options)", arg);
+        return false;
+    }
+    *out = (struct argument){.name = arg + 2, .name_size = n, .value = ""};
+    bool wants = is_config || o->value;
+    if (arg[2 + n] == '=') {
+        out->value = arg + 3 + n;
+    } else if (wants) {
+        if (*i + 1 >= argc) {
+            snprintf(error, size, "%.60s needs a value", arg);
+            return false;
+        }
+        out->value = argv[++*i];
+    }
+    if (!wants && *out->value) {
+        snprintf(error, size, "--%.*s takes no value", (int)n, arg + 2);
+        return false;
+    }
+    return true;
+}
+
+static bool is_word(int argc, char *const *argv, const char *word)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], word) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The file first and the rest after it, so that the command line wins whatever the order. */
+static int apply_arguments(struct config *c, int argc, char *const *argv, bool files, char *error,
+                           size_t size)
+{
+    bool sources_reset = false;
+    for (int i = argc > 1 && strcmp(argv[1], "serve") == 0 ? 2 : 1; i < argc; i++) {
+        struct argument a;
+        if (!next_argument(argc, argv, &i, &a, error, size))
+            return -EINVAL;
+        const struct option *o = find_option(a.name, a.name_size);
+        if (!o == !files)
+            continue;
+        if (!files && o->set == set_source && !sources_reset) {
+            c->n_sources = 0;
+            sources_reset = true;
+        }
+        int err = files ? read_file(c, a.value, error, size) : apply(c, o, a.value, error, size);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+int config_read(struct config *c, int argc, char *const *argv, const char *port_env, char *error,
+                size_t error_size)
+{
+    *c = (struct config){
+        .action = CONFIG_RUN,
+        .listen_ip = "127.0.0.1",
+        .listen_port = 8080,
+        .udp_port = 8189,
+        .codec = CODEC_H264,
+        .quality_bps = 6000000,
+        .fps = 30,
+        .max_viewers = 10000,
+        .log_level = 2,
+    };
+    if (is_word(argc, argv, "--help") || is_word(argc, argv, "--version")) {
+        c->action = is_word(argc, argv, "--help") ? CONFIG_SHOW_HELP : CONFIG_SHOW_VERSION;
+        return 0;
+    }
+    long port;
+    if (port_env && *port_env) {
+        if (parse_number(port_env, 0, 65535, &port)) {
+            snprintf(error, error_size, "PORT in the environment must be 0 to 65535");
+            return -EINVAL;
+        }
+        c->listen_port = (uint16_t)port;
+    }
+    int err = apply_arguments(c, argc, argv, true, error, error_size);
+    if (!err)
+        err = apply_arguments(c, argc, argv, false, error, error_size);
+    if (!c->bitrate_bps)
+        c->bitrate_bps = c->quality_bps;
+    return err;
+}
+
+const char *config_help(void)
+{
+    static char text[4096];
+    size_t n = (size_t)snprintf(text, sizeof(text),
+                                "amphi [serve] [options]   one presenter, every seat in the front "
+                                "row\n\n");
+    for (int i = 0; i < N_OPTIONS && n < sizeof(text); i++) {
+        char head[64];
+        snprintf(head, sizeof(head), "--%s %s", options[i].name,
+                 options[i].value ? options[i].value : "");
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "  %-26s %s\n", head, options[i].help);
+    }
+    if (n < sizeof(text))
+        snprintf(text + n, sizeof(text) - n, "  %-26s %s\n  %-26s %s\n", "--config FILE",
+                 "the same options as a JSON object; the command line wins", "--version, --help",
+                 "");
+    return text;
+}

@@ -1,0 +1,52 @@
+/* config.h - what the user asked for: the command line, and a JSON file with the same names.
+ *
+ * Filled once before any thread starts, then read only. Every refusal is one sentence that names
+ * the option and the reason.
+ */
+#pragma once
+
+#include "encode/encoder.h"
+#include "rtp/session/address.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_SOURCES_MAX 8
+#define CONFIG_ADVERTISE_MAX 16
+#define CONFIG_TEXT_MAX 128
+
+struct config_source {
+    char kind[16];
+    char arg[CONFIG_TEXT_MAX]; /* "": none */
+};
+
+enum config_action { CONFIG_RUN = 1, CONFIG_SHOW_HELP, CONFIG_SHOW_VERSION };
+
+struct config {
+    enum config_action action;
+    char listen_ip[64];
+    uint16_t listen_port;
+    uint16_t udp_port;
+    unsigned n_advertise;
+    struct address advertise[CONFIG_ADVERTISE_MAX]; /* port 0 */
+    unsigned n_sources;
+    struct config_source sources[CONFIG_SOURCES_MAX];
+    char room[CONFIG_TEXT_MAX]; /* "": make one up */
+    enum codec codec;
+    char encoder[32];     /* "": the first for the codec */
+    uint32_t quality_bps; /* what --quality names */
+    uint32_t bitrate_bps; /* what counts: --bitrate, or else the quality's */
+    int fps;
+    int workers; /* 0: one per core */
+    int max_viewers;
+    char admin_token[CONFIG_TEXT_MAX]; /* "": make one up */
+    bool metrics_open;
+    int log_level; /* 0 error, 1 warning, 2 info, 3 debug */
+    bool log_json;
+};
+
+/* `port_env` is the PORT of the environment or NULL. 0, or -EINVAL with a sentence in `error`. */
+int config_read(struct config *c, int argc, char *const *argv, const char *port_env, char *error,
+                size_t error_size);
+const char *config_help(void);

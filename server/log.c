@@ -1,0 +1,72 @@
+#include "server/log.h"
+
+#include <glib.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct log_settings {
+    enum log_level level;
+    bool json;
+};
+
+static enum log_level level_of(GLogLevelFlags flags)
+{
+    if (flags & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL))
+        return LOG_LEVEL_ERROR;
+    if (flags & G_LOG_LEVEL_WARNING)
+        return LOG_LEVEL_WARNING;
+    return flags & (G_LOG_LEVEL_MESSAGE | G_LOG_LEVEL_INFO) ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+}
+
+static const char *field(const GLogField *fields, gsize n, const char *key)
+{
+    for (gsize i = 0; i < n; i++) {
+        if (strcmp(fields[i].key, key) == 0 && fields[i].length < 0)
+            return fields[i].value;
+    }
+    return "";
+}
+
+static void write_json(const char *when, const char *level, const char *domain, const char *text)
+{
+    json_t *line = json_pack("{s:s, s:s, s:s, s:s}", "time", when, "level", level, "domain", domain,
+                             "message", text);
+    char *out = line ? json_dumps(line, JSON_COMPACT) : NULL;
+    if (out)
+        fprintf(stderr, "%s\n", out);
+    free(out);
+    json_decref(line);
+}
+
+static GLogWriterOutput writer(GLogLevelFlags flags, const GLogField *fields, gsize n, gpointer arg)
+{
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+    const struct log_settings *s = arg;
+    enum log_level level = level_of(flags);
+    if (level > s->level)
+        return G_LOG_WRITER_HANDLED;
+
+    struct timespec now;
+    struct tm tm;
+    char date[32], when[48];
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(when, sizeof(when), "%s.%03ldZ", date, now.tv_nsec / 1000000);
+    const char *domain = field(fields, n, "GLIB_DOMAIN"), *text = field(fields, n, "MESSAGE");
+    if (s->json)
+        write_json(when, names[level], domain, text);
+    else
+        fprintf(stderr, "%s %-7s %s: %s\n", when, names[level], domain, text);
+    return G_LOG_WRITER_HANDLED;
+}
+
+void log_init(enum log_level level, bool json)
+{
+    static struct log_settings settings;
+    settings = (struct log_settings){.level = level, .json = json};
+    g_log_set_writer_func(writer, &settings, NULL);
+}

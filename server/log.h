@@ -1,0 +1,12 @@
+/* log.h - where log lines go: standard error, as text or as one JSON object a line.
+ *
+ * Everything is logged through GLib's structured logging with a domain per folder; log_init sets
+ * the one writer. Call it once, before any thread starts.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+void log_init(enum log_level level, bool json);

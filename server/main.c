@@ -1,0 +1,129 @@
+/* main.c - the program: options, signals, the banner, and the signaling thread's loop. */
+#include "server/config.h"
+#include "server/log.h"
+#include "server/server.h"
+
+#include <pthread.h>
+#include <qrencode.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STATUS_REFUSED = 2 };
+
+static void print_version(void)
+{
+    printf("amphi %s\nencoders:", AMPHI_VERSION);
+    for (const struct encoder_ops *const *o = encoder_backends(); *o; o++)
+        printf(" %s (%s)", (*o)->name, codec_name((*o)->codec));
+    printf("\n");
+}
+
+/* Two modules in one character: a QR code's dark modules are the terminal's dark background, so
+ * light ones are drawn. */
+static void print_qr(const char *text)
+{
+    static const char *const halves[] = {" ", "▄", "▀", "█"}; /* light: none, lower, upper, both */
+    QRcode *code = QRcode_encodeString(text, 0, QR_ECLEVEL_L, QR_MODE_8, 1);
+    if (!code)
+        return;
+    int w = code->width, quiet = 2;
+    for (int y = -quiet; y < w + quiet; y += 2) {
+        for (int x = -quiet; x < w + quiet; x++) {
+            unsigned light = 0;
+            for (int k = 0; k < 2; k++) {
+                int row = y + k;
+                bool inside = x >= 0 && x < w && row >= 0 && row < w;
+                bool dark = inside && code->data[row * w + x] & 1;
+                light |= dark ? 0u : k ? 1u : 2u;
+            }
+            printf("%s", halves[light]);
+        }
+        printf("\n");
+    }
+    QRcode_free(code);
+}
+
+static void print_banner(const struct server *s, const struct config *config)
+{
+    printf("amphi %s\nwatch: %s\n", AMPHI_VERSION, server_url(s));
+    if (!config->admin_token[0])
+        printf("admin token: %s\n", server_admin_token(s));
+    if (config->n_sources && isatty(STDOUT_FILENO))
+        print_qr(server_url(s));
+    fflush(stdout);
+}
+
+/* --- signals: blocked everywhere, waited for on a thread of their own --- */
+
+static void *signal_thread(void *arg)
+{
+    struct server *s = arg;
+    sigset_t set;
+    int which;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigwait(&set, &which);
+    server_stop(s);
+    /* the first ends it in order; whoever asks twice does not want to wait */
+    sigwait(&set, &which);
+    _exit(128 + which);
+    return NULL;
+}
+
+static void block_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static int refuse(const char *why)
+{
+    fprintf(stderr, "amphi: %s\n", why);
+    return STATUS_REFUSED;
+}
+
+static int run(const struct config *config)
+{
+    char error[512];
+    struct server *s;
+    if (server_create(&s, config, error, sizeof(error)) != 0)
+        return refuse(error);
+    pthread_t signals;
+    if (pthread_create(&signals, NULL, signal_thread, s) != 0) {
+        server_destroy(s);
+        return refuse("cannot start a thread");
+    }
+    print_banner(s, config);
+    server_run(s);
+    server_destroy(s);
+    pthread_cancel(signals);
+    pthread_join(signals, NULL);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct config config;
+    char error[512];
+    if (config_read(&config, argc, argv, getenv("PORT"), error, sizeof(error)) != 0)
+        return refuse(error);
+    if (config.action == CONFIG_SHOW_HELP) {
+        fputs(config_help(), stdout);
+        return 0;
+    }
+    if (config.action == CONFIG_SHOW_VERSION) {
+        print_version();
+        return 0;
+    }
+    block_signals();
+    log_init((enum log_level)config.log_level, config.log_json);
+    return run(&config);
+}

@@ -1,0 +1,280 @@
+#include "server/metrics.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Bounds of every histogram, in microseconds: a frame at 1000, 120, 60, 30 fps and up. */
+static const uint64_t bounds_us[] = {250,   500,   1000,   2000,   4000,   8000,   16000,
+                                     33000, 66000, 125000, 250000, 500000, 1000000};
+enum { N_BOUNDS = sizeof(bounds_us) / sizeof(bounds_us[0]) };
+
+static void family(FILE *f, const char *name, const char *type, const char *help)
+{
+    fprintf(f, "# HELP amphi_%s %s\n# TYPE amphi_%s %s\n", name, help, name, type);
+}
+
+static void single(FILE *f, const char *name, const char *type, const char *help, double value)
+{
+    family(f, name, type, help);
+    fprintf(f, "amphi_%s %.17g\n", name, value);
+}
+
+static void write_process(FILE *f, const struct stats *s)
+{
+    single(f, "uptime_seconds", "gauge", "Time since the program started.",
+           (double)s->uptime_us / 1e6);
+    single(f, "process_cpu_seconds_total", "counter", "CPU time used, user and system.",
+           (double)s->process.cpu_us / 1e6);
+    single(f, "process_resident_memory_bytes", "gauge", "Resident memory.",
+           (double)s->process.rss_bytes);
+    single(f, "process_threads", "gauge", "Threads.", (double)s->process.threads);
+    single(f, "process_open_fds", "gauge", "Open file descriptors.", (double)s->process.open_fds);
+}
+
+typedef double worker_value_fn(const struct forwarder_worker_stats *w);
+
+static double worker_viewers(const struct forwarder_worker_stats *w)
+{
+    return w->viewers;
+}
+
+static double worker_packets(const struct forwarder_worker_stats *w)
+{
+    return (double)w->packets_sent;
+}
+
+static double worker_bytes(const struct forwarder_worker_stats *w)
+{
+    return (double)w->bytes_sent;
+}
+
+static double worker_calls(const struct forwarder_worker_stats *w)
+{
+    return (double)w->send_calls;
+}
+
+static double worker_errors(const struct forwarder_worker_stats *w)
+{
+    return (double)w->send_errors;
+}
+
+static double worker_received(const struct forwarder_worker_stats *w)
+{
+    return (double)w->datagrams_received;
+}
+
+static double worker_unknown(const struct forwarder_worker_stats *w)
+{
+    return (double)w->datagrams_unknown;
+}
+
+static double worker_passed_on(const struct forwarder_worker_stats *w)
+{
+    return (double)w->datagrams_passed_on;
+}
+
+static double worker_dropped(const struct forwarder_worker_stats *w)
+{
+    return (double)w->frames_dropped;
+}
+
+static double worker_lag(const struct forwarder_worker_stats *w)
+{
+    return (double)w->loop_lag_p99_us / 1e6;
+}
+
+static double worker_high_water(const struct forwarder_worker_stats *w)
+{
+    return w->mailbox_high_water;
+}
+
+static double worker_gso(const struct forwarder_worker_stats *w)
+{
+    return w->gso;
+}
+
+static const struct {
+    const char *name, *type, *help;
+    worker_value_fn *value;
+} worker_families[] = {
+    {"worker_viewers", "gauge", "Viewers the worker owns.", worker_viewers},
+    {"worker_packets_sent_total", "counter", "RTP packets sent.", worker_packets},
+    {"worker_sent_bytes_total", "counter", "UDP payload sent.", worker_bytes},
+    {"worker_send_calls_total", "counter", "System calls that sent.", worker_calls},
+    {"worker_send_errors_total", "counter", "Trains the kernel did not take.", worker_errors},
+    {"worker_datagrams_received_total", "counter", "Datagrams received.", worker_received},
+    {"worker_datagrams_unknown_total", "counter", "Datagrams of nobody we know.", worker_unknown},
+    {"worker_datagrams_passed_on_total", "counter", "Datagrams handed to their worker.",
+     worker_passed_on},
+    {"worker_frames_dropped_total", "counter", "Frames a full mailbox refused.", worker_dropped},
+    {"worker_loop_lag_p99_seconds", "gauge", "How late the loop runs.", worker_lag},
+    {"worker_mailbox_high_water", "gauge", "Most messages that ever waited.", worker_high_water},
+    {"worker_gso", "gauge", "1 where UDP segmentation offload is used.", worker_gso},
+};
+
+static void write_workers(FILE *f, const struct stats *s)
+{
+    for (size_t i = 0; i < sizeof(worker_families) / sizeof(worker_families[0]); i++) {
+        family(f, worker_families[i].name, worker_families[i].type, worker_families[i].help);
+        for (unsigned w = 0; w < s->forwarder.n_workers; w++)
+            fprintf(f, "amphi_%s{worker=\"%u\"} %.17g\n", worker_families[i].name, w,
+                    worker_families[i].value(&s->forwarder.workers[w]));
+    }
+}
+
+typedef double stream_value_fn(const struct stats *s, unsigned i);
+
+static double stream_capture_fps(const struct stats *s, unsigned i)
+{
+    return s->sources[i].capture_fps;
+}
+
+static double stream_encode_fps(const struct stats *s, unsigned i)
+{
+    return s->sources[i].encode_fps;
+}
+
+static double stream_bitrate(const struct stats *s, unsigned i)
+{
+    return (double)s->sources[i].bitrate_bps;
+}
+
+static double stream_captured(const struct stats *s, unsigned i)
+{
+    return (double)s->sources[i].frames_captured;
+}
+
+static double stream_superseded(const struct stats *s, unsigned i)
+{
+    return (double)s->sources[i].frames_superseded;
+}
+
+static double stream_encoded(const struct stats *s, unsigned i)
+{
+    return (double)s->sources[i].frames_encoded;
+}
+
+static double stream_dropped(const struct stats *s, unsigned i)
+{
+    return (double)s->sources[i].frames_dropped;
+}
+
+static double stream_keyframes(const struct stats *s, unsigned i)
+{
+    return (double)s->sources[i].keyframes;
+}
+
+static double stream_requests(const struct stats *s, unsigned i)
+{
+    return (double)s->sources[i].keyframe_requests;
+}
+
+static double stream_coalesced(const struct stats *s, unsigned i)
+{
+    return (double)s->sources[i].keyframe_requests_coalesced;
+}
+
+static double stream_joins(const struct stats *s, unsigned i)
+{
+    const struct forwarder_stream_stats *f = stats_stream(s, s->infos[i].stream_id);
+    return f ? (double)f->joins_from_cache : 0;
+}
+
+static double stream_waited(const struct stats *s, unsigned i)
+{
+    const struct forwarder_stream_stats *f = stats_stream(s, s->infos[i].stream_id);
+    return f ? (double)f->joins_waited : 0;
+}
+
+static const struct {
+    const char *name, *type, *help;
+    stream_value_fn *value;
+} stream_families[] = {
+    {"stream_capture_fps", "gauge", "Pictures captured a second.", stream_capture_fps},
+    {"stream_encode_fps", "gauge", "Frames encoded a second.", stream_encode_fps},
+    {"stream_bitrate_bps", "gauge", "Bits encoded a second.", stream_bitrate},
+    {"stream_frames_captured_total", "counter", "Pictures captured.", stream_captured},
+    {"stream_frames_superseded_total", "counter", "Pictures replaced before the encoder.",
+     stream_superseded},
+    {"stream_frames_encoded_total", "counter", "Frames encoded.", stream_encoded},
+    {"stream_frames_dropped_total", "counter", "Pictures the encoder gave no frame for.",
+     stream_dropped},
+    {"stream_keyframes_total", "counter", "Keyframes encoded.", stream_keyframes},
+    {"stream_keyframe_requests_total", "counter", "Keyframes asked for.", stream_requests},
+    {"stream_keyframe_requests_coalesced_total", "counter",
+     "Requests that shared another's keyframe.", stream_coalesced},
+    {"stream_joins_from_cache_total", "counter", "Viewers that started from the cache.",
+     stream_joins},
+    {"stream_joins_waited_total", "counter", "Viewers that had to wait for a keyframe.",
+     stream_waited},
+};
+
+static void write_histogram(FILE *f, const char *name, const char *labels,
+                            const struct histogram *h)
+{
+    uint64_t all = histogram_at_most(h, UINT64_MAX);
+    for (unsigned b = 0; b < N_BOUNDS; b++)
+        fprintf(f, "amphi_%s_bucket{%s,le=\"%g\"} %" PRIu64 "\n", name, labels,
+                (double)bounds_us[b] / 1e6, histogram_at_most(h, bounds_us[b]));
+    fprintf(f, "amphi_%s_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n", name, labels, all);
+    fprintf(f, "amphi_%s_sum{%s} %.17g\n", name, labels, (double)h->sum_us / 1e6);
+    fprintf(f, "amphi_%s_count{%s} %" PRIu64 "\n", name, labels, all);
+}
+
+static void stream_labels(char *out, size_t size, const struct stats *s, unsigned i)
+{
+    /* a room code and a track id are of our own alphabet: nothing to escape */
+    snprintf(out, size, "room=\"%s\",track=\"video%u\"", s->room->code, i);
+}
+
+static void write_streams(FILE *f, const struct stats *s)
+{
+    char labels[128];
+    for (size_t k = 0; k < sizeof(stream_families) / sizeof(stream_families[0]); k++) {
+        family(f, stream_families[k].name, stream_families[k].type, stream_families[k].help);
+        for (unsigned i = 0; i < s->n_sources; i++) {
+            stream_labels(labels, sizeof(labels), s, i);
+            fprintf(f, "amphi_%s{%s} %.17g\n", stream_families[k].name, labels,
+                    stream_families[k].value(s, i));
+        }
+    }
+    family(f, "stream_convert_seconds", "histogram", "Time to convert a picture.");
+    for (unsigned i = 0; i < s->n_sources; i++) {
+        stream_labels(labels, sizeof(labels), s, i);
+        write_histogram(f, "stream_convert_seconds", labels, s->sources[i].convert_us);
+    }
+    family(f, "stream_encode_seconds", "histogram", "Time to encode a picture.");
+    for (unsigned i = 0; i < s->n_sources; i++) {
+        stream_labels(labels, sizeof(labels), s, i);
+        write_histogram(f, "stream_encode_seconds", labels, s->sources[i].encode_us);
+    }
+}
+
+static void write_room(FILE *f, const struct stats *s)
+{
+    family(f, "room_viewers", "gauge", "Viewers in the room.");
+    fprintf(f, "amphi_room_viewers{room=\"%s\"} %u\n", s->room->code, s->room->viewers);
+    family(f, "room_viewers_peak", "gauge", "Most viewers the room ever had.");
+    fprintf(f, "amphi_room_viewers_peak{room=\"%s\"} %u\n", s->room->code, s->room->viewers_peak);
+    write_streams(f, s);
+}
+
+char *metrics_text(const struct stats *s)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    if (!f)
+        return NULL;
+    write_process(f, s);
+    write_workers(f, s);
+    if (s->room)
+        write_room(f, s);
+    if (fclose(f) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}

@@ -1,0 +1,62 @@
+/* source.h - a native source: capture, convert, encode, packetize and publish one stream.
+ *
+ * Life: source_open checks the capture source and the encoder and says why they cannot be had;
+ * source_start begins the capture and encode threads; source_close ends both and takes the stream
+ * from the forwarder. `on_change` is called on the encode thread when the stream can first be
+ * watched, changes its size, or ends by itself.
+ *
+ * Keyframes: the first picture, a new size, a request within the budget (rtp/control/keyframe.h),
+ * and the begin of a new GOP: after SOURCE_GOP_US once something changes, and before the GOP
+ * outgrows what a new viewer can be started from (rtp/forward/stream.h).
+ */
+#pragma once
+
+#include "capture/capture.h"
+#include "encode/encoder.h"
+#include "rtp/forward/forwarder.h"
+#include "server/histogram.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SOURCE_GOP_US 4000000
+
+struct source;
+
+struct source_config {
+    const char *kind, *arg; /* for capture.h; arg NULL: none */
+    const char *encoder;    /* backend name, NULL: the first for the codec */
+    enum codec codec;
+    uint32_t bitrate_bps;
+    int fps;
+    struct forwarder *forwarder;  /* borrowed: outlives the source */
+    void (*on_change)(void *arg); /* encode thread */
+    void *on_change_arg;
+};
+
+int source_open(struct source **out, const struct source_config *config, char *error,
+                size_t error_size);
+int source_start(struct source *s);
+void source_close(struct source *s); /* NULL is fine */
+
+/* What stands in the signaling and in the statistics; a consistent copy, any thread. */
+struct source_info {
+    uint32_t stream_id;
+    char name[64], kind[16];
+    const char *codec, *encoder; /* static texts */
+    bool live;                   /* a keyframe has been published, and the source has not ended */
+    char end_reason[160];        /* "": has not ended by itself */
+    int width, height;
+    uint8_t h264_profile[3];
+};
+
+struct source_stats {
+    double capture_fps, encode_fps; /* over the last second or so */
+    uint64_t bitrate_bps;           /* of what was encoded, over the same time */
+    uint64_t frames_captured, frames_superseded, frames_encoded, frames_dropped;
+    uint64_t keyframes, keyframe_requests, keyframe_requests_coalesced;
+    const struct histogram *convert_us, *encode_us; /* borrowed: valid until source_close */
+};
+
+void source_info(struct source *s, struct source_info *out);
+void source_stats(struct source *s, struct source_stats *out);

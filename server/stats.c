@@ -1,0 +1,253 @@
+#include "server/stats.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static uint64_t entries_of(const char *path)
+{
+    DIR *dir = opendir(path);
+    uint64_t n = 0;
+    if (!dir)
+        return 0;
+    for (struct dirent *e; (e = readdir(dir)) != NULL;)
+        n += e->d_name[0] != '.';
+    closedir(dir);
+    return n;
+}
+
+static uint64_t resident_bytes(void)
+{
+    unsigned long total, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (!f)
+        return 0;
+    if (fscanf(f, "%lu %lu", &total, &resident) != 2)
+        resident = 0;
+    fclose(f);
+    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void take_process(struct stats_process *p)
+{
+    struct rusage use;
+    getrusage(RUSAGE_SELF, &use);
+    p->cpu_us = (uint64_t)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000000 +
+                (uint64_t)(use.ru_utime.tv_usec + use.ru_stime.tv_usec);
+    p->rss_bytes = resident_bytes();
+    p->threads = entries_of("/proc/self/task");
+    p->open_fds = entries_of("/proc/self/fd");
+    if (p->open_fds)
+        p->open_fds--; /* the one that was reading the folder */
+}
+
+int stats_take(struct stats *out, struct forwarder *forwarder, const struct room *room,
+               int64_t started_us, int64_t now_us)
+{
+    *out = (struct stats){
+        .uptime_us = now_us - started_us,
+        .udp_port = forwarder_port(forwarder),
+        .room = room,
+    };
+    take_process(&out->process);
+    int err = forwarder_stats(forwarder, &out->forwarder);
+    if (err || !room)
+        return err;
+    out->room_age_us = now_us - room->created_us;
+    out->n_sources = room->n_sources;
+    for (unsigned i = 0; i < room->n_sources; i++) {
+        source_info(room->sources[i], &out->infos[i]);
+        source_stats(room->sources[i], &out->sources[i]);
+    }
+    return 0;
+}
+
+void stats_free(struct stats *s)
+{
+    forwarder_stats_free(&s->forwarder);
+}
+
+const struct forwarder_stream_stats *stats_stream(const struct stats *s, uint32_t stream_id)
+{
+    for (unsigned i = 0; i < s->forwarder.n_streams; i++) {
+        if (s->forwarder.streams[i].stream_id == stream_id)
+            return &s->forwarder.streams[i];
+    }
+    return NULL;
+}
+
+/* --- JSON --- */
+
+static void set_int(json_t *o, const char *key, uint64_t value)
+{
+    json_object_set_new(o, key, json_integer((json_int_t)value));
+}
+
+static void set_real(json_t *o, const char *key, double value)
+{
+    json_object_set_new(o, key, json_real(value));
+}
+
+static void set_text(json_t *o, const char *key, const char *value)
+{
+    json_object_set_new(o, key, json_string(value));
+}
+
+static void set_percentiles(json_t *o, const char *name, uint64_t p50, uint64_t p99)
+{
+    char key[64];
+    snprintf(key, sizeof(key), "%s_p50", name);
+    set_int(o, key, p50);
+    snprintf(key, sizeof(key), "%s_p99", name);
+    set_int(o, key, p99);
+}
+
+static json_t *process_json(const struct stats_process *p)
+{
+    json_t *o = json_object();
+    set_int(o, "cpu_us", p->cpu_us);
+    set_int(o, "rss_bytes", p->rss_bytes);
+    set_int(o, "threads", p->threads);
+    set_int(o, "open_fds", p->open_fds);
+    return o;
+}
+
+static json_t *worker_json(const struct forwarder_worker_stats *w)
+{
+    json_t *o = json_object();
+    set_int(o, "viewers", w->viewers);
+    set_int(o, "packets_sent", w->packets_sent);
+    set_int(o, "bytes_sent", w->bytes_sent);
+    set_int(o, "send_calls", w->send_calls);
+    set_int(o, "send_errors", w->send_errors);
+    set_int(o, "datagrams_received", w->datagrams_received);
+    set_int(o, "datagrams_unknown", w->datagrams_unknown);
+    set_int(o, "datagrams_passed_on", w->datagrams_passed_on);
+    set_int(o, "frames_dropped", w->frames_dropped);
+    set_int(o, "loop_lag_p99_us", w->loop_lag_p99_us);
+    set_int(o, "mailbox_high_water", w->mailbox_high_water);
+    json_object_set_new(o, "gso", json_boolean(w->gso));
+    return o;
+}
+
+static json_t *stream_json(const struct stats *s, unsigned i)
+{
+    const struct source_info *info = &s->infos[i];
+    const struct source_stats *source = &s->sources[i];
+    const struct forwarder_stream_stats *f = stats_stream(s, info->stream_id);
+    char track[16];
+    snprintf(track, sizeof(track), "video%u", i);
+    json_t *o = json_object();
+    set_text(o, "track_id", track);
+    set_text(o, "name", info->name);
+    set_text(o, "codec", info->codec);
+    set_text(o, "encoder", info->encoder);
+    set_int(o, "width", (uint64_t)info->width);
+    set_int(o, "height", (uint64_t)info->height);
+    json_object_set_new(o, "live", json_boolean(info->live));
+    if (info->end_reason[0])
+        set_text(o, "end_reason", info->end_reason);
+    set_real(o, "capture_fps", source->capture_fps);
+    set_real(o, "encode_fps", source->encode_fps);
+    set_int(o, "bitrate_bps", source->bitrate_bps);
+    set_int(o, "frames_captured", source->frames_captured);
+    set_int(o, "frames_superseded", source->frames_superseded);
+    set_int(o, "frames_encoded", source->frames_encoded);
+    set_int(o, "frames_dropped", source->frames_dropped);
+    set_percentiles(o, "convert_us", histogram_percentile(source->convert_us, 0.5),
+                    histogram_percentile(source->convert_us, 0.99));
+    set_percentiles(o, "encode_us", histogram_percentile(source->encode_us, 0.5),
+                    histogram_percentile(source->encode_us, 0.99));
+    set_int(o, "keyframes", source->keyframes);
+    set_int(o, "keyframe_requests", source->keyframe_requests);
+    set_int(o, "keyframe_requests_coalesced", source->keyframe_requests_coalesced);
+    if (f) {
+        set_percentiles(o, "capture_to_send_us", f->capture_to_send_us_p50,
+                        f->capture_to_send_us_p99);
+        set_int(o, "joins_from_cache", f->joins_from_cache);
+        set_int(o, "joins_waited", f->joins_waited);
+    }
+    return o;
+}
+
+/* A figure nobody has measured yet is null, not zero. */
+static void set_ms(json_t *o, const char *key, int64_t us)
+{
+    json_object_set_new(o, key, us < 0 ? json_null() : json_real((double)us / 1000));
+}
+
+static json_t *viewer_json(const struct forwarder_viewer_stats *v)
+{
+    char remote[ADDRESS_TEXT_MAX] = "", id[16];
+    if (address_size(&v->remote))
+        address_format(&v->remote, remote);
+    snprintf(id, sizeof(id), "%u", v->id);
+    json_t *o = json_object();
+    set_text(o, "id", id);
+    set_text(o, "state", viewer_state_name(v->state));
+    set_text(o, "state_reason", peer_reason_name(v->reason));
+    set_real(o, "since_s", (double)v->state_age_us / 1e6);
+    set_text(o, "remote", remote);
+    set_ms(o, "rtt_ms", v->rtt_us);
+    set_real(o, "loss_percent", v->fraction_lost * 100.0 / 256);
+    set_real(o, "jitter_ms", v->jitter_us / 1e3);
+    set_int(o, "sent_bps", v->sent_bps);
+    set_int(o, "packets_sent", v->counters.packets_sent);
+    set_int(o, "bytes_sent", v->counters.bytes_sent);
+    set_int(o, "frames_sent", v->counters.frames_sent);
+    set_int(o, "nacks", v->counters.nacks);
+    set_int(o, "resent", v->counters.resent);
+    set_int(o, "resend_misses", v->counters.resend_misses);
+    set_int(o, "resend_limited", v->counters.resend_limited);
+    set_int(o, "plis", v->counters.plis);
+    set_int(o, "firs", v->counters.firs);
+    set_int(o, "keyframe_jumps", v->counters.keyframe_jumps);
+    set_int(o, "bad_rtcp", v->counters.bad_rtcp);
+    set_ms(o, "first_frame_ms", v->first_frame_us);
+    return o;
+}
+
+static json_t *room_json(const struct stats *s, bool with_viewers)
+{
+    json_t *o = json_object(), *streams = json_array();
+    set_text(o, "room", s->room->code);
+    set_real(o, "uptime_s", (double)s->room_age_us / 1e6);
+    set_int(o, "viewers", s->room->viewers);
+    set_int(o, "viewers_peak", s->room->viewers_peak);
+    for (unsigned i = 0; i < s->n_sources; i++)
+        json_array_append_new(streams, stream_json(s, i));
+    json_object_set_new(o, "streams", streams);
+    if (with_viewers) {
+        json_t *list = json_array();
+        for (unsigned i = 0; i < s->forwarder.n_viewers; i++)
+            json_array_append_new(list, viewer_json(&s->forwarder.viewers[i]));
+        json_object_set_new(o, "viewers_list", list);
+    }
+    return o;
+}
+
+char *stats_json(const struct stats *s, bool with_viewers)
+{
+    json_t *root = json_object(), *workers = json_array(), *rooms = json_array();
+    char node[64] = "";
+    gethostname(node, sizeof(node) - 1);
+    set_text(root, "version", AMPHI_VERSION);
+    set_real(root, "uptime_s", (double)s->uptime_us / 1e6);
+    set_text(root, "node", node);
+    set_int(root, "udp_port", s->udp_port);
+    json_object_set_new(root, "process", process_json(&s->process));
+    for (unsigned i = 0; i < s->forwarder.n_workers; i++)
+        json_array_append_new(workers, worker_json(&s->forwarder.workers[i]));
+    json_object_set_new(root, "workers", workers);
+    if (s->room)
+        json_array_append_new(rooms, room_json(s, with_viewers));
+    json_object_set_new(root, "rooms", rooms);
+    char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_decref(root);
+    return text;
+}

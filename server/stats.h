@@ -1,0 +1,36 @@
+/* stats.h - one consistent copy of every figure the program keeps, and its JSON form.
+ *
+ * Taken on the signaling thread when somebody asks; metrics.h writes the same copy for Prometheus.
+ */
+#pragma once
+
+#include "rtp/forward/forwarder.h"
+#include "server/room.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct stats_process {
+    uint64_t cpu_us, rss_bytes, threads, open_fds;
+};
+
+struct stats {
+    int64_t uptime_us;
+    uint16_t udp_port;
+    struct stats_process process;
+    struct forwarder_stats forwarder;
+    const struct room *room; /* borrowed; NULL: none */
+    int64_t room_age_us;
+    unsigned n_sources;
+    struct source_info infos[BACKEND_STREAMS_MAX];
+    struct source_stats sources[BACKEND_STREAMS_MAX];
+};
+
+/* 0 or -ENOMEM; then stats_free. `room` NULL: there is none. */
+int stats_take(struct stats *out, struct forwarder *forwarder, const struct room *room,
+               int64_t started_us, int64_t now_us);
+void stats_free(struct stats *s);
+/* What the forwarder knows of a source's stream, or NULL. */
+const struct forwarder_stream_stats *stats_stream(const struct stats *s, uint32_t stream_id);
+
+char *stats_json(const struct stats *s, bool with_viewers); /* malloc'd, or NULL */

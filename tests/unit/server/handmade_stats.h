@@ -1,0 +1,95 @@
+/* handmade_stats.h - figures that no two fields share, so that a swapped pair shows. */
+#pragma once
+
+#include "server/stats.h"
+
+#include <string.h>
+
+struct handmade {
+    struct stats stats;
+    struct room room;
+    struct forwarder_worker_stats worker;
+    struct forwarder_stream_stats stream;
+    struct forwarder_viewer_stats viewer;
+    struct histogram convert_us, encode_us;
+};
+
+static inline void handmade_init(struct handmade *h)
+{
+    memset(h, 0, sizeof(*h));
+    room_init(&h->room, "CALM-FOX-007", 0);
+    h->room.viewers = 3;
+    h->room.viewers_peak = 5;
+    h->worker = (struct forwarder_worker_stats){
+        .viewers = 3,
+        .packets_sent = 101,
+        .bytes_sent = 102,
+        .send_calls = 103,
+        .send_errors = 104,
+        .datagrams_received = 105,
+        .datagrams_unknown = 106,
+        .datagrams_passed_on = 107,
+        .frames_dropped = 108,
+        .loop_lag_p99_us = 109,
+        .mailbox_high_water = 110,
+        .gso = true,
+    };
+    h->stream = (struct forwarder_stream_stats){
+        .stream_id = 9,
+        .joins_from_cache = 201,
+        .joins_waited = 202,
+        .capture_to_send_us_p50 = 203,
+        .capture_to_send_us_p99 = 204,
+    };
+    h->viewer = (struct forwarder_viewer_stats){
+        .id = 77,
+        .state = VIEWER_PLAYING,
+        .reason = PEER_REASON_NONE,
+        .state_age_us = 2500000,
+        .first_frame_us = 42000,
+        .rtt_us = -1,
+        .fraction_lost = 64,
+        .jitter_us = 1500,
+        .sent_bps = 301,
+        .counters =
+            {.packets_sent = 302, .nacks = 303, .resent = 304, .resend_misses = 305, .plis = 306},
+    };
+    for (int i = 0; i < 100; i++) {
+        histogram_add(&h->convert_us, 300);
+        histogram_add(&h->encode_us, 7000);
+    }
+    h->stats = (struct stats){
+        .uptime_us = 12500000,
+        .udp_port = 8189,
+        .process = {.cpu_us = 1, .rss_bytes = 2, .threads = 3, .open_fds = 4},
+        .forwarder = {.n_workers = 1,
+                      .workers = &h->worker,
+                      .n_streams = 1,
+                      .streams = &h->stream,
+                      .n_viewers = 1,
+                      .viewers = &h->viewer},
+        .room = &h->room,
+        .room_age_us = 11000000,
+        .n_sources = 1,
+    };
+    h->stats.infos[0] = (struct source_info){.stream_id = 9,
+                                             .name = "Test pattern",
+                                             .kind = "pattern",
+                                             .codec = "h264",
+                                             .encoder = "openh264",
+                                             .live = true,
+                                             .width = 1280,
+                                             .height = 720};
+    h->stats.sources[0] = (struct source_stats){.capture_fps = 29.5,
+                                                .encode_fps = 28.5,
+                                                .bitrate_bps = 401,
+                                                .frames_captured = 402,
+                                                .frames_superseded = 403,
+                                                .frames_encoded = 404,
+                                                .frames_dropped = 405,
+                                                .keyframes = 406,
+                                                .keyframe_requests = 407,
+                                                .keyframe_requests_coalesced = 408,
+                                                .convert_us = &h->convert_us,
+                                                .encode_us = &h->encode_us};
+}

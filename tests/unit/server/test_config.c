@@ -1,0 +1,189 @@
+#include "server/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char error[512];
+
+/* Reads "amphi WORDS", the words separated by blanks. */
+static int read_words(struct config *c, const char *words, const char *port_env)
+{
+    static char text[1024];
+    static char *argv[64];
+    int argc = 0;
+    snprintf(text, sizeof(text), "amphi %s", words);
+    for (char *w = strtok(text, " "); w; w = strtok(NULL, " "))
+        argv[argc++] = w;
+    argv[argc] = NULL;
+    error[0] = '\0';
+    return config_read(c, argc, argv, port_env, error, sizeof(error));
+}
+
+static void defaults_are_those_of_the_manual(void **state)
+{
+    (void)state;
+    struct config c;
+    assert_int_equal(read_words(&c, "", NULL), 0);
+    assert_string_equal(c.listen_ip, "127.0.0.1");
+    assert_int_equal(c.listen_port, 8080);
+    assert_int_equal(c.udp_port, 8189);
+    assert_int_equal(c.bitrate_bps, 6000000);
+    assert_int_equal(c.fps, 30);
+    assert_int_equal(c.max_viewers, 10000);
+    assert_int_equal(c.n_sources, 0);
+    assert_int_equal(c.codec, CODEC_H264);
+}
+
+static void options_are_taken(void **state)
+{
+    (void)state;
+    struct config c;
+    assert_int_equal(read_words(&c,
+                                "serve --listen [::1]:9000 --udp-port=0 --advertise 10.0.0.1,::2 "
+                                "--source screen:1 --source pattern --room calm-fox-007 "
+                                "--quality low --fps 60 --workers 3 --max-viewers 7 "
+                                "--metrics-open --log-level debug --log-json",
+                                NULL),
+                     0);
+    assert_string_equal(c.listen_ip, "::1");
+    assert_int_equal(c.listen_port, 9000);
+    assert_int_equal(c.udp_port, 0);
+    assert_int_equal(c.n_advertise, 2);
+    assert_int_equal(c.n_sources, 2);
+    assert_string_equal(c.sources[0].kind, "screen");
+    assert_string_equal(c.sources[0].arg, "1");
+    assert_string_equal(c.sources[1].arg, "");
+    assert_string_equal(c.room, "CALM-FOX-007");
+    assert_int_equal(c.bitrate_bps, 500000);
+    assert_int_equal(c.workers, 3);
+    assert_int_equal(c.max_viewers, 7);
+    assert_true(c.metrics_open && c.log_json);
+    assert_int_equal(c.log_level, 3);
+}
+
+static void bitrate_overrides_quality(void **state)
+{
+    (void)state;
+    struct config c;
+    assert_int_equal(read_words(&c, "--bitrate 1234 --quality max", NULL), 0);
+    assert_int_equal(c.bitrate_bps, 1234000);
+}
+
+static void port_of_the_environment(void **state)
+{
+    (void)state;
+    struct config c;
+    assert_int_equal(read_words(&c, "", "9999"), 0);
+    assert_int_equal(c.listen_port, 9999);
+    assert_int_equal(read_words(&c, "--listen 127.0.0.1:1", "9999"), 0);
+    assert_int_equal(c.listen_port, 1);
+    assert_true(read_words(&c, "", "x") < 0);
+    assert_non_null(strstr(error, "PORT"));
+}
+
+static void bad_options_name_themselves(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words, *says;
+    } rows[] = {
+        {"--nonsense", "--nonsense"},
+        {"stray", "stray"},
+        {"--fps", "--fps needs a value"},
+        {"--fps 0", "--fps"},
+        {"--fps 121", "--fps"},
+        {"--fps 3x", "--fps"},
+        {"--listen 8080", "--listen"},
+        {"--listen localhost:8080", "--listen"},
+        {"--listen 127.0.0.1:65536", "--listen"},
+        {"--udp-port -1", "--udp-port"},
+        {"--advertise 1.2.3.4,nope", "--advertise"},
+        {"--advertise ,", "--advertise"},
+        {"--source tv", "--source"},
+        {"--source screen:", "--source"},
+        {"--room a_b", "--room"},
+        {"--codec mpeg2", "--codec"},
+        {"--codec av1", "--codec"},
+        {"--encoder none", "--encoder"},
+        {"--quality best", "--quality"},
+        {"--bitrate 5", "--bitrate"},
+        {"--workers 0", "--workers"},
+        {"--admin-token short", "--admin-token"},
+        {"--log-level loud", "--log-level"},
+        {"--log-json=1", "--log-json"},
+        {"--config missing.json", "missing.json"},
+        {"--config", "--config needs a value"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct config c;
+        if (read_words(&c, rows[i].words, NULL) >= 0)
+            fail_msg("%s was taken", rows[i].words);
+        if (!strstr(error, rows[i].says) || strchr(error, '\n'))
+            fail_msg("%s: %s", rows[i].words, error);
+    }
+}
+
+static int read_json(struct config *c, const char *json, const char *words)
+{
+    char path[] = "config-XXXXXX", line[256];
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, json, strlen(json)), (ssize_t)strlen(json));
+    close(fd);
+    snprintf(line, sizeof(line), "%s --config %s", words, path);
+    int err = read_words(c, line, NULL);
+    unlink(path);
+    return err;
+}
+
+static void a_file_is_read_and_the_command_line_wins(void **state)
+{
+    (void)state;
+    struct config c;
+    assert_int_equal(read_json(&c,
+                               "{\"fps\": 15, \"room\": \"a-b-1\", \"log-json\": true, "
+                               "\"source\": [\"pattern\", \"screen\"]}",
+                               "--room c-d-2 --source pattern:64x64"),
+                     0);
+    assert_int_equal(c.fps, 15);
+    assert_string_equal(c.room, "C-D-2");
+    assert_true(c.log_json);
+    assert_int_equal(c.n_sources, 1);
+    assert_string_equal(c.sources[0].arg, "64x64");
+}
+
+static void bad_files_are_refused(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "",     "{",           "[]",           "{\"fps\": 1.5}",    "{\"fps\": 0}",
+        "null", "{\"zoo\":1}", "{\"fps\":[]}", "{\"log-json\": 1}", "{\"fps\":1,\"fps\":2}",
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct config c;
+        if (read_json(&c, rows[i], "") >= 0)
+            fail_msg("%s was taken", rows[i]);
+        assert_true(error[0] != '\0');
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(defaults_are_those_of_the_manual),
+        cmocka_unit_test(options_are_taken),
+        cmocka_unit_test(bitrate_overrides_quality),
+        cmocka_unit_test(port_of_the_environment),
+        cmocka_unit_test(bad_options_name_themselves),
+        cmocka_unit_test(a_file_is_read_and_the_command_line_wins),
+        cmocka_unit_test(bad_files_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

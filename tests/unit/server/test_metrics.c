@@ -1,0 +1,93 @@
+#include "server/metrics.h"
+
+#include "tests/unit/server/handmade_stats.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct handmade made;
+
+static char *text_of(void)
+{
+    handmade_init(&made);
+    char *text = metrics_text(&made.stats);
+    assert_non_null(text);
+    return text;
+}
+
+static void assert_line(const char *text, const char *line)
+{
+    char whole[256];
+    snprintf(whole, sizeof(whole), "\n%s\n", line);
+    if (!strstr(text, whole))
+        fail_msg("no line %s", line);
+}
+
+static void values_stand_under_their_names(void **state)
+{
+    (void)state;
+    char *text = text_of();
+    assert_line(text, "amphi_uptime_seconds 12.5");
+    assert_line(text, "amphi_process_resident_memory_bytes 2");
+    assert_line(text, "amphi_worker_packets_sent_total{worker=\"0\"} 101");
+    assert_line(text, "amphi_worker_mailbox_high_water{worker=\"0\"} 110");
+    assert_line(text, "amphi_room_viewers{room=\"CALM-FOX-007\"} 3");
+    assert_line(text,
+                "amphi_stream_frames_encoded_total{room=\"CALM-FOX-007\",track=\"video0\"} 404");
+    assert_line(text,
+                "amphi_stream_joins_from_cache_total{room=\"CALM-FOX-007\",track=\"video0\"} 201");
+    assert_line(text,
+                "amphi_stream_encode_seconds_count{room=\"CALM-FOX-007\",track=\"video0\"} 100");
+    free(text);
+}
+
+static void histograms_never_fall(void **state)
+{
+    (void)state;
+    char *text = text_of();
+    unsigned long last = 0, buckets = 0;
+    for (char *at = text; (at = strstr(at, "amphi_stream_encode_seconds_bucket{")); buckets++) {
+        at = strstr(at, "} ");
+        unsigned long n = strtoul(at + 2, NULL, 10);
+        assert_true(n >= last);
+        last = n;
+    }
+    assert_true(buckets > 10);
+    assert_int_equal(last, 100);
+    free(text);
+}
+
+/* Each sample belongs to the family declared last, and no family is declared twice. */
+static void every_sample_follows_its_type(void **state)
+{
+    (void)state;
+    char *text = text_of(), *rest = text, family[128] = "", seen[8192] = "";
+    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+        if (!*line || strncmp(line, "# HELP", 6) == 0)
+            continue;
+        if (sscanf(line, "# TYPE %127s", family) == 1) {
+            char mark[160];
+            snprintf(mark, sizeof(mark), "|%s|", family);
+            assert_null(strstr(seen, mark));
+            strcat(seen, mark);
+        } else if (strncmp(line, family, strlen(family)) != 0) {
+            fail_msg("%s stands under %s", line, family);
+        }
+    }
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_stand_under_their_names),
+        cmocka_unit_test(histograms_never_fall),
+        cmocka_unit_test(every_sample_follows_its_type),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

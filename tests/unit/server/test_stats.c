@@ -1,0 +1,126 @@
+#include "tests/unit/server/handmade_stats.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+
+static struct handmade made;
+
+static json_t *parsed(bool with_viewers)
+{
+    handmade_init(&made);
+    char *text = stats_json(&made.stats, with_viewers);
+    assert_non_null(text);
+    json_t *root = json_loads(text, 0, NULL);
+    assert_non_null(root);
+    free(text);
+    return root;
+}
+
+static json_t *only(const json_t *o, const char *key)
+{
+    json_t *list = json_object_get(o, key);
+    assert_int_equal(json_array_size(list), 1);
+    return json_array_get(list, 0);
+}
+
+static void assert_number(const json_t *o, const char *key, double want)
+{
+    const json_t *value = json_object_get(o, key);
+    if (!json_is_number(value) || fabs(json_number_value(value) - want) > 1e-6)
+        fail_msg("%s is not %g", key, want);
+}
+
+static void the_process_and_its_workers(void **state)
+{
+    (void)state;
+    json_t *root = parsed(false), *process = json_object_get(root, "process");
+    assert_number(root, "uptime_s", 12.5);
+    assert_number(root, "udp_port", 8189);
+    assert_number(process, "cpu_us", 1);
+    assert_number(process, "rss_bytes", 2);
+    assert_number(process, "threads", 3);
+    assert_number(process, "open_fds", 4);
+    static const char *const keys[] = {
+        "packets_sent",       "bytes_sent",        "send_calls",          "send_errors",
+        "datagrams_received", "datagrams_unknown", "datagrams_passed_on", "frames_dropped",
+        "loop_lag_p99_us",    "mailbox_high_water"};
+    for (int i = 0; i < 10; i++)
+        assert_number(only(root, "workers"), keys[i], 101 + i);
+    assert_true(json_is_true(json_object_get(only(root, "workers"), "gso")));
+    json_decref(root);
+}
+
+static void the_room_and_its_stream(void **state)
+{
+    (void)state;
+    json_t *root = parsed(false), *room = only(root, "rooms"), *stream = only(room, "streams");
+    assert_number(room, "viewers", 3);
+    assert_number(room, "viewers_peak", 5);
+    assert_number(room, "uptime_s", 11);
+    assert_null(json_object_get(room, "viewers_list"));
+    static const char *const keys[] = {
+        "bitrate_bps",    "frames_captured", "frames_superseded", "frames_encoded",
+        "frames_dropped", "keyframes",       "keyframe_requests", "keyframe_requests_coalesced"};
+    for (int i = 0; i < 8; i++)
+        assert_number(stream, keys[i], 401 + i);
+    assert_number(stream, "capture_fps", 29.5);
+    assert_number(stream, "encode_fps", 28.5);
+    assert_number(stream, "width", 1280);
+    assert_number(stream, "height", 720);
+    assert_number(stream, "joins_from_cache", 201);
+    assert_number(stream, "joins_waited", 202);
+    assert_number(stream, "capture_to_send_us_p50", 203);
+    assert_number(stream, "capture_to_send_us_p99", 204);
+    double convert = json_number_value(json_object_get(stream, "convert_us_p50"));
+    assert_true(convert >= 300 && convert <= 300 * 1.125);
+    double encode = json_number_value(json_object_get(stream, "encode_us_p99"));
+    assert_true(encode >= 7000 && encode <= 7000 * 1.125);
+    json_decref(root);
+}
+
+static void a_viewer_in_full(void **state)
+{
+    (void)state;
+    json_t *root = parsed(true), *viewer = only(only(root, "rooms"), "viewers_list");
+    assert_string_equal(json_string_value(json_object_get(viewer, "id")), "77");
+    assert_string_equal(json_string_value(json_object_get(viewer, "state")), "playing");
+    assert_number(viewer, "since_s", 2.5);
+    assert_number(viewer, "first_frame_ms", 42);
+    assert_number(viewer, "loss_percent", 25);
+    assert_number(viewer, "jitter_ms", 1.5);
+    assert_true(json_is_null(json_object_get(viewer, "rtt_ms"))); /* not measured is not zero */
+    static const char *const keys[] = {"sent_bps", "packets_sent",  "nacks",
+                                       "resent",   "resend_misses", "plis"};
+    for (int i = 0; i < 6; i++)
+        assert_number(viewer, keys[i], 301 + i);
+    json_decref(root);
+}
+
+static void without_a_room(void **state)
+{
+    (void)state;
+    handmade_init(&made);
+    made.stats.room = NULL;
+    char *text = stats_json(&made.stats, true);
+    json_t *root = json_loads(text, 0, NULL);
+    assert_int_equal(json_array_size(json_object_get(root, "rooms")), 0);
+    json_decref(root);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_process_and_its_workers),
+        cmocka_unit_test(the_room_and_its_stream),
+        cmocka_unit_test(a_viewer_in_full),
+        cmocka_unit_test(without_a_room),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

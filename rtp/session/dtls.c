@@ -474,8 +474,8 @@ void dtls_start(struct dtls *d)
 
 void dtls_on_datagram(struct dtls *d, const uint8_t *data, size_t size)
 {
-    if (d->state != DTLS_HANDSHAKE && d->state != DTLS_CONNECTED)
-        return;
+    if (size == 0 || (d->state != DTLS_HANDSHAKE && d->state != DTLS_CONNECTED))
+        return; /* to OpenSSL nothing at all is the end of the stream */
     d->in = data;
     d->in_size = size;
     advance(d);

@@ -14,7 +14,7 @@ form.addEventListener('submit', (event) => {
     return;
   }
   error.textContent = code
-    ? 'A room code is two words and three digits.'
+    ? 'A room code has only letters, digits and dashes.'
     : 'Enter the code the presenter gave you.';
   input.setAttribute('aria-invalid', 'true');
   input.focus();

@@ -97,13 +97,21 @@ export class Player extends EventTarget {
 
   #start(view) {
     const { video } = view;
-    const painted = () => this.#promote(view);
-    if (video.requestVideoFrameCallback) {
+    const callback = Boolean(video.requestVideoFrameCallback);
+    // A track that ends without a picture paints one black frame in Chromium: that is no first frame.
+    const good = () => view.peer.state === 'connected' && this.#promote(view);
+    const painted = () => {
+      good();
+      if (view === this.#back) {
+        video.requestVideoFrameCallback(painted);
+      }
+    };
+    if (callback) {
       video.requestVideoFrameCallback(painted);
+    }
+    for (const name of ['loadeddata', 'timeupdate']) {
       // A hidden page paints nothing; there a decoded frame has to do.
-      video.addEventListener('loadeddata', () => document.hidden && painted(), { once: true });
-    } else {
-      video.addEventListener('loadeddata', painted, { once: true });
+      video.addEventListener(name, () => (document.hidden || !callback) && good());
     }
     video.addEventListener('resize', () => this.#layout(view));
     video.play().then(

@@ -1,6 +1,8 @@
-/* Room codes as people type, paste and link them. Pure. */
+/* Room codes as people type, paste and link them. Pure.
+ *
+ * Made-up codes are ADJECTIVE-NOUN-NNN; a presenter may choose any other of the same characters. */
 
-const CODE = /^[A-Z]+-[A-Z]+-\d{3}$/;
+const CODE = /^[A-Z0-9-]{1,63}$/;
 
 /* What the person meant: the last part of a pasted link, upper case, one dash between the parts. */
 export function normalizeCode(text) {

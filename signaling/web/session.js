@@ -23,7 +23,10 @@ const PROOF_FRAMES = 10; // so many frames after a first one prove that a connec
 const CODEC_RETRY = 30000;
 const OFFER_LIMIT = 10000; // joined, with a presenter, to the offer
 
-const PEER_ERRORS = new Set(['ice-failed', 'dtls-failed', 'bad-sdp']);
+/* Errors about messages and rooms. Every other code says why the media session of this socket ended. */
+const SIGNALING_ERRORS = new Set([
+  'bad-json', 'bad-message', 'too-large', 'not-joined', 'not-allowed', 'room-not-found', 'room-full', 'internal',
+]);
 
 /* The video frames decoded so far in a statistics report, all tracks together. */
 export function framesDecoded(report) {
@@ -49,6 +52,7 @@ export class ViewerSession extends EventTarget {
   #shownFrames = 0;
   #progressAt = 0;
   #fresh = true; // the next offer starts a new peer connection, whatever it looks like
+  #offered = null; // the peer of this socket's last offer: the one the server's errors are about
   #joinedAt = 0;
 
   constructor(client, { createConnection, now, isHidden = () => false, random = Math.random }) {
@@ -65,6 +69,7 @@ export class ViewerSession extends EventTarget {
     this.failure = null; // {code, text, count} of the attempts that failed since the last good one
     client.addEventListener('joined', () => {
       this.#fresh = true;
+      this.#offered = null;
       this.#joinedAt = now();
     });
     client.addEventListener('offer', ({ detail }) => this.#onOffer(detail));
@@ -188,7 +193,7 @@ export class ViewerSession extends EventTarget {
     peer.since = this.#now(); // of the phase it is in: connecting, then waiting for a frame
     peer.addEventListener('track', () => this.dispatchEvent(new CustomEvent('peer', { detail: peer })));
     peer.addEventListener('state', ({ detail }) => this.#onPeerState(peer, detail));
-    this.next = peer;
+    this.next = this.#offered = peer;
     if (!this.current) {
       this.#setMedia('negotiating');
     }
@@ -213,9 +218,8 @@ export class ViewerSession extends EventTarget {
   }
 
   #onServerError({ code, error }) {
-    const peer = this.#newest();
-    if (PEER_ERRORS.has(code) && peer && (peer === this.next || peer.state !== 'connected')) {
-      this.#fail(peer, code, error);
+    if (this.#offered && !SIGNALING_ERRORS.has(code)) {
+      this.#fail(this.#offered, code, error);
     }
   }
 

@@ -25,17 +25,25 @@ const REASONS = {
   'too-large': 'The server did not understand this page. Reloading it may help.',
   internal: 'The server has a problem of its own.',
   'ice-failed': 'The picture cannot reach this device. Its network may block UDP to the server.',
+  'ice-timeout': 'The picture cannot reach this device. Its network may block UDP to the server.',
+  'answer-timeout': 'Setting up the media connection took too long.',
+  'dtls-timeout': 'The encrypted media connection could not be set up in time.',
   'dtls-failed': 'The encrypted media connection could not be set up.',
   'bad-sdp': 'Browser and server could not agree on a media connection.',
   'bad-offer': 'Browser and server could not agree on a media connection.',
   codec: 'This browser cannot decode this broadcast’s video.',
   'media-lost': 'The media connection was lost.',
+  'consent-lost': 'The media connection was lost.',
+  'local-closed': 'The server ended the media connection.',
+  'remote-closed': 'The media connection was lost.',
   'no-frame': 'The connection stands, but no picture arrives.',
   'no-offer': 'The server has not offered the picture yet.',
 };
 
 /* Losses that happen to healthy connections: worth a calm word, not the word failure. */
 const TRANSIENT = new Set(['lost', 'unreachable', 'silent', 'redirect']);
+/* What the server says to these only repeats the sentence here. */
+const COMPLETE = new Set(['ice-failed', 'ice-timeout', 'dtls-timeout', 'answer-timeout', 'consent-lost', 'local-closed', 'remote-closed']);
 const FAILED_AFTER = 2;
 
 /* The sentence for a reason; what the server or the browser said itself follows in brackets. */
@@ -43,7 +51,7 @@ export function explain(reason) {
   if (!reason) {
     return '';
   }
-  const said = reason.text ? ` (${reason.text.replace(/[.\s]+$/, '')})` : '';
+  const said = reason.text && !COMPLETE.has(reason.code) ? ` (${reason.text.replace(/[.\s]+$/, '')})` : '';
   const known = REASONS[reason.code];
   return known ? known.replace(/\.$/, `${said}.`) : `The server said: ${reason.text || reason.code}.`;
 }
@@ -155,7 +163,8 @@ function choose(facts) {
 }
 
 export function describe(facts) {
-  const { attempt, retryInS, state } = facts.signal;
+  const { attempt, retryInS, state, reason } = facts.signal;
   const view = choose(facts);
-  return { ...view, attempt, retryInS: state === 'waiting' && view.cover !== 'none' ? retryInS : null };
+  const tries = TRANSIENT.has(reason?.code) ? attempt : 0; // a room that refuses is asked without end
+  return { ...view, attempt: tries, retryInS: state === 'waiting' && view.cover !== 'none' ? retryInS : null };
 }

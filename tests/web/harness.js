@@ -180,9 +180,9 @@ export function launchBrowser() {
 }
 
 /* A page with a canvas that is broadcast to every viewer; ready when the hub knows its streams. */
-export async function startPresenter(browser, { url, hub }, { streams = 1 } = {}) {
+export async function startPresenter(browser, { url, hub }, { streams = 1, audio = false } = {}) {
   const page = await browser.newPage();
-  await page.goto(`${url}/mock/presenter?streams=${streams}`);
+  await page.goto(`${url}/mock/presenter?streams=${streams}${audio ? '&audio' : ''}`);
   await page.waitForFunction(() => window.ready === true);
   while (hub.streams.length !== streams) {
     await new Promise((resolve) => setTimeout(resolve, 10));

@@ -3,6 +3,9 @@
 const peers = new Map(); // peerId -> RTCPeerConnection
 const count = Number(new URLSearchParams(location.search).get('streams') ?? 1);
 const NAMES = [['Quarterly review', 'Slides'], ['main.c', 'Editor'], ['Terminal', 'Terminal']];
+const audio = new URLSearchParams(location.search).has('audio')
+  ? new AudioContext().createMediaStreamDestination().stream.getAudioTracks()[0]
+  : null;
 const COLOURS = ['#e8edf5', '#dff3e4', '#f7e6d3'];
 let drawing = true;
 
@@ -40,6 +43,9 @@ async function offer(peerId) {
   peers.set(peerId, pc);
   for (const { media, track } of streams) {
     pc.addTransceiver(track, { direction: 'sendonly', streams: [media] });
+  }
+  if (audio) {
+    pc.addTransceiver(audio, { direction: 'sendonly', streams: [streams[0].media] });
   }
   pc.onicecandidate = ({ candidate }) => {
     send({ type: 'ice', peerId, candidate: candidate?.candidate ? JSON.stringify(candidate) : '' });

@@ -212,14 +212,28 @@ test('10 s without a connection is a failure too', async (t) => {
   assert.equal(session.failure.code, 'ice-failed');
 });
 
-test('the server may say that a connection failed, but not about one that plays', async (t) => {
+test('the server says why a connection ended: it is replaced', async (t) => {
+  const { session, client, play } = setup(t);
+  await play();
+  client.emit('error', { code: 'bad-message', error: 'what?' });
+  assert.equal(session.failure, null);
+  client.emit('error', { code: 'consent-lost', error: '' });
+  assert.equal(session.media, 'stalled');
+  t.mock.timers.tick(1);
+  assert.equal(client.rejoins, 1);
+});
+
+test('the errors of a new socket are not about the connection of an old one', async (t) => {
   const { session, client, play, offer } = setup(t);
   await play();
-  client.emit('error', { code: 'ice-failed', error: '' });
+  client.emit('joined', {});
+  client.emit('error', { code: 'ice-timeout', error: '' });
   assert.equal(session.failure, null);
   await offer(OFFER, 'v2');
   client.emit('error', { code: 'dtls-failed', error: 'bad fingerprint' });
   assert.deepEqual(session.failure, { code: 'dtls-failed', text: 'bad fingerprint', count: 1 });
+  client.emit('error', { code: 'remote-closed', error: '' });
+  assert.equal(session.failure.count, 1, 'it is gone already');
   assert.equal(session.next, null);
   assert.equal(session.media, 'live');
 });

@@ -21,11 +21,11 @@ afterEach(async () => {
 });
 
 /* A server, a presenter with `streams` canvases (none: 0), and an empty page. */
-async function setup({ streams = 1, ...options } = {}) {
+async function setup({ streams = 1, audio = false, ...options } = {}) {
   complaints = [];
   server = await startServer();
   if (streams > 0) {
-    contexts.push((await startPresenter(browser, server, { streams })).context());
+    contexts.push((await startPresenter(browser, server, { streams, audio })).context());
   }
   return newPage(options);
 }
@@ -256,6 +256,25 @@ test('a server that does not answer is told, with the time of the next try', asy
   await state(page, 'connected');
 });
 
+test('a browser that cannot decode the video is told so, in words and not in black', async () => {
+  const page = await setup();
+  await page.addInitScript(() => {
+    window.RTCPeerConnection = class extends RTCPeerConnection {
+      async createAnswer() {
+        const answer = await super.createAnswer();
+        return { type: 'answer', sdp: answer.sdp.replace(/m=video \d+/g, 'm=video 0') };
+      }
+    };
+  });
+  await open(page);
+  await state(page, 'failed');
+  assert.equal(await text(page, '#status-title'), 'Connection failed');
+  assert.match(await text(page, '#status-detail'), /cannot decode.*VP8/);
+  await page.waitForTimeout(500);
+  assert.equal(await page.evaluate(() => window.amphi.state), 'failed');
+  assert.equal(await page.evaluate(() => window.amphi.firstFrameMs), null);
+});
+
 test('the password dialog: wrong, right, and not asked again after a reconnect', async () => {
   const page = await setup();
   server.hub.password = 'open sesame';
@@ -321,6 +340,21 @@ test('controls: keys, hiding after 3 s of calm, and coming back', async () => {
   await page.waitForFunction(() => !document.querySelector('#viewer').classList.contains('calm'));
 });
 
+test('sound: starts off, a button and a key turn it on', async () => {
+  const page = await setup({ audio: true });
+  await play(page);
+  await page.locator('[data-command="mute"]').waitFor();
+  const muted = () => page.evaluate(() => window.amphi.player.video.muted);
+  const tracks = await page.evaluate(() => window.amphi.player.video.srcObject.getTracks().map((track) => track.kind));
+  assert.deepEqual(tracks.sort(), ['audio', 'video']);
+  assert.equal(await muted(), true);
+  await page.keyboard.press('m');
+  assert.equal(await muted(), false);
+  await page.click('[data-command="mute"]');
+  assert.equal(await muted(), true);
+  await decodes(page);
+});
+
 test('native: a pixel of the picture is a pixel of the screen', async () => {
   const page = await setup({ deviceScaleFactor: 2 });
   await play(page);
@@ -351,9 +385,9 @@ test('on a phone nothing is wider than the screen, and everything is big enough 
 test('the landing page leads to the room, however the code is typed', async () => {
   const page = await setup();
   await page.goto(`${server.url}/`);
-  await page.fill('#code', 'otter');
+  await page.fill('#code', 'schöner otter');
   await page.click('button');
-  assert.match(await text(page, '#code-error'), /two words and three digits/);
+  assert.match(await text(page, '#code-error'), /letters, digits and dashes/);
   await page.fill('#code', 'swift otter 042');
   assert.equal(await text(page, '#code-error'), '');
   await page.keyboard.press('Enter');

@@ -74,9 +74,10 @@ bool forwarder_next_event(struct forwarder *f, struct forwarder_event *out);
 struct forwarder_worker_stats {
     uint32_t viewers;
     uint64_t packets_sent, bytes_sent, send_calls, send_errors;
-    uint64_t datagrams_received, datagrams_unknown, datagrams_passed_on;
+    uint64_t datagrams_received, datagrams_passed_on;
+    uint64_t datagrams_unknown; /* nobody's, or the other worker had too many waiting */
     uint64_t frames_dropped; /* mailbox full */
-    uint64_t loop_lag_p99_us;
+    uint64_t loop_lag_p99_us; /* over the last 1024 rounds: from being due or woken to done */
     uint32_t mailbox_high_water;
     bool gso;
 };
@@ -84,7 +85,9 @@ struct forwarder_worker_stats {
 struct forwarder_stream_stats {
     uint32_t stream_id;
     uint64_t keyframe_requests, joins_from_cache, joins_waited;
-    uint64_t capture_to_send_us_p50, capture_to_send_us_p99; /* last 1024 frames of the slowest worker; 0: none yet */
+    /* Over the last 1024 frames of the slowest worker: from capture until the kernel had what its viewers
+     * could be sent of the frame at once. 0: none yet. */
+    uint64_t capture_to_send_us_p50, capture_to_send_us_p99;
 };
 
 struct forwarder_viewer_stats {

@@ -1,6 +1,6 @@
-/* routes: own and foreign addresses, what is given up when full, and random operations against a
+/* origins: own and foreign addresses, what is given up when full, and random operations against a
  * plain list. */
-#include "rtp/forward/routes.h"
+#include "rtp/forward/origins.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,45 +24,45 @@ static struct address address_number(unsigned i)
     return a;
 }
 
-static void expect(struct routes *r, unsigned address, bool foreign, uint32_t id)
+static void expect(struct origins *r, unsigned address, bool foreign, uint32_t id)
 {
     struct address a = address_number(address);
-    struct route route;
-    assert_true(routes_find(r, &a, &route));
-    assert_int_equal(route.foreign, foreign);
-    assert_int_equal(route.id, id);
+    struct origin origin;
+    assert_true(origins_find(r, &a, &origin));
+    assert_int_equal(origin.foreign, foreign);
+    assert_int_equal(origin.id, id);
 }
 
-static bool known(struct routes *r, unsigned address)
+static bool known(struct origins *r, unsigned address)
 {
     struct address a = address_number(address);
-    struct route route;
-    return routes_find(r, &a, &route);
+    struct origin origin;
+    return origins_find(r, &a, &origin);
 }
 
-static void set_own(struct routes *r, unsigned address, uint32_t id)
+static void set_own(struct origins *r, unsigned address, uint32_t id)
 {
     struct address a = address_number(address);
-    routes_set_own(r, &a, id);
+    origins_set_own(r, &a, id);
 }
 
-static void set_foreign(struct routes *r, unsigned address, uint32_t id)
+static void set_foreign(struct origins *r, unsigned address, uint32_t id)
 {
     struct address a = address_number(address);
-    routes_set_foreign(r, &a, id);
+    origins_set_foreign(r, &a, id);
 }
 
-static void remove_own(struct routes *r, unsigned address, uint32_t id)
+static void remove_own(struct origins *r, unsigned address, uint32_t id)
 {
     struct address a = address_number(address);
-    routes_remove_own(r, &a, id);
+    origins_remove_own(r, &a, id);
 }
 
 static void test_own(void **unused)
 {
     (void)unused;
-    struct routes r;
-    assert_int_equal(routes_init(&r, 4, 4, 1), 0);
+    struct origins r;
+    assert_int_equal(origins_init(&r, 4, 4, 1), 0);
     assert_false(known(&r, 0));
     set_own(&r, 0, 77);
     expect(&r, 0, false, 77);
@@ -70,15 +70,15 @@ static void test_own(void **unused)
     remove_own(&r, 0, 77);
     assert_false(known(&r, 0));
     assert_int_equal(r.n_own, 0);
-    routes_finish(&r);
-    routes_finish(&r);
+    origins_finish(&r);
+    origins_finish(&r);
 }
 
 static void test_latest_wins_and_late_removal_is_harmless(void **unused)
 {
     (void)unused;
-    struct routes r;
-    assert_int_equal(routes_init(&r, 4, 4, 1), 0);
+    struct origins r;
+    assert_int_equal(origins_init(&r, 4, 4, 1), 0);
     set_own(&r, 3, 1);
     set_own(&r, 3, 2); /* another viewer behind the same address */
     remove_own(&r, 3, 1);
@@ -91,14 +91,14 @@ static void test_latest_wins_and_late_removal_is_harmless(void **unused)
     set_own(&r, 3, 9);
     expect(&r, 3, false, 9);
     assert_int_equal(r.n_foreign, 0);
-    routes_finish(&r);
+    origins_finish(&r);
 }
 
 static void test_full_of_foreign_gives_up_the_unused(void **unused)
 {
     (void)unused;
-    struct routes r;
-    assert_int_equal(routes_init(&r, 2, 8, 1), 0);
+    struct origins r;
+    assert_int_equal(origins_init(&r, 2, 8, 1), 0);
     set_own(&r, 50, 1);
     for (unsigned i = 0; i < 8; i++)
         set_foreign(&r, i, i);
@@ -121,7 +121,7 @@ static void test_full_of_foreign_gives_up_the_unused(void **unused)
         expect(&r, i, true, i);
     }
     expect(&r, 50, false, 1); /* own ones are never given up */
-    routes_finish(&r);
+    origins_finish(&r);
 }
 
 struct model {
@@ -129,17 +129,17 @@ struct model {
     uint32_t id;
 };
 
-static void compare(struct routes *r, const struct model *model)
+static void compare(struct origins *r, const struct model *model)
 {
     unsigned own = 0, foreign = 0;
     for (unsigned i = 0; i < ADDRESSES; i++) {
         struct address a = address_number(i);
-        struct route route = {0};
-        assert_int_equal(routes_find(r, &a, &route), model[i].known);
+        struct origin origin = {0};
+        assert_int_equal(origins_find(r, &a, &origin), model[i].known);
         if (!model[i].known)
             continue;
-        assert_int_equal(route.foreign, model[i].foreign);
-        assert_int_equal(route.id, model[i].id);
+        assert_int_equal(origin.foreign, model[i].foreign);
+        assert_int_equal(origin.id, model[i].id);
         own += !model[i].foreign;
         foreign += model[i].foreign;
     }
@@ -153,8 +153,8 @@ static void random_operations(uint64_t seed)
 {
     struct model model[ADDRESSES] = {0};
     uint64_t random = seed;
-    struct routes r;
-    assert_int_equal(routes_init(&r, ADDRESSES / 2, ADDRESSES / 2, seed), 0);
+    struct origins r;
+    assert_int_equal(origins_init(&r, ADDRESSES / 2, ADDRESSES / 2, seed), 0);
     r.own_max = r.foreign_max = ADDRESSES; /* denser than it would ever be */
     for (int i = 0; i < OPERATIONS; i++) {
         unsigned k = draw(&random) % ADDRESSES;
@@ -177,7 +177,7 @@ static void random_operations(uint64_t seed)
             compare(&r, model);
     }
     compare(&r, model);
-    routes_finish(&r);
+    origins_finish(&r);
 }
 
 static void test_random_operations(void **unused)

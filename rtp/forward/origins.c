@@ -1,4 +1,4 @@
-#include "rtp/forward/routes.h"
+#include "rtp/forward/origins.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -6,31 +6,31 @@
 
 enum { KIND_EMPTY, KIND_OWN, KIND_FOREIGN };
 
-int routes_init(struct routes *r, uint32_t own_max, uint32_t foreign_max, uint64_t seed)
+int origins_init(struct origins *r, uint32_t own_max, uint32_t foreign_max, uint64_t seed)
 {
     assert(foreign_max > 0 && own_max < 1u << 29 && foreign_max < 1u << 29);
     uint32_t n = 16;
     while (n < 2 * (own_max + foreign_max))
         n *= 2;
-    *r = (struct routes){
+    *r = (struct origins){
         .mask = n - 1, .seed = seed, .own_max = own_max, .foreign_max = foreign_max};
     r->slots = calloc(n, sizeof(*r->slots));
     return r->slots ? 0 : -ENOMEM;
 }
 
-void routes_finish(struct routes *r)
+void origins_finish(struct origins *r)
 {
     free(r->slots);
-    *r = (struct routes){0};
+    *r = (struct origins){0};
 }
 
-static uint32_t home(const struct routes *r, const struct address *a)
+static uint32_t home(const struct origins *r, const struct address *a)
 {
     return (uint32_t)address_hash(a, r->seed) & r->mask;
 }
 
 /* Where it is, or the empty slot where it would go. */
-static uint32_t find(const struct routes *r, const struct address *a)
+static uint32_t find(const struct origins *r, const struct address *a)
 {
     uint32_t i = home(r, a);
     while (r->slots[i].kind != KIND_EMPTY && !address_equal(&r->slots[i].address, a))
@@ -38,14 +38,14 @@ static uint32_t find(const struct routes *r, const struct address *a)
     return i;
 }
 
-static uint32_t *counter(struct routes *r, uint8_t kind)
+static uint32_t *counter(struct origins *r, uint8_t kind)
 {
     return kind == KIND_OWN ? &r->n_own : &r->n_foreign;
 }
 
 /* Linear probing without tombstones: whatever stands behind the hole and may not be reached over it
  * moves into it. */
-static void clear(struct routes *r, uint32_t hole)
+static void clear(struct origins *r, uint32_t hole)
 {
     (*counter(r, r->slots[hole].kind))--;
     for (uint32_t i = (hole + 1) & r->mask; r->slots[i].kind != KIND_EMPTY; i = (i + 1) & r->mask) {
@@ -55,15 +55,15 @@ static void clear(struct routes *r, uint32_t hole)
             hole = i;
         }
     }
-    r->slots[hole] = (struct routes_slot){0};
+    r->slots[hole] = (struct origins_slot){0};
 }
 
 /* Second chance: the hand takes the mark of each used one it passes, and takes the first without.
  * Ends, since after one round no mark is left. */
-static void evict_foreign(struct routes *r)
+static void evict_foreign(struct origins *r)
 {
     for (;; r->hand = (r->hand + 1) & r->mask) {
-        struct routes_slot *slot = &r->slots[r->hand];
+        struct origins_slot *slot = &r->slots[r->hand];
         if (slot->kind != KIND_FOREIGN)
             continue;
         if (!slot->used) {
@@ -74,7 +74,7 @@ static void evict_foreign(struct routes *r)
     }
 }
 
-static void set(struct routes *r, const struct address *from, uint8_t kind, uint32_t id)
+static void set(struct origins *r, const struct address *from, uint8_t kind, uint32_t id)
 {
     uint32_t i = find(r, from);
     if (r->slots[i].kind != kind) {
@@ -86,30 +86,30 @@ static void set(struct routes *r, const struct address *from, uint8_t kind, uint
         (*counter(r, kind))++;
         i = find(r, from);
     }
-    r->slots[i] = (struct routes_slot){.address = *from, .kind = kind, .used = true, .id = id};
+    r->slots[i] = (struct origins_slot){.address = *from, .kind = kind, .used = true, .id = id};
 }
 
-void routes_set_own(struct routes *r, const struct address *from, uint32_t viewer_id)
+void origins_set_own(struct origins *r, const struct address *from, uint32_t viewer_id)
 {
     set(r, from, KIND_OWN, viewer_id);
 }
 
-void routes_set_foreign(struct routes *r, const struct address *from, uint32_t worker)
+void origins_set_foreign(struct origins *r, const struct address *from, uint32_t worker)
 {
     set(r, from, KIND_FOREIGN, worker);
 }
 
-bool routes_find(struct routes *r, const struct address *from, struct route *out)
+bool origins_find(struct origins *r, const struct address *from, struct origin *out)
 {
-    struct routes_slot *slot = &r->slots[find(r, from)];
+    struct origins_slot *slot = &r->slots[find(r, from)];
     if (slot->kind == KIND_EMPTY)
         return false;
     slot->used = true;
-    *out = (struct route){.foreign = slot->kind == KIND_FOREIGN, .id = slot->id};
+    *out = (struct origin){.foreign = slot->kind == KIND_FOREIGN, .id = slot->id};
     return true;
 }
 
-void routes_remove_own(struct routes *r, const struct address *from, uint32_t viewer_id)
+void origins_remove_own(struct origins *r, const struct address *from, uint32_t viewer_id)
 {
     uint32_t i = find(r, from);
     if (r->slots[i].kind == KIND_OWN && r->slots[i].id == viewer_id)

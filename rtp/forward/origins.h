@@ -1,4 +1,4 @@
-/* routes.h - whose datagrams come from an address: a bounded hash table. Pure but for its memory;
+/* origins.h - whose datagrams come from an address: a bounded hash table. Pure but for its memory;
  * one thread.
  *
  * An address belongs to a viewer of this worker ("own", at most `own_max`, which the caller
@@ -14,20 +14,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct route {
+struct origin {
     bool foreign;
     uint32_t id; /* of the viewer, or the index of the other worker */
 };
 
-struct routes_slot {
+struct origins_slot {
     struct address address;
-    uint8_t kind; /* private to routes.c; 0: empty */
+    uint8_t kind; /* private to origins.c; 0: empty */
     bool used;    /* foreign: since the hand last passed */
     uint32_t id;
 };
 
-struct routes {
-    struct routes_slot *slots; /* owned; power of two, at most half full */
+struct origins {
+    struct origins_slot *slots; /* owned; power of two, at most half full */
     uint32_t mask;
     uint64_t seed;
     uint32_t n_own, own_max;
@@ -35,11 +35,11 @@ struct routes {
     uint32_t hand; /* where the next search for a foreign one to give up begins */
 };
 
-int routes_init(struct routes *r, uint32_t own_max, uint32_t foreign_max, uint64_t seed);
-void routes_finish(struct routes *r); /* zeroed memory is fine */
+int origins_init(struct origins *r, uint32_t own_max, uint32_t foreign_max, uint64_t seed);
+void origins_finish(struct origins *r); /* zeroed memory is fine */
 
-bool routes_find(struct routes *r, const struct address *from, struct route *out);
-void routes_set_own(struct routes *r, const struct address *from, uint32_t viewer_id);
-void routes_set_foreign(struct routes *r, const struct address *from, uint32_t worker);
+bool origins_find(struct origins *r, const struct address *from, struct origin *out);
+void origins_set_own(struct origins *r, const struct address *from, uint32_t viewer_id);
+void origins_set_foreign(struct origins *r, const struct address *from, uint32_t worker);
 /* Only if it is still this viewer's: another may have come behind the same address since. */
-void routes_remove_own(struct routes *r, const struct address *from, uint32_t viewer_id);
+void origins_remove_own(struct origins *r, const struct address *from, uint32_t viewer_id);

@@ -1,0 +1,420 @@
+#include "rtp/forward/forwarder.h"
+#include "rtp/forward/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define EVENTS_PER_VIEWER 4 /* states until it plays; a full mailbox only delays them */
+
+enum seat_state { SEAT_FREE, SEAT_RESERVED, SEAT_TAKEN, SEAT_LEAVING };
+
+struct seat {
+    enum seat_state state;
+    uint32_t id;
+    unsigned worker;
+};
+
+struct forwarder {
+    /* immutable after create */
+    unsigned n_workers;
+    struct worker *workers[FORWARDER_WORKERS_MAX]; /* owned */
+    uint16_t port;
+    unsigned max_viewers;
+    uint32_t id_mask;
+    struct mailbox events;
+
+    /* below: the signaling thread */
+    struct seat *seats; /* owned; by id & id_mask */
+    unsigned n_seats, load[FORWARDER_WORKERS_MAX];
+    uint32_t next_viewer_id, next_stream_id;
+    uint32_t streams[FORWARDER_STREAMS_MAX];
+    unsigned n_streams;
+};
+
+/* --- life --- */
+
+static uint32_t mask_for(unsigned max_viewers)
+{
+    uint32_t size = 4;
+    while (size < 2 * max_viewers)
+        size *= 2;
+    return size - 1;
+}
+
+static int add_worker(struct forwarder *f, const struct forwarder_config *config, struct udp *udp)
+{
+    struct worker_config wc = {
+        .index = f->n_workers,
+        .n_workers = (unsigned)config->n_workers,
+        .peers = f->workers,
+        .max_viewers = f->max_viewers,
+        .id_mask = f->id_mask,
+        .udp = *udp,
+        .dtls = config->dtls,
+        .events = &f->events,
+    };
+    if (getrandom(&wc.seed, sizeof(wc.seed), 0) != sizeof(wc.seed))
+        return -EIO;
+    int rc = worker_create(&f->workers[f->n_workers], &wc);
+    if (rc == 0)
+        f->n_workers++;
+    return rc;
+}
+
+static int open_workers(struct forwarder *f, const struct forwarder_config *config)
+{
+    struct udp first, udp;
+    for (int i = 0; i < config->n_workers; i++) {
+        int rc = udp_open(&udp, config->udp_port, i > 0 ? &first : NULL, config->disable_gso);
+        if (rc != 0)
+            return rc;
+        if (i == 0) {
+            first = udp;
+            f->port = udp_port(&udp);
+        }
+        rc = add_worker(f, config, &udp);
+        if (rc != 0) {
+            udp_close(&udp);
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static void destroy_workers(struct forwarder *f, unsigned n_started)
+{
+    for (unsigned i = 0; i < n_started; i++)
+        worker_quit(f->workers[i]);
+    for (unsigned i = 0; i < n_started; i++)
+        worker_join(f->workers[i]);
+    for (unsigned i = 0; i < f->n_workers; i++)
+        worker_destroy(f->workers[i]);
+}
+
+static int start_workers(struct forwarder *f, const struct forwarder_config *config)
+{
+    int rc = open_workers(f, config);
+    unsigned n_started = 0;
+    while (rc == 0 && n_started < f->n_workers) {
+        rc = worker_start(f->workers[n_started]);
+        if (rc == 0)
+            n_started++;
+    }
+    if (rc != 0)
+        destroy_workers(f, n_started);
+    return rc;
+}
+
+static void explain(const struct forwarder_config *config, int rc, char *error, size_t size)
+{
+    if (rc == -EADDRINUSE)
+        snprintf(error, size, "UDP port %u is in use", config->udp_port);
+    else if (rc == -EACCES)
+        snprintf(error, size, "UDP port %u needs more rights", config->udp_port);
+    else
+        snprintf(error, size, "cannot start the workers: %s", strerror(-rc));
+}
+
+int forwarder_create(struct forwarder **out, const struct forwarder_config *config, char *error,
+                     size_t error_size)
+{
+    assert(config->n_workers >= 1 && config->n_workers <= FORWARDER_WORKERS_MAX);
+    assert(config->max_viewers >= 1 && config->max_viewers < 1u << 28);
+    struct forwarder *f = calloc(1, sizeof(*f));
+    int rc = f ? 0 : -ENOMEM;
+    if (rc == 0) {
+        f->max_viewers = config->max_viewers;
+        f->id_mask = mask_for(config->max_viewers);
+        f->next_viewer_id = f->next_stream_id = 1;
+        f->seats = calloc((size_t)f->id_mask + 1, sizeof(*f->seats));
+        rc = f->seats ? mailbox_init(&f->events, sizeof(struct forwarder_event),
+                                     (size_t)EVENTS_PER_VIEWER * config->max_viewers, config->wake,
+                                     config->wake_arg)
+                      : -ENOMEM;
+    }
+    if (rc == 0) {
+        rc = start_workers(f, config);
+        if (rc != 0)
+            mailbox_finish(&f->events);
+    }
+    if (rc != 0) {
+        explain(config, rc, error, error_size);
+        if (f)
+            free(f->seats);
+        free(f);
+        return rc;
+    }
+    *out = f;
+    return 0;
+}
+
+void forwarder_destroy(struct forwarder *f)
+{
+    if (!f)
+        return;
+    destroy_workers(f, f->n_workers);
+    struct forwarder_event ignored;
+    while (mailbox_take(&f->events, &ignored))
+        ;
+    mailbox_finish(&f->events);
+    free(f->seats);
+    free(f);
+}
+
+uint16_t forwarder_port(const struct forwarder *f)
+{
+    return f->port;
+}
+
+/* --- streams --- */
+
+static bool has_stream(const struct forwarder *f, uint32_t id)
+{
+    for (unsigned i = 0; i < f->n_streams; i++) {
+        if (f->streams[i] == id)
+            return true;
+    }
+    return false;
+}
+
+int forwarder_add_stream(struct forwarder *f, const struct forwarder_source *source,
+                         uint32_t *stream_id)
+{
+    if (f->n_streams == FORWARDER_STREAMS_MAX)
+        return -EAGAIN;
+    struct worker_stream *views[FORWARDER_WORKERS_MAX];
+    uint32_t id = f->next_stream_id;
+    for (unsigned i = 0; i < f->n_workers; i++) {
+        views[i] = worker_stream_new(id, source);
+        if (!views[i]) {
+            while (i-- > 0)
+                worker_stream_free(views[i]);
+            return -ENOMEM;
+        }
+    }
+    for (unsigned i = 0; i < f->n_workers; i++)
+        worker_add_stream(f->workers[i], views[i]);
+    f->next_stream_id = id == UINT32_MAX ? 1 : id + 1;
+    f->streams[f->n_streams++] = id;
+    *stream_id = id;
+    return 0;
+}
+
+static void wait_for(sem_t *done, unsigned n)
+{
+    while (n > 0) {
+        if (sem_wait(done) == 0)
+            n--; /* else a signal */
+    }
+}
+
+void forwarder_remove_stream(struct forwarder *f, uint32_t stream_id)
+{
+    assert(has_stream(f, stream_id));
+    sem_t done;
+    sem_init(&done, 0, 0);
+    for (unsigned i = 0; i < f->n_workers; i++)
+        worker_remove_stream(f->workers[i], stream_id, &done);
+    wait_for(&done, f->n_workers);
+    sem_destroy(&done);
+    unsigned i = 0;
+    while (f->streams[i] != stream_id)
+        i++;
+    f->streams[i] = f->streams[--f->n_streams];
+}
+
+void forwarder_publish(struct forwarder *f, uint32_t stream_id, struct frame *frame)
+{
+    for (unsigned i = 0; i < f->n_workers; i++)
+        worker_give_frame(f->workers[i], stream_id, frame_ref(frame));
+    frame_unref(frame);
+}
+
+/* --- viewers --- */
+
+static struct seat *find_seat(struct forwarder *f, uint32_t id)
+{
+    struct seat *seat = &f->seats[id & f->id_mask];
+    return seat->state != SEAT_FREE && seat->id == id ? seat : NULL;
+}
+
+static void free_seat(struct forwarder *f, struct seat *seat)
+{
+    f->load[seat->worker]--;
+    f->n_seats--;
+    seat->state = SEAT_FREE;
+}
+
+static unsigned least_loaded(const struct forwarder *f)
+{
+    unsigned best = 0;
+    for (unsigned i = 1; i < f->n_workers; i++) {
+        if (f->load[i] < f->load[best])
+            best = i;
+    }
+    return best;
+}
+
+/* The next id whose place is free: at most half of the places are taken. */
+static uint32_t take_viewer_id(struct forwarder *f)
+{
+    for (;;) {
+        uint32_t id = f->next_viewer_id++;
+        if (id != 0 && f->seats[id & f->id_mask].state == SEAT_FREE)
+            return id;
+    }
+}
+
+/* RFC 8839 5.4: ice-char */
+static bool write_random_ice_chars(char *out, size_t n)
+{
+    static const char ICE_CHARS[64] __attribute__((nonstring)) =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint8_t random[ICE_LOCAL_PWD_SIZE];
+    assert(n <= sizeof(random));
+    if (getrandom(random, n, 0) != (ssize_t)n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        out[i] = ICE_CHARS[random[i] & 63];
+    out[n] = '\0';
+    return true;
+}
+
+int forwarder_reserve(struct forwarder *f, struct forwarder_seat *out)
+{
+    if (f->n_seats == f->max_viewers)
+        return -EAGAIN;
+    struct forwarder_seat seat = {0};
+    if (!write_random_ice_chars(seat.ice.pwd, ICE_LOCAL_PWD_SIZE) ||
+        !write_random_ice_chars(seat.ice.ufrag + WORKER_UFRAG_PREFIX,
+                                ICE_LOCAL_UFRAG_SIZE - WORKER_UFRAG_PREFIX))
+        return -EIO;
+    unsigned worker = least_loaded(f);
+    seat.viewer_id = take_viewer_id(f);
+    char prefix[WORKER_UFRAG_PREFIX + 1];
+    worker_ufrag_write(prefix, worker, seat.viewer_id);
+    memcpy(seat.ice.ufrag, prefix, WORKER_UFRAG_PREFIX);
+
+    f->seats[seat.viewer_id & f->id_mask] =
+        (struct seat){.state = SEAT_RESERVED, .id = seat.viewer_id, .worker = worker};
+    f->load[worker]++;
+    f->n_seats++;
+    *out = seat;
+    return 0;
+}
+
+void forwarder_cancel(struct forwarder *f, uint32_t viewer_id)
+{
+    struct seat *seat = find_seat(f, viewer_id);
+    if (seat && seat->state == SEAT_RESERVED)
+        free_seat(f, seat);
+}
+
+int forwarder_add_viewer(struct forwarder *f, const struct viewer_config *config)
+{
+    struct seat *seat = find_seat(f, config->id);
+    if (!seat || seat->state != SEAT_RESERVED)
+        return -ENOENT;
+    if (config->n_tracks < 1 || config->n_tracks > VIEWER_TRACKS_MAX)
+        return -EINVAL;
+    for (unsigned i = 0; i < config->n_tracks; i++) {
+        if (!has_stream(f, config->tracks[i].stream_id))
+            return -ENOENT;
+    }
+    struct worker_viewer *v = worker_viewer_new(config);
+    if (!v)
+        return -ENOMEM;
+    seat->state = SEAT_TAKEN;
+    worker_add_viewer(f->workers[seat->worker], v);
+    return 0;
+}
+
+void forwarder_remove_viewer(struct forwarder *f, uint32_t viewer_id)
+{
+    struct seat *seat = find_seat(f, viewer_id);
+    if (!seat || seat->state != SEAT_TAKEN)
+        return;
+    seat->state = SEAT_LEAVING; /* until its last event is read */
+    worker_remove_viewer(f->workers[seat->worker], viewer_id);
+}
+
+bool forwarder_next_event(struct forwarder *f, struct forwarder_event *out)
+{
+    if (!mailbox_take(&f->events, out))
+        return false;
+    if (out->state == VIEWER_CLOSED) {
+        struct seat *seat = find_seat(f, out->viewer_id);
+        assert(seat);
+        free_seat(f, seat);
+    }
+    return true;
+}
+
+/* --- statistics --- */
+
+static void merge_stream(struct forwarder_stream_stats *all,
+                         const struct forwarder_stream_stats *one)
+{
+    all->stream_id = one->stream_id;
+    all->keyframe_requests += one->keyframe_requests;
+    all->joins_from_cache += one->joins_from_cache;
+    all->joins_waited += one->joins_waited;
+    if (one->capture_to_send_us_p50 > all->capture_to_send_us_p50)
+        all->capture_to_send_us_p50 = one->capture_to_send_us_p50;
+    if (one->capture_to_send_us_p99 > all->capture_to_send_us_p99)
+        all->capture_to_send_us_p99 = one->capture_to_send_us_p99;
+}
+
+static void merge(const struct forwarder *f, const struct worker_query *q, unsigned worker,
+                  struct forwarder_stats *out)
+{
+    out->workers[worker] = q->worker;
+    out->n_viewers += q->n_viewers;
+    for (unsigned i = 0; i < f->n_streams; i++) {
+        for (unsigned k = 0; k < q->n_streams; k++) {
+            if (q->streams[k].stream_id == f->streams[i])
+                merge_stream(&out->streams[i], &q->streams[k]);
+        }
+    }
+}
+
+int forwarder_stats(struct forwarder *f, struct forwarder_stats *out)
+{
+    struct forwarder_stats s = {.n_workers = f->n_workers, .n_streams = f->n_streams};
+    struct worker_query *q = calloc(1, sizeof(*q));
+    s.workers = calloc(f->n_workers, sizeof(*s.workers));
+    s.streams = calloc(FORWARDER_STREAMS_MAX, sizeof(*s.streams));
+    s.viewers = calloc(f->n_seats + 1, sizeof(*s.viewers));
+    if (!q || !s.workers || !s.streams || !s.viewers) {
+        free(q);
+        forwarder_stats_free(&s);
+        return -ENOMEM;
+    }
+    sem_t done;
+    sem_init(&done, 0, 0);
+    /* One after the other: every worker has at most its seats' viewers, all together fit. */
+    for (unsigned i = 0; i < f->n_workers; i++) {
+        *q = (struct worker_query){.done = &done,
+                                   .viewers = s.viewers + s.n_viewers,
+                                   .max_viewers = f->n_seats - s.n_viewers};
+        worker_ask(f->workers[i], q);
+        wait_for(&done, 1);
+        merge(f, q, i, &s);
+    }
+    sem_destroy(&done);
+    free(q);
+    *out = s;
+    return 0;
+}
+
+void forwarder_stats_free(struct forwarder_stats *s)
+{
+    free(s->workers);
+    free(s->streams);
+    free(s->viewers);
+    *s = (struct forwarder_stats){0};
+}

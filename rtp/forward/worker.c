@@ -1,0 +1,464 @@
+#include "rtp/forward/worker_inside.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TICK_US 1000000
+#define TELL_AGAIN_US 10000
+#define MAIL_PER_ROUND 1024
+#define RECEIVES_PER_ROUND 8
+
+enum { EPOLL_MAIL, EPOLL_UDP };
+
+int64_t worker_clock_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* --- what is told to a worker: any thread --- */
+
+static void wake(void *arg)
+{
+    struct worker *w = arg;
+    uint64_t one = 1;
+    ssize_t n = write(w->wake_fd, &one, sizeof(one));
+    assert(n == sizeof(one) || errno == EAGAIN); /* full of wakes is awake enough */
+}
+
+/* The bounds of every kind together are the mailbox's capacity (worker_create). */
+static void post(struct worker *w, const struct worker_message *m)
+{
+    int rc = mailbox_post(&w->inbox, m);
+    assert(rc == 0);
+}
+
+int worker_post_bounded(struct worker *w, const struct worker_message *m, atomic_uint *waiting,
+                        unsigned max)
+{
+    if (atomic_fetch_add_explicit(waiting, 1, memory_order_relaxed) >= max) {
+        atomic_fetch_sub_explicit(waiting, 1, memory_order_relaxed);
+        return -EAGAIN;
+    }
+    post(w, m);
+    return 0;
+}
+
+void worker_add_stream(struct worker *w, struct worker_stream *s)
+{
+    post(w, &(struct worker_message){.type = WORKER_ADD_STREAM, .stream = s});
+}
+
+void worker_remove_stream(struct worker *w, uint32_t id, sem_t *done)
+{
+    post(w, &(struct worker_message){.type = WORKER_REMOVE_STREAM,
+                                     .remove_stream = {.id = id, .done = done}});
+}
+
+void worker_add_viewer(struct worker *w, struct worker_viewer *v)
+{
+    post(w, &(struct worker_message){.type = WORKER_ADD_VIEWER, .viewer = v});
+}
+
+void worker_remove_viewer(struct worker *w, uint32_t id)
+{
+    post(w, &(struct worker_message){.type = WORKER_REMOVE_VIEWER, .viewer_id = id});
+}
+
+void worker_give_frame(struct worker *w, uint32_t stream_id, const struct frame *f)
+{
+    struct worker_message m = {.type = WORKER_FRAME, .frame = {.stream_id = stream_id, .frame = f}};
+    if (worker_post_bounded(w, &m, &w->frames_waiting, WORKER_FRAMES_WAITING_MAX) != 0) {
+        atomic_fetch_add_explicit(&w->frames_dropped, 1, memory_order_relaxed);
+        frame_unref(f);
+    }
+}
+
+void worker_ask(struct worker *w, struct worker_query *q)
+{
+    post(w, &(struct worker_message){.type = WORKER_QUERY, .query = q});
+}
+
+void worker_quit(struct worker *w)
+{
+    post(w, &(struct worker_message){.type = WORKER_QUIT});
+}
+
+struct worker_stream *worker_stream_new(uint32_t id, const struct forwarder_source *source)
+{
+    struct worker_stream *s = calloc(1, sizeof(*s));
+    if (!s)
+        return NULL;
+    stream_init(&s->stream, id);
+    s->source = *source;
+    return s;
+}
+
+void worker_stream_free(struct worker_stream *s)
+{
+    if (!s)
+        return;
+    assert(!s->first);
+    stream_finish(&s->stream);
+    free(s);
+}
+
+void worker_ufrag_write(char out[WORKER_UFRAG_PREFIX + 1], unsigned worker, uint32_t viewer_id)
+{
+    snprintf(out, WORKER_UFRAG_PREFIX + 1, "%02x%08x", worker & 0xff, viewer_id);
+}
+
+bool worker_ufrag_read(const char *ufrag, unsigned *worker, uint32_t *viewer_id)
+{
+    uint64_t v = 0;
+    for (int i = 0; i < WORKER_UFRAG_PREFIX; i++) {
+        char c = ufrag[i];
+        if (c >= '0' && c <= '9')
+            v = v << 4 | (uint64_t)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            v = v << 4 | (uint64_t)(c - 'a' + 10);
+        else
+            return false;
+    }
+    *worker = (unsigned)(v >> 32);
+    *viewer_id = (uint32_t)v;
+    return true;
+}
+
+/* --- the worker's thread --- */
+
+struct worker_stream *worker_find_stream(const struct worker *w, uint32_t id)
+{
+    for (unsigned i = 0; i < w->n_streams; i++) {
+        if (w->streams[i]->stream.id == id)
+            return w->streams[i];
+    }
+    return NULL;
+}
+
+static void pass_on_keyframe_requests(struct worker *w)
+{
+    for (unsigned i = 0; i < w->n_streams; i++) {
+        struct worker_stream *ws = w->streams[i];
+        uint32_t n = ws->stream.keyframe_requests;
+        if (n == 0)
+            continue;
+        ws->stream.keyframe_requests = 0;
+        ws->keyframe_requests += n;
+        if (ws->source.want_keyframe)
+            ws->source.want_keyframe(ws->source.arg, n);
+    }
+}
+
+static void remove_stream(struct worker *w, uint32_t id, sem_t *done)
+{
+    struct worker_stream *ws = worker_find_stream(w, id);
+    assert(ws);
+    worker_viewers_on_stream_end(w, ws);
+    unsigned i = 0;
+    while (w->streams[i] != ws)
+        i++;
+    w->streams[i] = w->streams[--w->n_streams];
+    worker_stream_free(ws);
+    sem_post(done);
+}
+
+static void on_frame(struct worker *w, uint32_t stream_id, const struct frame *f)
+{
+    atomic_fetch_sub_explicit(&w->frames_waiting, 1, memory_order_relaxed);
+    struct worker_stream *ws = worker_find_stream(w, stream_id);
+    if (ws)
+        worker_viewers_on_frame(w, ws, f);
+    else
+        frame_unref(f);
+}
+
+static void on_message(struct worker *w, const struct worker_message *m)
+{
+    switch (m->type) {
+    case WORKER_ADD_STREAM:
+        assert(w->n_streams < FORWARDER_STREAMS_MAX);
+        w->streams[w->n_streams++] = m->stream;
+        break;
+    case WORKER_REMOVE_STREAM:
+        remove_stream(w, m->remove_stream.id, m->remove_stream.done);
+        break;
+    case WORKER_ADD_VIEWER:
+        worker_viewer_begin(w, m->viewer);
+        break;
+    case WORKER_REMOVE_VIEWER:
+        worker_viewer_close(w, m->viewer_id);
+        break;
+    case WORKER_FRAME:
+        on_frame(w, m->frame.stream_id, m->frame.frame);
+        break;
+    case WORKER_DATAGRAM:
+        atomic_fetch_sub_explicit(&w->datagrams_waiting, 1, memory_order_relaxed);
+        worker_demux(w, m->datagram->data, m->datagram->size, &m->datagram->from, m->datagram->via);
+        free(m->datagram);
+        break;
+    case WORKER_ORIGIN:
+        atomic_fetch_sub_explicit(&w->datagrams_waiting, 1, memory_order_relaxed);
+        origins_set_foreign(&w->origins, &m->origin.from, m->origin.worker);
+        break;
+    case WORKER_QUERY:
+        worker_answer(w, m->query);
+        break;
+    case WORKER_QUIT:
+        w->quit = true;
+        break;
+    }
+}
+
+/* A message that nobody will read any more. */
+static void dispose(const struct worker_message *m)
+{
+    if (m->type == WORKER_ADD_STREAM)
+        worker_stream_free(m->stream);
+    else if (m->type == WORKER_ADD_VIEWER)
+        worker_viewer_free(m->viewer);
+    else if (m->type == WORKER_FRAME)
+        frame_unref(m->frame.frame);
+    else if (m->type == WORKER_DATAGRAM)
+        free(m->datagram);
+}
+
+static size_t mail_waiting(struct worker *w)
+{
+    pthread_mutex_lock(&w->inbox.lock);
+    size_t n = w->inbox.count;
+    pthread_mutex_unlock(&w->inbox.lock);
+    return n;
+}
+
+static void read_mail(struct worker *w)
+{
+    uint64_t ignored;
+    ssize_t rc = read(w->wake_fd, &ignored, sizeof(ignored)); /* before, so that no wake is lost */
+    (void)rc;
+    struct worker_message m;
+    size_t n = mail_waiting(w);
+    for (int i = 0; n > 0 && i < MAIL_PER_ROUND; i++, n = mail_waiting(w)) {
+        if (n > w->mailbox_high_water)
+            w->mailbox_high_water = n;
+        if (mailbox_take(&w->inbox, &m))
+            on_message(w, &m);
+    }
+    w->mail_left = n > 0;
+}
+
+static void read_socket(struct worker *w)
+{
+    struct udp_inbox in;
+    for (int round = 0; round < RECEIVES_PER_ROUND; round++) {
+        unsigned n = udp_receive(&w->config.udp, w->receiver, &in);
+        for (unsigned i = 0; i < n; i++) {
+            w->datagrams_received++;
+            if (in.datagram[i].size > 0)
+                worker_demux(w, in.datagram[i].data, in.datagram[i].size, &in.datagram[i].from,
+                             w->config.index);
+            else
+                w->datagrams_unknown++;
+        }
+        if (n < UDP_RECEIVE_BATCH)
+            return;
+    }
+}
+
+static void run_deadlines(struct worker *w)
+{
+    struct heap_node *first;
+    while ((first = heap_first(&w->deadlines)) && first->at_us <= w->now_us) {
+        struct worker_viewer *wv =
+            (struct worker_viewer *)((char *)first - offsetof(struct worker_viewer, deadline));
+        viewer_on_timeout(&wv->viewer, w->now_us);
+        worker_viewer_settle(w, wv); /* files a later one */
+    }
+    if (w->now_us >= w->next_tick_us) {
+        worker_viewers_tick(w);
+        w->next_tick_us = w->now_us + TICK_US;
+    }
+}
+
+static int64_t next_deadline(const struct worker *w)
+{
+    int64_t at = w->n_viewers > 0 ? w->next_tick_us : INT64_MAX;
+    const struct heap_node *first = heap_first(&w->deadlines);
+    if (first && first->at_us < at)
+        at = first->at_us;
+    if (w->events_left && w->now_us + TELL_AGAIN_US < at)
+        at = w->now_us + TELL_AGAIN_US;
+    return w->mail_left ? w->now_us : at;
+}
+
+static int wait_for_events(const struct worker *w, struct epoll_event *events, int max,
+                           int64_t at_us)
+{
+    if (at_us == INT64_MAX)
+        return epoll_wait(w->epoll_fd, events, max, -1);
+    int64_t us = at_us - w->now_us > 0 ? at_us - w->now_us : 0;
+    struct timespec wait = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+    int n = epoll_pwait2(w->epoll_fd, events, max, &wait, NULL);
+    if (n < 0 &&
+        errno == ENOSYS) /* before Linux 5.11: whole milliseconds, late rather than early */
+        n = epoll_wait(w->epoll_fd, events, max, us < 3600000000 ? (int)((us + 999) / 1000) : -1);
+    return n;
+}
+
+static void run_round(struct worker *w)
+{
+    struct epoll_event events[2];
+    int64_t due = next_deadline(w);
+    int n = wait_for_events(w, events, 2, due);
+    w->now_us = worker_clock_us();
+    int64_t begun = due < w->now_us ? due : w->now_us;
+
+    bool mail = w->mail_left, datagrams = false;
+    for (int i = 0; i < n; i++) {
+        mail = mail || events[i].data.u32 == EPOLL_MAIL;
+        datagrams = datagrams || events[i].data.u32 == EPOLL_UDP;
+    }
+    if (mail)
+        read_mail(w);
+    if (datagrams)
+        read_socket(w);
+    run_deadlines(w);
+    udp_batch_flush(w->batch);
+    pass_on_keyframe_requests(w);
+    if (w->events_left)
+        worker_viewers_tell(w);
+    worker_samples_add(&w->lag, worker_clock_us() - begun);
+}
+
+static void *worker_thread(void *arg)
+{
+    struct worker *w = arg;
+    w->now_us = worker_clock_us();
+    w->next_tick_us = w->now_us + TICK_US;
+    while (!w->quit)
+        run_round(w);
+    w->now_us = worker_clock_us();
+    worker_viewers_close_all(w);
+    udp_batch_flush(w->batch);
+    return NULL;
+}
+
+/* --- life: the forwarder's thread --- */
+
+static int watch(struct worker *w, int fd, uint32_t what)
+{
+    struct epoll_event e = {.events = EPOLLIN, .data.u32 = what};
+    return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &e) == 0 ? 0 : -errno;
+}
+
+static int open_fds(struct worker *w)
+{
+    w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (w->epoll_fd < 0 || w->wake_fd < 0)
+        return -errno;
+    int rc = watch(w, w->wake_fd, EPOLL_MAIL);
+    return rc != 0 ? rc : watch(w, w->config.udp.fd, EPOLL_UDP);
+}
+
+static int allocate(struct worker *w)
+{
+    const struct worker_config *c = &w->config;
+    w->receiver = udp_receiver_new();
+    w->batch = udp_batch_new(&w->config.udp);
+    w->viewers = calloc(c->max_viewers, sizeof(*w->viewers));
+    w->by_id = calloc((size_t)c->id_mask + 1, sizeof(*w->by_id));
+    if (!w->receiver || !w->batch || !w->viewers || !w->by_id)
+        return -ENOMEM;
+    int rc = heap_init(&w->deadlines, c->max_viewers);
+    return rc != 0 ? rc : origins_init(&w->origins, c->max_viewers, c->max_viewers, c->seed);
+}
+
+int worker_create(struct worker **out, const struct worker_config *config)
+{
+    assert(config->max_viewers > 0 && config->max_viewers <= config->id_mask);
+    struct worker *w = calloc(1, sizeof(*w));
+    if (!w)
+        return -ENOMEM;
+    w->config = *config;
+    w->epoll_fd = w->wake_fd = -1;
+    /* A viewer is added and removed once, a stream too; one query and one quit are under way. */
+    size_t capacity = WORKER_FRAMES_WAITING_MAX + WORKER_DATAGRAMS_WAITING_MAX +
+                      2 * (size_t)config->max_viewers + 2 * FORWARDER_STREAMS_MAX + 2;
+    int rc = mailbox_init(&w->inbox, sizeof(struct worker_message), capacity, wake, w);
+    if (rc != 0) {
+        free(w);
+        return rc;
+    }
+    rc = open_fds(w);
+    if (rc == 0)
+        rc = allocate(w);
+    if (rc != 0) {
+        w->config.udp.fd = -1; /* stays the caller's */
+        worker_destroy(w);
+        return rc;
+    }
+    *out = w;
+    return 0;
+}
+
+int worker_start(struct worker *w)
+{
+    sigset_t all, before;
+    sigfillset(&all); /* signals are the main thread's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&w->thread, NULL, worker_thread, w);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0)
+        return -rc;
+    w->started = true;
+    char name[16];
+    snprintf(name, sizeof(name), WORKER_NAME "%u", w->config.index & 0xff);
+    (void)pthread_setname_np(w->thread, name);
+    return 0;
+}
+
+void worker_join(struct worker *w)
+{
+    assert(w->started);
+    pthread_join(w->thread, NULL);
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+void worker_destroy(struct worker *w)
+{
+    if (!w)
+        return;
+    struct worker_message m;
+    while (mailbox_take(&w->inbox, &m))
+        dispose(&m);
+    mailbox_finish(&w->inbox);
+    while (w->n_viewers > 0)
+        worker_viewer_free(w->viewers[--w->n_viewers]);
+    while (w->n_streams > 0)
+        worker_stream_free(w->streams[--w->n_streams]);
+    heap_finish(&w->deadlines);
+    origins_finish(&w->origins);
+    udp_receiver_destroy(w->receiver);
+    udp_batch_destroy(w->batch);
+    free(w->viewers);
+    free(w->by_id);
+    close_fd(w->wake_fd);
+    close_fd(w->epoll_fd);
+    close_fd(w->config.udp.fd);
+    free(w);
+}

@@ -1,0 +1,74 @@
+/* worker.h - one thread of the fan-out: it owns its viewers, its socket and its view of every
+ * stream.
+ *
+ * Life: worker_create for all workers, then worker_start, since they pass datagrams to each other
+ * through `peers`; worker_quit, worker_join for all, then worker_destroy.
+ *
+ * Threads: everything is told to a worker through its mailbox, by any thread; only the forwarder
+ * calls this. Each kind of message has a bound of its own and the mailbox has room for all of them
+ * together, so that frames or datagrams that pile up never keep a viewer from being removed. Frames
+ * and passed-on datagrams over their bound are dropped.
+ */
+#pragma once
+
+#include "rtp/forward/forwarder.h"
+#include "rtp/forward/mailbox.h"
+#include "rtp/forward/udp.h"
+
+#include <semaphore.h>
+
+#define WORKER_FRAMES_WAITING_MAX 256
+#define WORKER_DATAGRAMS_WAITING_MAX 256
+#define WORKER_NAME "amphi-worker" /* and its index: the name of the thread */
+
+struct worker;
+struct worker_stream;
+struct worker_viewer;
+
+struct worker_config {
+    unsigned index, n_workers;
+    struct worker *const *peers; /* borrowed; all there before worker_start, this one included */
+    uint32_t max_viewers;
+    /* Viewer ids are distinct in their low bits: id & id_mask is a viewer's place. */
+    uint32_t id_mask;
+    uint64_t seed;             /* random */
+    struct udp udp;            /* taken over on success */
+    struct dtls_context *dtls; /* borrowed */
+    struct mailbox *events;    /* borrowed; of struct forwarder_event */
+};
+
+int worker_create(struct worker **out, const struct worker_config *config);
+int worker_start(struct worker *w);
+void worker_quit(struct worker *w); /* closes its viewers, then ends */
+void worker_join(struct worker *w);
+void worker_destroy(struct worker *w); /* not started, or joined; NULL is fine */
+
+/* Made by the teller, so that what can fail fails there. */
+struct worker_stream *worker_stream_new(uint32_t id, const struct forwarder_source *source);
+void worker_stream_free(struct worker_stream *s); /* NULL is fine */
+struct worker_viewer *worker_viewer_new(const struct viewer_config *config);
+void worker_viewer_free(struct worker_viewer *v); /* NULL is fine */
+
+void worker_add_stream(struct worker *w, struct worker_stream *s /* takes ownership */);
+void worker_remove_stream(struct worker *w, uint32_t id, sem_t *done);
+void worker_add_viewer(struct worker *w, struct worker_viewer *v /* takes ownership */);
+void worker_remove_viewer(struct worker *w, uint32_t id);
+void worker_give_frame(struct worker *w, uint32_t stream_id,
+                       const struct frame *f /* takes ownership of one reference */);
+
+/* A copy of everything worth knowing, filled on the worker's thread. */
+struct worker_query {
+    sem_t *done;
+    struct forwarder_worker_stats worker;
+    struct forwarder_stream_stats streams[FORWARDER_STREAMS_MAX];
+    unsigned n_streams;
+    struct forwarder_viewer_stats *viewers; /* borrowed: the asker's */
+    unsigned n_viewers, max_viewers;
+};
+
+void worker_ask(struct worker *w, struct worker_query *q);
+
+/* The first ten characters of a local username fragment. */
+#define WORKER_UFRAG_PREFIX 10
+void worker_ufrag_write(char out[WORKER_UFRAG_PREFIX + 1], unsigned worker, uint32_t viewer_id);
+bool worker_ufrag_read(const char *ufrag, unsigned *worker, uint32_t *viewer_id);

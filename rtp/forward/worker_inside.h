@@ -1,0 +1,147 @@
+/* worker_inside.h - what the files of the worker share: its state, all of it its own thread's
+ * unless said.
+ *
+ *     worker.c          the loop, the mailbox, the clock
+ *     worker_viewers.c  one viewer: its life, its output, its deadline, whose datagram is it
+ *     worker_stats.c    the answer to a query
+ */
+#pragma once
+
+#include "rtp/forward/heap.h"
+#include "rtp/forward/origins.h"
+#include "rtp/forward/worker.h"
+#include "rtp/forward/worker_samples.h"
+
+#include <stdatomic.h>
+
+/* One track of a viewer in the list of its stream. */
+struct worker_link {
+    struct worker_viewer *viewer;
+    struct worker_stream *stream; /* NULL: in no list */
+    struct worker_link *previous, *next;
+};
+
+struct worker_stream {
+    struct stream stream;
+    struct forwarder_source source;
+    struct worker_link *first;
+    uint64_t keyframe_requests; /* passed to the source */
+    struct worker_samples capture_to_send;
+};
+
+struct worker_viewer {
+    struct viewer viewer;
+    struct viewer_config *config; /* owned; NULL once the viewer lives */
+    bool failed;                  /* could not be made: closed from the start */
+    uint32_t id, stream_id;       /* of the first track */
+    uint32_t place;               /* in worker.viewers */
+    enum viewer_state told;       /* the last one the signaling thread knows of; 0: none */
+    struct heap_node deadline;
+    struct worker_link links[VIEWER_TRACKS_MAX];
+    struct address origin; /* where its datagrams come from, if has_origin */
+    bool has_origin;
+
+    /* the last whole second */
+    int64_t rate_since_us;
+    uint64_t rate_bytes, sent_bps;
+};
+
+/* Of another worker's viewer. */
+struct worker_datagram {
+    struct address from;
+    unsigned via; /* the worker whose socket it came to */
+    size_t size;
+    uint8_t data[];
+};
+
+enum worker_message_type {
+    WORKER_ADD_STREAM = 1,
+    WORKER_REMOVE_STREAM,
+    WORKER_ADD_VIEWER,
+    WORKER_REMOVE_VIEWER,
+    WORKER_FRAME,
+    WORKER_DATAGRAM,
+    WORKER_ORIGIN, /* datagrams from that address belong to that worker */
+    WORKER_QUERY,
+    WORKER_QUIT,
+};
+
+struct worker_message {
+    enum worker_message_type type;
+    union {
+        struct worker_stream *stream; /* owned */
+        struct {
+            uint32_t id;
+            sem_t *done;
+        } remove_stream;
+        struct worker_viewer *viewer; /* owned */
+        uint32_t viewer_id;
+        struct {
+            uint32_t stream_id;
+            const struct frame *frame; /* ref */
+        } frame;
+        struct worker_datagram *datagram; /* owned */
+        struct {
+            struct address from;
+            unsigned worker;
+        } origin;
+        struct worker_query *query;
+    };
+};
+
+struct worker {
+    /* immutable after create */
+    struct worker_config config;
+    int epoll_fd, wake_fd; /* owned */
+    pthread_t thread;
+    bool started; /* forwarder's thread */
+
+    struct mailbox inbox;
+    /* any thread; relaxed: bounds and counters that order nothing */
+    atomic_uint frames_waiting, datagrams_waiting; /* datagrams and origins */
+    atomic_ullong frames_dropped;
+
+    /* below: the worker's thread */
+    int64_t now_us; /* read once per round and per 64 viewers */
+    bool quit, mail_left, events_left;
+    int64_t next_tick_us;
+    struct heap deadlines;
+    struct origins origins;
+    struct udp_receiver *receiver; /* owned */
+    struct udp_batch *batch;       /* owned */
+    uint64_t trains;               /* ever given to the batch */
+
+    struct worker_stream *streams[FORWARDER_STREAMS_MAX]; /* owned */
+    unsigned n_streams;
+    struct worker_viewer **viewers; /* owned, they too; in no order */
+    uint32_t n_viewers;
+    struct worker_viewer **by_id; /* by id & id_mask */
+
+    uint64_t datagrams_received, datagrams_unknown, datagrams_passed_on;
+    struct worker_samples lag;
+    size_t mailbox_high_water;
+};
+
+int64_t worker_clock_us(void);
+/* -EAGAIN: over its bound; the message is then still the caller's. */
+int worker_post_bounded(struct worker *w, const struct worker_message *m, atomic_uint *waiting,
+                        unsigned max);
+
+struct worker_stream *worker_find_stream(const struct worker *w, uint32_t id);
+
+void worker_viewer_begin(struct worker *w, struct worker_viewer *wv);
+/* After any input: what it has to send goes to the batch, its deadline is filed, its state told. It
+ * may be gone afterwards. */
+void worker_viewer_settle(struct worker *w, struct worker_viewer *wv);
+void worker_viewer_close(struct worker *w, uint32_t id);
+void worker_viewers_close_all(struct worker *w); /* at the end; nobody is told */
+void worker_viewers_on_frame(struct worker *w, struct worker_stream *ws, const struct frame *f);
+void worker_viewers_on_stream_end(struct worker *w, struct worker_stream *ws);
+void worker_viewers_tell(struct worker *w); /* the states that found no room */
+void worker_viewers_tick(struct worker *w); /* once a second */
+
+/* `via` is the worker whose socket it came to. `data` is modified. */
+void worker_demux(struct worker *w, uint8_t *data, size_t size, const struct address *from,
+                  unsigned via);
+
+void worker_answer(struct worker *w, struct worker_query *q);

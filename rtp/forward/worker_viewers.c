@@ -1,0 +1,361 @@
+#define G_LOG_DOMAIN "forward"
+
+#include "rtp/forward/worker_inside.h"
+#include "rtp/wire/rtp.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <glib.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define VIEWERS_PER_CLOCK 64
+#define RATE_MIN_US 900000 /* a viewer younger than this waits for the next tick */
+
+static enum viewer_state state_of(const struct worker_viewer *wv)
+{
+    return wv->failed ? VIEWER_CLOSED : wv->viewer.state;
+}
+
+static enum peer_reason reason_of(const struct worker_viewer *wv)
+{
+    return wv->failed ? PEER_REASON_LOCAL_CLOSED : wv->viewer.peer.reason;
+}
+
+/* --- life --- */
+
+struct worker_viewer *worker_viewer_new(const struct viewer_config *config)
+{
+    struct worker_viewer *wv = calloc(1, sizeof(*wv));
+    struct viewer_config *copy = malloc(sizeof(*copy));
+    if (!wv || !copy) {
+        free(wv);
+        free(copy);
+        return NULL;
+    }
+    *copy = *config;
+    wv->config = copy;
+    wv->id = config->id;
+    wv->stream_id = config->tracks[0].stream_id;
+    return wv;
+}
+
+void worker_viewer_free(struct worker_viewer *wv)
+{
+    if (!wv)
+        return;
+    if (!wv->config && !wv->failed)
+        viewer_finish(&wv->viewer);
+    free(wv->config);
+    free(wv);
+}
+
+static void link_track(struct worker_viewer *wv, unsigned track, struct worker_stream *ws)
+{
+    for (unsigned i = 0; i < track; i++) {
+        if (wv->links[i].stream == ws)
+            return; /* a stream's viewers are told of a frame once */
+    }
+    struct worker_link *link = &wv->links[track];
+    *link = (struct worker_link){.viewer = wv, .stream = ws, .next = ws->first};
+    if (ws->first)
+        ws->first->previous = link;
+    ws->first = link;
+}
+
+static void unlink_track(struct worker_link *link)
+{
+    if (!link->stream)
+        return;
+    if (link->previous)
+        link->previous->next = link->next;
+    else
+        link->stream->first = link->next;
+    if (link->next)
+        link->next->previous = link->previous;
+    *link = (struct worker_link){0};
+}
+
+static int64_t unix_offset_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000 - worker_clock_us();
+}
+
+static int start_viewer(struct worker *w, struct worker_viewer *wv)
+{
+    struct stream *streams[VIEWER_TRACKS_MAX];
+    struct worker_stream *found[VIEWER_TRACKS_MAX];
+    const struct viewer_config *config = wv->config;
+    for (unsigned i = 0; i < config->n_tracks; i++) {
+        found[i] = worker_find_stream(w, config->tracks[i].stream_id);
+        assert(found[i]); /* the forwarder checked, and its messages come in order */
+        streams[i] = &found[i]->stream;
+    }
+    int rc = viewer_init(&wv->viewer, config, streams, w->config.dtls, unix_offset_us(), w->now_us);
+    if (rc != 0)
+        return rc;
+    for (unsigned i = 0; i < config->n_tracks; i++)
+        link_track(wv, i, found[i]);
+    wv->rate_since_us = w->now_us;
+    return 0;
+}
+
+void worker_viewer_begin(struct worker *w, struct worker_viewer *wv)
+{
+    struct worker_viewer **place = &w->by_id[wv->id & w->config.id_mask];
+    assert(!*place && w->n_viewers < w->config.max_viewers);
+    *place = wv;
+    wv->place = w->n_viewers;
+    w->viewers[w->n_viewers++] = wv;
+    wv->failed = start_viewer(w, wv) != 0;
+    free(wv->config);
+    wv->config = NULL;
+    worker_viewer_settle(w, wv);
+}
+
+static struct worker_viewer *find_viewer(const struct worker *w, uint32_t id)
+{
+    struct worker_viewer *wv = w->by_id[id & w->config.id_mask];
+    return wv && wv->id == id ? wv : NULL;
+}
+
+static void forget_origin(struct worker *w, struct worker_viewer *wv)
+{
+    if (wv->has_origin)
+        origins_remove_own(&w->origins, &wv->origin, wv->id);
+    wv->has_origin = false;
+}
+
+/* Of a closed viewer all but the news of it. */
+static void withdraw(struct worker *w, struct worker_viewer *wv)
+{
+    heap_remove(&w->deadlines, &wv->deadline);
+    forget_origin(w, wv);
+    for (unsigned i = 0; i < VIEWER_TRACKS_MAX; i++)
+        unlink_track(&wv->links[i]);
+}
+
+static void bury(struct worker *w, struct worker_viewer *wv)
+{
+    w->by_id[wv->id & w->config.id_mask] = NULL;
+    struct worker_viewer *last = w->viewers[--w->n_viewers];
+    w->viewers[wv->place] = last;
+    last->place = wv->place;
+    worker_viewer_free(wv);
+}
+
+/* --- what the signaling thread is told --- */
+
+static void log_state(const struct worker_viewer *wv, enum viewer_state state)
+{
+    const char *before = wv->told ? viewer_state_name(wv->told) : "new";
+    const char *reason = state == VIEWER_CLOSED ? peer_reason_name(reason_of(wv)) : "";
+    g_log_structured(G_LOG_DOMAIN, G_LOG_LEVEL_INFO, "MESSAGE", "viewer id=%u %s -> %s%s%s", wv->id,
+                     before, viewer_state_name(state), *reason ? " reason=" : "", reason);
+}
+
+/* False if there was no room: the state is told later, or a later one instead of it. */
+static bool tell(struct worker *w, struct worker_viewer *wv)
+{
+    enum viewer_state state = state_of(wv);
+    struct forwarder_event e = {.viewer_id = wv->id, .state = state, .reason = reason_of(wv)};
+    if (mailbox_post(w->config.events, &e) != 0) {
+        w->events_left = true;
+        return false;
+    }
+    log_state(wv, state);
+    wv->told = state;
+    return true;
+}
+
+static void tell_news(struct worker *w, struct worker_viewer *wv)
+{
+    if (state_of(wv) != wv->told && tell(w, wv) && wv->told == VIEWER_CLOSED)
+        bury(w, wv);
+}
+
+void worker_viewers_tell(struct worker *w)
+{
+    w->events_left = false;
+    for (uint32_t i = w->n_viewers;
+         i-- > 0;) /* backwards: the last one takes a buried one's place */
+        tell_news(w, w->viewers[i]);
+}
+
+/* --- output --- */
+
+static void drain(struct worker *w, struct worker_viewer *wv)
+{
+    struct viewer_train train;
+    while (viewer_send(&wv->viewer, &train, udp_batch_room(w->batch), UDP_TRAIN_ROOM, w->now_us)) {
+        udp_batch_add(w->batch, &train);
+        w->trains++;
+    }
+}
+
+void worker_viewer_settle(struct worker *w, struct worker_viewer *wv)
+{
+    if (!wv->failed)
+        drain(w, wv);
+    if (state_of(wv) == VIEWER_CLOSED) {
+        withdraw(w, wv);
+    } else {
+        /* Never again in this round, whatever it says: one viewer must not hold up the others. */
+        int64_t at = viewer_next_timeout(&wv->viewer, w->now_us);
+        heap_set(&w->deadlines, &wv->deadline, at > w->now_us ? at : w->now_us + 1);
+    }
+    tell_news(w, wv);
+}
+
+void worker_viewer_close(struct worker *w, uint32_t id)
+{
+    struct worker_viewer *wv = find_viewer(w, id);
+    if (!wv || state_of(wv) == VIEWER_CLOSED)
+        return; /* it closed by itself, the event is on its way */
+    viewer_close(&wv->viewer, w->now_us);
+    worker_viewer_settle(w, wv);
+}
+
+void worker_viewers_close_all(struct worker *w)
+{
+    while (w->n_viewers > 0) {
+        struct worker_viewer *wv = w->viewers[w->n_viewers - 1];
+        if (state_of(wv) != VIEWER_CLOSED) {
+            viewer_close(&wv->viewer, w->now_us);
+            drain(w, wv);
+        }
+        withdraw(w, wv);
+        bury(w, wv);
+    }
+}
+
+void worker_viewers_on_frame(struct worker *w, struct worker_stream *ws, const struct frame *f)
+{
+    int64_t captured_us = f->captured_us;
+    uint64_t trains_before = w->trains;
+    unsigned n = 0;
+    stream_push(&ws->stream, f);
+    for (struct worker_link *link = ws->first, *next; link; link = next) {
+        next = link->next;
+        struct worker_viewer *wv = link->viewer;
+        viewer_on_frame(&wv->viewer, &ws->stream, w->now_us);
+        worker_viewer_settle(w, wv);
+        if (++n % VIEWERS_PER_CLOCK == 0)
+            w->now_us = worker_clock_us();
+    }
+    if (w->trains == trains_before)
+        return;
+    udp_batch_flush(w->batch);
+    w->now_us = worker_clock_us();
+    worker_samples_add(&ws->capture_to_send, w->now_us - captured_us);
+}
+
+void worker_viewers_on_stream_end(struct worker *w, struct worker_stream *ws)
+{
+    while (ws->first) {
+        struct worker_viewer *wv = ws->first->viewer;
+        unlink_track(ws->first);
+        viewer_on_stream_end(&wv->viewer, &ws->stream);
+        worker_viewer_settle(w, wv);
+    }
+}
+
+void worker_viewers_tick(struct worker *w)
+{
+    for (uint32_t i = 0; i < w->n_viewers; i++) {
+        struct worker_viewer *wv = w->viewers[i];
+        int64_t elapsed_us = w->now_us - wv->rate_since_us;
+        if (wv->failed || elapsed_us < RATE_MIN_US)
+            continue;
+        uint64_t bytes = wv->viewer.counters.bytes_sent;
+        wv->sent_bps = (bytes - wv->rate_bytes) * 8000000 / (uint64_t)elapsed_us;
+        wv->rate_bytes = bytes;
+        wv->rate_since_us = w->now_us;
+    }
+}
+
+/* --- whose datagram is it --- */
+
+static void pass_on(struct worker *w, unsigned to, const uint8_t *data, size_t size,
+                    const struct address *from)
+{
+    struct worker *other = w->config.peers[to];
+    struct worker_datagram *d = malloc(sizeof(*d) + size);
+    if (d) {
+        *d = (struct worker_datagram){.from = *from, .via = w->config.index, .size = size};
+        memcpy(d->data, data, size);
+        struct worker_message m = {.type = WORKER_DATAGRAM, .datagram = d};
+        if (worker_post_bounded(other, &m, &other->datagrams_waiting,
+                                WORKER_DATAGRAMS_WAITING_MAX) == 0) {
+            w->datagrams_passed_on++;
+            return;
+        }
+    }
+    free(d);
+    w->datagrams_unknown++;
+}
+
+/* A check from there was authentic: what else comes from there is this viewer's, on whichever
+ * socket. Said again with every check, so that one that was lost or taken comes back. */
+static void set_origin(struct worker *w, struct worker_viewer *wv, const struct address *from,
+                       unsigned via)
+{
+    if (wv->has_origin && !address_equal(&wv->origin, from))
+        forget_origin(w, wv);
+    origins_set_own(&w->origins, from, wv->id);
+    wv->origin = *from;
+    wv->has_origin = true;
+    if (via == w->config.index)
+        return;
+    struct worker *other = w->config.peers[via];
+    struct worker_message m = {.type = WORKER_ORIGIN,
+                               .origin = {.from = *from, .worker = w->config.index}};
+    (void)worker_post_bounded(other, &m, &other->datagrams_waiting, WORKER_DATAGRAMS_WAITING_MAX);
+}
+
+static void give(struct worker *w, struct worker_viewer *wv, uint8_t *data, size_t size,
+                 const struct address *from, unsigned via)
+{
+    const struct ice_lite *ice = &wv->viewer.peer.ice;
+    uint64_t checks_before = ice->checks;
+    viewer_on_datagram(&wv->viewer, data, size, from, w->now_us);
+    if (ice->checks != checks_before && ice->selected && address_equal(&ice->remote, from))
+        set_origin(w, wv, from, via);
+    worker_viewer_settle(w, wv);
+}
+
+/* The worker and viewer a datagram belongs to, by its username fragment or else by its address. */
+static bool find_owner(struct worker *w, const uint8_t *data, size_t size,
+                       const struct address *from, unsigned *worker, uint32_t *viewer_id)
+{
+    char ufrag[ICE_LOCAL_UFRAG_SIZE + 1];
+    if (datagram_kind(data, size) == DATAGRAM_STUN && ice_lite_peek_ufrag(data, size, ufrag))
+        return worker_ufrag_read(ufrag, worker, viewer_id) && *worker < w->config.n_workers;
+    struct origin origin;
+    if (!origins_find(&w->origins, from, &origin))
+        return false;
+    *worker = origin.foreign ? origin.id : w->config.index;
+    *viewer_id = origin.foreign ? 0 : origin.id;
+    return true;
+}
+
+void worker_demux(struct worker *w, uint8_t *data, size_t size, const struct address *from,
+                  unsigned via)
+{
+    unsigned owner = 0;
+    uint32_t id = 0;
+    bool known = find_owner(w, data, size, from, &owner, &id);
+    if (known && owner != w->config.index && via == w->config.index) {
+        pass_on(w, owner, data, size, from);
+        return;
+    }
+    /* What was passed on once is not passed on again. */
+    struct worker_viewer *wv = known && owner == w->config.index ? find_viewer(w, id) : NULL;
+    if (wv && state_of(wv) != VIEWER_CLOSED)
+        give(w, wv, data, size, from, via);
+    else
+        w->datagrams_unknown++;
+}

@@ -47,6 +47,7 @@ static const struct nal_row nal_rows[] = {
     {"both start codes", 11, {0, 0, 1, 7, 1, 0, 0, 0, 1, 8, 2}, 2, {3, 9}, {2, 2}},
     {"one byte each", 8, {0, 0, 1, 7, 0, 0, 1, 8}, 2, {3, 7}, {1, 1}},
     {"an empty one between", 11, {0, 0, 1, 7, 0, 0, 1, 0, 0, 1, 8}, 2, {3, 10}, {1, 1}},
+    {"a start code at the end", 7, {0, 0, 1, 7, 0, 0, 1}, 1, {3}, {1}},
     {"zeros that are no start code", 11, {0, 0, 1, 5, 0, 0, 3, 0, 0, 2, 6}, 1, {3}, {8}},
     {"ones that are no start code", 9, {0, 0, 1, 5, 1, 1, 0, 1, 1}, 1, {3}, {6}},
     {"three", 14, {0, 0, 1, 9, 9, 0, 0, 1, 7, 0, 0, 1, 8, 8}, 3, {3, 8, 12}, {2, 1, 2}},

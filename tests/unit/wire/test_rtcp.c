@@ -128,6 +128,8 @@ static void test_bye(void **state)
     assert_true(rtcp_read_bye(&p, 0, &ssrc) && ssrc == 5);
     assert_true(rtcp_read_bye(&p, 1, &ssrc) && ssrc == UINT32_MAX);
     assert_false(rtcp_read_bye(&p, 2, &ssrc));
+    p.count = 1; /* what follows is then the reason for leaving */
+    assert_false(rtcp_read_bye(&p, 1, &ssrc));
     p.count = 3; /* more announced than there is */
     assert_false(rtcp_read_bye(&p, 2, &ssrc));
     p.type = RTCP_RR;

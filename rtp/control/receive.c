@@ -100,7 +100,7 @@ bool receive_block(struct receive *r, struct rtcp_report_block *out, int64_t now
         .extended_highest_seq = highest,
         .jitter = r->jitter_q4 >> 4,
     };
-    if (expected_now > 0 && lost_now > 0) {
+    if (lost_now > 0) {
         int64_t fraction = (lost_now << 8) / expected_now;
         out->fraction_lost = (uint8_t)(fraction < 255 ? fraction : 255);
     }

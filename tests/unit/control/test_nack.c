@@ -185,6 +185,16 @@ static void test_a_jump_starts_over(void **state)
     }
 }
 
+static void test_old_packets_are_no_jump(void **state)
+{
+    (void)state;
+    start(1000);
+    nack_on_packet(&n, 1002, 0);
+    nack_on_packet(&n, 1002 - NACK_MAX, 0);
+    assert_int_equal(n.jumps, 0);
+    assert_int_equal(n.count, 1);
+}
+
 static uint64_t draw(uint64_t *seed)
 {
     *seed ^= *seed << 13;
@@ -259,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_little_room_loses_nothing),
         cmocka_unit_test(test_the_list_is_bounded),
         cmocka_unit_test(test_a_jump_starts_over),
+        cmocka_unit_test(test_old_packets_are_no_jump),
         cmocka_unit_test(test_a_lossy_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

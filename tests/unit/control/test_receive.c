@@ -142,6 +142,13 @@ static void test_cumulative_loss_is_clamped(void **state)
     struct rtcp_report_block b = block_of(&r);
     assert_int_equal(b.cumulative_lost, 0x7fffff);
     assert_int_equal(b.fraction_lost, 255);
+
+    receive_init(&r, SSRC, 90000);
+    for (uint32_t i = 0; i < 0x800000 + 10; i++)
+        on_time(&r, 1, 0);
+    b = block_of(&r);
+    assert_int_equal(b.cumulative_lost, -0x800000);
+    assert_int_equal(b.fraction_lost, 0);
 }
 
 static void test_jitter(void **state)

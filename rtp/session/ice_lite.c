@@ -2,7 +2,6 @@
 #include "rtp/wire/bytes.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <stun/stunagent.h>
@@ -30,9 +29,7 @@ static const uint16_t known_attributes[] = {
  * and nothing is shared between threads. */
 static void init_agent(StunAgent *agent)
 {
-    /* libnice's debug output prints passwords; it is one switch per process */
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, stun_debug_disable);
+    stun_debug_disable(); /* one word of libnice's, always set to the same; its output has passwords */
     stun_agent_init(agent, known_attributes, STUN_COMPATIBILITY_RFC5389,
                     STUN_AGENT_USAGE_SHORT_TERM_CREDENTIALS | STUN_AGENT_USAGE_USE_FINGERPRINT);
 }

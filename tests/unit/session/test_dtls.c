@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "openssl_client.h"
+#include "tests/unit/session/openssl_client.h"
 
 static struct dtls_context *context, *other_context;
 

@@ -1,0 +1,512 @@
+#include "rtp/session/cipher.h"
+#include "rtp/session/peer.h"
+#include "rtp/wire/bytes.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define SECOND 1000000
+
+static struct dtls_context *server_context, *client_context;
+
+/* A browser's side, scripted: checks, a DTLS session of its own and its keys. */
+struct viewer {
+    struct dtls *dtls;
+    struct seal *seal;
+    struct address from;
+    uint8_t transactions;
+    unsigned stun_answers;
+};
+
+struct scene {
+    struct peer peer;
+    struct viewer viewer;
+    int64_t now;
+};
+
+static const struct ice_local credentials = {.ufrag = "0123456789abcdef",
+                                             .pwd = "abcdefghijklmnopqrstuvwx"};
+
+static struct dtls_fingerprint fingerprint_of(struct dtls_context *ctx)
+{
+    char text[DTLS_FINGERPRINT_TEXT_MAX];
+    struct dtls_fingerprint f;
+    dtls_context_fingerprint(ctx, text);
+    assert_true(dtls_fingerprint_parse(&f, text));
+    return f;
+}
+
+static struct address at(const char *ip, uint16_t port)
+{
+    struct address a;
+    assert_true(address_parse(&a, ip, port));
+    return a;
+}
+
+static void create_scene(struct scene *s, enum dtls_role role)
+{
+    memset(s, 0, sizeof(*s));
+    struct peer_config config = {.local = credentials,
+                                 .remote_ufrag = "theirs",
+                                 .role = role,
+                                 .n_fingerprints = 1,
+                                 .fingerprints = {fingerprint_of(client_context)}};
+    struct dtls_fingerprint expected = fingerprint_of(server_context);
+    s->now = 1000 * SECOND;
+    s->viewer.from = at("192.0.2.9", 5000);
+    assert_int_equal(peer_init(&s->peer, &config, server_context, s->now), 0);
+    assert_int_equal(dtls_create(&s->viewer.dtls, client_context,
+                                 role == DTLS_SERVER ? DTLS_CLIENT : DTLS_SERVER, &expected, 1),
+                     0);
+}
+
+static void destroy_scene(struct scene *s)
+{
+    peer_finish(&s->peer);
+    dtls_destroy(s->viewer.dtls);
+    seal_destroy(s->viewer.seal);
+}
+
+static enum peer_input give(struct scene *s, const void *data, size_t *size,
+                            const struct address *from)
+{
+    static uint8_t buffer[2048];
+    memcpy(buffer, data, *size);
+    return peer_on_datagram(&s->peer, buffer, size, from, s->now);
+}
+
+static void check(struct scene *s, const struct address *from)
+{
+    uint8_t out[512], transaction[12] = {++s->viewer.transactions};
+    size_t n = ice_lite_write_check(out, sizeof(out), "theirs", credentials.ufrag, credentials.pwd,
+                                    1, transaction);
+    assert_int_equal(give(s, out, &n, from), PEER_INPUT_NONE);
+}
+
+/* What the peer sends goes to the viewer; returns the number of datagrams. */
+static unsigned drain(struct scene *s)
+{
+    uint8_t out[DTLS_MTU];
+    struct address to;
+    unsigned n = 0;
+    for (size_t size; (size = peer_next_datagram(&s->peer, out, sizeof(out), &to)) > 0; n++) {
+        assert_true(address_equal(&to, &s->viewer.from));
+        uint8_t transaction[12] = {s->viewer.transactions};
+        if (out[0] < 4) {
+            assert_true(ice_lite_is_success(out, size, credentials.pwd, transaction));
+            s->viewer.stun_answers++;
+        } else {
+            dtls_on_datagram(s->viewer.dtls, out, size);
+        }
+    }
+    return n;
+}
+
+static unsigned viewer_speaks(struct scene *s)
+{
+    uint8_t out[DTLS_MTU];
+    unsigned n = 0;
+    for (size_t size; (size = dtls_next_datagram(s->viewer.dtls, out, sizeof(out))) > 0; n++)
+        assert_int_equal(give(s, out, &size, &s->viewer.from), PEER_INPUT_NONE);
+    return n;
+}
+
+static void pump(struct scene *s)
+{
+    while (drain(s) + viewer_speaks(s) > 0)
+        ;
+}
+
+static void connect_scene(struct scene *s, enum dtls_role role)
+{
+    struct seal_keys keys;
+    create_scene(s, role);
+    check(s, &s->viewer.from);
+    dtls_start(s->viewer.dtls);
+    pump(s);
+    assert_int_equal(s->peer.state, PEER_CONNECTED);
+    assert_int_equal(dtls_state(s->viewer.dtls), DTLS_CONNECTED);
+    dtls_keys(s->viewer.dtls, &keys);
+    assert_int_equal(seal_create(&s->viewer.seal, &keys), 0);
+}
+
+static size_t write_pli(uint8_t *out)
+{
+    put_u32(out, 0x81ce0002);
+    put_u32(out + 4, 77);
+    put_u32(out + 8, 88);
+    return 12;
+}
+
+static size_t sealed_pli(struct scene *s, uint8_t *out, size_t room)
+{
+    return seal_rtcp(s->viewer.seal, out, write_pli(out), room);
+}
+
+static void test_connects_in_both_roles(void **state)
+{
+    (void)state;
+    static const enum dtls_role roles[] = {DTLS_SERVER, DTLS_CLIENT};
+    for (size_t i = 0; i < 2; i++) {
+        struct scene s;
+        create_scene(&s, roles[i]);
+        assert_int_equal(s.peer.state, PEER_ICE);
+        assert_int_equal(s.peer.reason, PEER_REASON_NONE);
+        assert_int_equal(drain(&s), 0);
+        check(&s, &s.viewer.from);
+        assert_int_equal(s.peer.state, PEER_DTLS);
+        assert_int_equal(drain(&s), roles[i] == DTLS_SERVER ? 1 : 2); /* a client speaks first */
+        assert_int_equal(s.viewer.stun_answers, 1);
+        dtls_start(s.viewer.dtls);
+        pump(&s);
+        assert_int_equal(s.peer.state, PEER_CONNECTED);
+        assert_int_equal(s.peer.reason, PEER_REASON_NONE);
+        assert_int_equal(s.peer.bad_datagrams, 0);
+        destroy_scene(&s);
+    }
+}
+
+static void test_media_both_ways(void **state)
+{
+    (void)state;
+    struct scene s;
+    uint8_t packet[512], plain[12], payload[100] = {42}, out[512];
+    connect_scene(&s, DTLS_SERVER);
+
+    size_t n = sealed_pli(&s, packet, sizeof(packet));
+    assert_int_equal(peer_on_datagram(&s.peer, packet, &n, &s.viewer.from, s.now), PEER_INPUT_RTCP);
+    assert_int_equal(n, write_pli(plain));
+    assert_memory_equal(packet, plain, n);
+
+    static const uint8_t header[12] = {0x80, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7};
+    memcpy(packet, header, sizeof(header));
+    n = seal_rtp(s.viewer.seal, packet, sizeof(header), payload, sizeof(payload));
+    assert_int_equal(peer_on_datagram(&s.peer, packet, &n, &s.viewer.from, s.now), PEER_INPUT_RTP);
+    assert_int_equal(n, 112);
+    assert_memory_equal(packet + 12, payload, 100);
+
+    memcpy(out, header, sizeof(header));
+    n = seal_rtp(s.peer.seal, out, sizeof(header), payload, sizeof(payload));
+    assert_int_equal(unseal_rtp(s.viewer.seal, out, n), 112);
+    assert_memory_equal(out + 12, payload, 100);
+    n = seal_rtcp(s.peer.seal, out, write_pli(out), sizeof(out));
+    assert_int_equal(unseal_rtcp(s.viewer.seal, out, n), 12);
+    assert_int_equal(s.peer.bad_datagrams, 0);
+    destroy_scene(&s);
+}
+
+static void test_bad_datagrams_are_counted(void **state)
+{
+    (void)state;
+    struct scene s;
+    struct address stranger = at("192.0.2.9", 5001);
+    uint8_t packet[512], goodbye[DTLS_MTU];
+    connect_scene(&s, DTLS_SERVER);
+
+    size_t n = sealed_pli(&s, packet, sizeof(packet)), size = n;
+    assert_int_equal(give(&s, packet, &size, &stranger), PEER_INPUT_NONE); /* wrong source */
+    assert_int_equal(s.peer.bad_datagrams, 1);
+    packet[n - 6] ^= 1;
+    size = n;
+    assert_int_equal(give(&s, packet, &size, &s.viewer.from), PEER_INPUT_NONE); /* forged */
+    assert_int_equal(s.peer.bad_datagrams, 2);
+    packet[n - 6] ^= 1;
+    size = n;
+    assert_int_equal(give(&s, packet, &size, &s.viewer.from), PEER_INPUT_RTCP);
+    size = n;
+    assert_int_equal(give(&s, packet, &size, &s.viewer.from), PEER_INPUT_NONE); /* replayed */
+    assert_int_equal(s.peer.bad_datagrams, 3);
+
+    size = 5;
+    assert_int_equal(give(&s, "\x7fgarb", &size, &s.viewer.from), PEER_INPUT_NONE);
+    size = 0;
+    assert_int_equal(give(&s, "", &size, &s.viewer.from), PEER_INPUT_NONE);
+    size = 30;
+    assert_int_equal(give(&s, "\0\1not a stun message at all......", &size, &s.viewer.from),
+                     PEER_INPUT_NONE);
+    assert_int_equal(s.peer.bad_datagrams, 6);
+    assert_int_equal(s.peer.ice.bad_checks, 1);
+
+    dtls_shutdown(s.viewer.dtls);
+    size = dtls_next_datagram(s.viewer.dtls, goodbye, sizeof(goodbye));
+    assert_true(size > 0);
+    assert_int_equal(give(&s, goodbye, &size, &stranger), PEER_INPUT_NONE); /* wrong source */
+    assert_int_equal(s.peer.state, PEER_CONNECTED);
+    assert_int_equal(s.peer.bad_datagrams, 7);
+    assert_int_equal(give(&s, goodbye, &size, &s.viewer.from), PEER_INPUT_NONE);
+    assert_int_equal(s.peer.state, PEER_CLOSED);
+    destroy_scene(&s);
+}
+
+static void test_dtls_before_ice_is_dropped(void **state)
+{
+    (void)state;
+    struct scene s;
+    create_scene(&s, DTLS_SERVER);
+    dtls_start(s.viewer.dtls);
+    assert_int_equal(viewer_speaks(&s), 1);
+    assert_int_equal(s.peer.bad_datagrams, 1);
+    assert_int_equal(s.peer.state, PEER_ICE);
+    assert_int_equal(drain(&s), 0);
+    destroy_scene(&s);
+}
+
+static void test_media_before_keys_is_dropped(void **state)
+{
+    (void)state;
+    struct scene s;
+    uint8_t packet[100] = {0x80, 96};
+    size_t size = sizeof(packet);
+    create_scene(&s, DTLS_SERVER);
+    check(&s, &s.viewer.from);
+    assert_int_equal(give(&s, packet, &size, &s.viewer.from), PEER_INPUT_NONE);
+    packet[1] = 200;
+    assert_int_equal(give(&s, packet, &size, &s.viewer.from), PEER_INPUT_NONE);
+    assert_int_equal(s.peer.bad_datagrams, 2);
+    destroy_scene(&s);
+}
+
+static void test_ice_times_out(void **state)
+{
+    (void)state;
+    struct scene s;
+    create_scene(&s, DTLS_SERVER);
+    int64_t deadline = s.now + PEER_CONNECT_TIMEOUT_US;
+    assert_true(peer_next_timeout(&s.peer, s.now) == deadline);
+    peer_on_timeout(&s.peer, deadline - 1);
+    assert_int_equal(s.peer.state, PEER_ICE);
+    peer_on_timeout(&s.peer, deadline);
+    assert_int_equal(s.peer.state, PEER_CLOSED);
+    assert_int_equal(s.peer.reason, PEER_REASON_ICE_TIMEOUT);
+    assert_true(peer_next_timeout(&s.peer, deadline) == INT64_MAX);
+    assert_int_equal(drain(&s), 0);
+    s.now = deadline;
+    check(&s, &s.viewer.from); /* too late: not answered */
+    assert_int_equal(drain(&s), 0);
+    destroy_scene(&s);
+}
+
+static void test_dtls_times_out(void **state)
+{
+    (void)state;
+    struct scene s;
+    create_scene(&s, DTLS_SERVER);
+    s.now += 9 * SECOND;
+    check(&s, &s.viewer.from);
+    int64_t deadline = s.now + PEER_CONNECT_TIMEOUT_US; /* counted from here */
+    assert_true(peer_next_timeout(&s.peer, s.now) == deadline);
+    peer_on_timeout(&s.peer, deadline - 1);
+    assert_int_equal(s.peer.state, PEER_DTLS);
+    peer_on_timeout(&s.peer, deadline);
+    assert_int_equal(s.peer.state, PEER_CLOSED);
+    assert_int_equal(s.peer.reason, PEER_REASON_DTLS_TIMEOUT);
+    destroy_scene(&s);
+}
+
+static void test_handshake_timer_is_filed(void **state)
+{
+    (void)state;
+    struct scene s;
+    create_scene(&s, DTLS_CLIENT);
+    check(&s, &s.viewer.from); /* sends the ClientHello */
+    int64_t at_us = peer_next_timeout(&s.peer, s.now);
+    assert_true(at_us > s.now - 1 && at_us <= s.now + 100000);
+    destroy_scene(&s);
+}
+
+static void test_consent_is_kept_and_lost(void **state)
+{
+    (void)state;
+    struct scene s;
+    connect_scene(&s, DTLS_SERVER);
+    for (int i = 0; i < 10; i++) {
+        s.now += 25 * SECOND;
+        peer_on_timeout(&s.peer, s.now);
+        assert_int_equal(s.peer.state, PEER_CONNECTED);
+        check(&s, &s.viewer.from);
+        assert_int_equal(drain(&s), 1);
+    }
+    uint8_t packet[512]; /* media is no consent */
+    s.now += 20 * SECOND;
+    size_t n = sealed_pli(&s, packet, sizeof(packet));
+    assert_int_equal(give(&s, packet, &n, &s.viewer.from), PEER_INPUT_RTCP);
+    int64_t deadline = s.now + 10 * SECOND;
+    assert_true(peer_next_timeout(&s.peer, s.now) == deadline);
+    peer_on_timeout(&s.peer, deadline - 1);
+    assert_int_equal(s.peer.state, PEER_CONNECTED);
+    peer_on_timeout(&s.peer, deadline);
+    assert_int_equal(s.peer.state, PEER_CLOSED);
+    assert_int_equal(s.peer.reason, PEER_REASON_CONSENT_LOST);
+    assert_int_equal(drain(&s), 0); /* RFC 7675: not even a goodbye */
+    peer_close(&s.peer, deadline);
+    assert_int_equal(drain(&s), 0);
+    assert_int_equal(s.peer.reason, PEER_REASON_CONSENT_LOST);
+    destroy_scene(&s);
+}
+
+static void test_remote_closes(void **state)
+{
+    (void)state;
+    struct scene s;
+    connect_scene(&s, DTLS_SERVER);
+    dtls_shutdown(s.viewer.dtls);
+    pump(&s);
+    assert_int_equal(s.peer.state, PEER_CLOSED);
+    assert_int_equal(s.peer.reason, PEER_REASON_REMOTE_CLOSED);
+    destroy_scene(&s);
+}
+
+static void test_local_closes(void **state)
+{
+    (void)state;
+    struct scene s;
+    connect_scene(&s, DTLS_SERVER);
+    peer_close(&s.peer, s.now);
+    assert_int_equal(s.peer.state, PEER_CLOSED);
+    assert_int_equal(s.peer.reason, PEER_REASON_LOCAL_CLOSED);
+    assert_int_equal(drain(&s), 1);
+    assert_int_equal(dtls_state(s.viewer.dtls), DTLS_CLOSED);
+    destroy_scene(&s);
+
+    create_scene(&s, DTLS_SERVER); /* before anything happened */
+    peer_close(&s.peer, s.now);
+    assert_int_equal(s.peer.reason, PEER_REASON_LOCAL_CLOSED);
+    assert_int_equal(drain(&s), 0);
+    destroy_scene(&s);
+}
+
+static void test_wrong_fingerprint_closes(void **state)
+{
+    (void)state;
+    struct scene s;
+    create_scene(&s, DTLS_SERVER);
+    peer_finish(&s.peer);
+    struct peer_config config = {.local = credentials,
+                                 .role = DTLS_SERVER,
+                                 .n_fingerprints = 1,
+                                 .fingerprints = {fingerprint_of(server_context)}};
+    assert_int_equal(peer_init(&s.peer, &config, server_context, s.now), 0);
+    check(&s, &s.viewer.from);
+    dtls_start(s.viewer.dtls);
+    pump(&s);
+    assert_int_equal(s.peer.state, PEER_CLOSED);
+    assert_int_equal(s.peer.reason, PEER_REASON_DTLS_FAILED);
+    assert_null(s.peer.seal);
+    assert_int_equal(dtls_state(s.viewer.dtls), DTLS_FAILED); /* the alert still went out */
+    destroy_scene(&s);
+}
+
+static void test_fingerprint_is_demanded(void **state)
+{
+    (void)state;
+    struct peer p;
+    struct peer_config config = {.local = credentials, .role = DTLS_SERVER};
+    assert_int_equal(peer_init(&p, &config, server_context, 0), -EINVAL);
+    peer_finish(&p);
+    memset(&p, 0, sizeof(p));
+    peer_finish(&p); /* zeroed memory is fine */
+}
+
+static void test_media_follows_a_new_address(void **state)
+{
+    (void)state;
+    struct scene s;
+    uint8_t packet[512];
+    connect_scene(&s, DTLS_SERVER);
+    struct address old = s.viewer.from;
+    s.viewer.from = at("2001:db8::5", 6000);
+    check(&s, &s.viewer.from); /* with USE-CANDIDATE */
+    assert_int_equal(drain(&s), 1);
+    assert_true(address_equal(&s.peer.ice.remote, &s.viewer.from));
+    size_t n = sealed_pli(&s, packet, sizeof(packet));
+    assert_int_equal(give(&s, packet, &n, &old), PEER_INPUT_NONE);
+    assert_int_equal(give(&s, packet, &n, &s.viewer.from), PEER_INPUT_RTCP);
+    peer_close(&s.peer, s.now);
+    assert_int_equal(drain(&s), 1); /* drain checks where it goes */
+    assert_int_equal(dtls_state(s.viewer.dtls), DTLS_CLOSED);
+    destroy_scene(&s);
+}
+
+/* Garbage of every kind at every stage changes nothing but counters. */
+static void test_garbage_changes_nothing(void **state)
+{
+    (void)state;
+    struct scene s;
+    uint32_t seed = 7;
+    create_scene(&s, DTLS_SERVER);
+    for (int stage = 0; stage < 3; stage++) {
+        enum peer_state before = s.peer.state;
+        for (int i = 0; i < 2000; i++) {
+            uint8_t bytes[200];
+            for (size_t b = 0; b < sizeof(bytes); b++)
+                bytes[b] = (uint8_t)((seed = seed * 1664525u + 1013904223u) >> 24);
+            size_t size = (seed >> 8) % sizeof(bytes);
+            assert_int_equal(give(&s, bytes, &size, &s.viewer.from), PEER_INPUT_NONE);
+        }
+        assert_int_equal(s.peer.state, before);
+        if (stage == 0) {
+            check(&s, &s.viewer.from);
+        } else if (stage == 1) {
+            dtls_start(s.viewer.dtls);
+            pump(&s);
+        }
+        assert_int_equal(s.peer.state, stage == 0 ? PEER_DTLS : PEER_CONNECTED);
+    }
+    assert_true(s.peer.bad_datagrams > 3000);
+    destroy_scene(&s);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    assert_string_equal(peer_state_name(PEER_ICE), "ice");
+    assert_string_equal(peer_state_name(PEER_DTLS), "dtls");
+    assert_string_equal(peer_state_name(PEER_CONNECTED), "connected");
+    assert_string_equal(peer_state_name(PEER_CLOSED), "closed");
+    static const char *const reasons[] = {"none",        "ice-timeout",  "dtls-timeout",
+                                          "dtls-failed", "consent-lost", "remote-closed",
+                                          "local-closed"};
+    for (unsigned r = PEER_REASON_NONE; r <= PEER_REASON_LOCAL_CLOSED; r++)
+        assert_string_equal(peer_reason_name((enum peer_reason)r), reasons[r - PEER_REASON_NONE]);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return cipher_install(CIPHER_AUTO) || dtls_context_create(&server_context) ||
+           dtls_context_create(&client_context);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    dtls_context_destroy(server_context);
+    dtls_context_destroy(client_context);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_connects_in_both_roles),
+        cmocka_unit_test(test_media_both_ways),
+        cmocka_unit_test(test_bad_datagrams_are_counted),
+        cmocka_unit_test(test_dtls_before_ice_is_dropped),
+        cmocka_unit_test(test_media_before_keys_is_dropped),
+        cmocka_unit_test(test_ice_times_out),
+        cmocka_unit_test(test_dtls_times_out),
+        cmocka_unit_test(test_handshake_timer_is_filed),
+        cmocka_unit_test(test_consent_is_kept_and_lost),
+        cmocka_unit_test(test_remote_closes),
+        cmocka_unit_test(test_local_closes),
+        cmocka_unit_test(test_wrong_fingerprint_closes),
+        cmocka_unit_test(test_fingerprint_is_demanded),
+        cmocka_unit_test(test_media_follows_a_new_address),
+        cmocka_unit_test(test_garbage_changes_nothing),
+        cmocka_unit_test(test_names),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

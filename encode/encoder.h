@@ -45,7 +45,8 @@ struct encoder_ops {
      * with the next picture, which the caller makes a keyframe. */
     int (*submit)(void *priv, const struct picture *pic, bool keyframe);
     int (*receive)(void *priv, struct encoded *out); /* 0, or -EAGAIN: nothing (more) yet */
-    /* Takes effect from the next picture on, without a rebuild and without a keyframe. */
+    /* Takes effect from the next picture on, without a rebuild and without a keyframe. -ERANGE: the
+     * level written at open does not hold this rate or fps, which needs a new encoder. */
     int (*set_rate)(void *priv, uint32_t bitrate_bps, int fps);
     void (*close)(void *priv);
 };

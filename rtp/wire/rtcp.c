@@ -26,9 +26,10 @@ bool rtcp_next(struct rtcp_packet *out, const uint8_t **data, size_t *size)
 
     size_t padding = 0;
     if (p[0] & 0x20) {
-        /* The last octet counts the padding, a multiple of four (RFC 3550 6.4.1). */
+        /* The last octet counts the padding. RFC 3550 6.4.1 wants a multiple of four; browsers fill
+         * transport-wide feedback up with one to three octets, so any count is taken. */
         padding = p[whole - 1];
-        if (padding == 0 || padding % 4 != 0 || padding > whole - HEADER_SIZE)
+        if (padding == 0 || padding > whole - HEADER_SIZE)
             return false;
     }
     *out = (struct rtcp_packet){

@@ -284,7 +284,7 @@ static const struct walk_row walk_rows[] = {
     {"padding", true, 12, {0xa0, 201, 0, 2, [11] = 4}, 4, 0},
     {"all padding", true, 12, {0xa0, 201, 0, 2, [11] = 8}, 0, 0},
     {"padding of 0", false, 12, {0xa0, 201, 0, 2}, 0, 0},
-    {"padding of 3", false, 12, {0xa0, 201, 0, 2, [11] = 3}, 0, 0},
+    {"padding of 3, as browsers send", true, 12, {0xa0, 201, 0, 2, [11] = 3}, 5, 0},
     {"padding into the header", false, 12, {0xa0, 201, 0, 2, [11] = 12}, 0, 0},
     {"padding without a byte", false, 4, {0xa0, 201}, 0, 0},
 };

@@ -463,6 +463,8 @@ static void advance(struct dtls *d)
     }
     if (d->state == DTLS_CONNECTED)
         read_records(d);
+    if (d->state == DTLS_CONNECTED)
+        SSL_free_buffers(d->ssl); /* 33 KB for an alert that may come; reading makes new ones */
     ERR_clear_error();
 }
 
@@ -516,6 +518,7 @@ void dtls_shutdown(struct dtls *d)
 {
     if (d->state == DTLS_CONNECTED) {
         ERR_clear_error();
+        read_records(d); /* has OpenSSL make its buffers again, writing alone does not */
         SSL_shutdown(d->ssl);
         ERR_clear_error();
     }

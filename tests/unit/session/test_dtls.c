@@ -102,8 +102,10 @@ static bool carry(struct network *n, struct dtls *from, struct dtls *to)
 static bool pump(struct network *n)
 {
     bool any = false;
-    while (carry(n, n->client, n->server) | carry(n, n->server, n->client))
-        any = true;
+    for (bool more = true; more; any |= more) {
+        more = carry(n, n->client, n->server);
+        more |= carry(n, n->server, n->client);
+    }
     return any;
 }
 

@@ -277,6 +277,17 @@ static void test_every_flipped_bit_and_truncation(void **state)
     assert_int_equal(ice.bad_checks, n * 8 + n + 2);
 }
 
+static uint32_t crc32_of(const uint8_t *data, size_t size)
+{
+    uint32_t crc = 0xffffffff;
+    for (size_t i = 0; i < size; i++) {
+        crc ^= data[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+    }
+    return ~crc;
+}
+
 /* MESSAGE-INTEGRITY that claims fewer bytes than it is compared over. */
 static void test_short_integrity_attribute(void **state)
 {
@@ -288,12 +299,12 @@ static void test_short_integrity_attribute(void **state)
     r.no_integrity = true;
     r.no_fingerprint = true;
     size_t n = build(check, sizeof(check), &r);
+    put_u16(check + 2, (uint16_t)(n + 12 - 20));
     put_u16(check + n, STUN_ATTRIBUTE_MESSAGE_INTEGRITY);
     put_u16(check + n + 2, 0);
     put_u16(check + n + 4, STUN_ATTRIBUTE_FINGERPRINT);
     put_u16(check + n + 6, 4);
-    put_u32(check + n + 8, 0);
-    put_u16(check + 2, (uint16_t)(n + 12 - 20));
+    put_u32(check + n + 8, crc32_of(check, n + 4) ^ 0x5354554e);
     ice_lite_init(&ice, &local, "theirs", 0);
     struct answer a = ask(&ice, check, n + 12, &from, 0);
     assert_int_equal(a.result, ICE_IGNORED);
@@ -335,17 +346,6 @@ static void test_address_changes_only_by_nomination(void **state)
     assert_int_equal(ask(&ice, plain, n_plain, &first, silent).result, ICE_SELECTED);
     assert_true(address_equal(&ice.remote, &first));
     assert_int_equal(ice.address_changes, 2);
-}
-
-static uint32_t crc32_of(const uint8_t *data, size_t size)
-{
-    uint32_t crc = 0xffffffff;
-    for (size_t i = 0; i < size; i++) {
-        crc ^= data[i];
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-    }
-    return ~crc;
 }
 
 /* RFC 8489 14.5: what stands behind MESSAGE-INTEGRITY is not signed and does not count. */

@@ -337,6 +337,10 @@ static void test_consent_is_kept_and_lost(void **state)
     assert_true(peer_next_timeout(&s.peer, s.now) == deadline);
     peer_on_timeout(&s.peer, deadline - 1);
     assert_int_equal(s.peer.state, PEER_CONNECTED);
+    n = ice_lite_write_check(packet, sizeof(packet), "theirs", credentials.ufrag, "wrong", 1,
+                             (const uint8_t *)"transaction");
+    assert_int_equal(give(&s, packet, &n, &s.viewer.from), PEER_INPUT_NONE);
+    assert_true(s.peer.stun_reply_size > 0); /* an answer waits */
     peer_on_timeout(&s.peer, deadline);
     assert_int_equal(s.peer.state, PEER_CLOSED);
     assert_int_equal(s.peer.reason, PEER_REASON_CONSENT_LOST);

@@ -272,7 +272,7 @@ static uint32_t take_viewer_id(struct forwarder *f)
 /* RFC 8839 5.4: ice-char */
 static bool write_random_ice_chars(char *out, size_t n)
 {
-    static const char ICE_CHARS[64] __attribute__((nonstring)) =
+    static const char ICE_CHARS[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     uint8_t random[ICE_LOCAL_PWD_SIZE];
     assert(n <= sizeof(random));

@@ -308,8 +308,9 @@ static int wait_for_events(const struct worker *w, struct epoll_event *events, i
     int64_t us = at_us - w->now_us > 0 ? at_us - w->now_us : 0;
     struct timespec wait = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
     int n = epoll_pwait2(w->epoll_fd, events, max, &wait, NULL);
-    if (n < 0 &&
-        errno == ENOSYS) /* before Linux 5.11: whole milliseconds, late rather than early */
+    /* Before Linux 5.11, or in a sandbox that does not know it: whole milliseconds, late rather
+     * than early. */
+    if (n < 0 && (errno == ENOSYS || errno == EPERM))
         n = epoll_wait(w->epoll_fd, events, max, us < 3600000000 ? (int)((us + 999) / 1000) : -1);
     return n;
 }

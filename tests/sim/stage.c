@@ -130,6 +130,7 @@ static void on_frame(void *arg, const struct receiver_frame *frame)
     if (seen->frames++ == 0) {
         CHECK(keyframe);
         seen->first_id = id;
+        seen->first_timestamp = frame->timestamp;
     } else {
         CHECK(id > seen->newest_id);
         CHECK((int32_t)(frame->timestamp - seen->newest_timestamp) > 0);

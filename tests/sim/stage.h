@@ -46,7 +46,7 @@ struct stage_wire {
 struct stage_seen {
     uint64_t frames, skipped; /* skipped: ids left out, each time up to a keyframe */
     uint64_t first_id, newest_id;
-    uint32_t newest_timestamp;
+    uint32_t first_timestamp, newest_timestamp;
 };
 
 struct stage {

@@ -151,6 +151,8 @@ static void late_join_squeezes_the_past(void **state)
     assert_true(s->viewer->counters.resent > 0);
     assert_in_range(seen->newest_id, t->live_id - 5, t->live_id);
     assert_int_equal(live - seen->newest_timestamp, (t->live_id - seen->newest_id) * 90);
+    assert_true(t->live_id - seen->first_id > 80);
+    assert_int_equal(live - seen->first_timestamp, (t->live_id - seen->first_id) * 90);
     end(s);
 }
 
@@ -332,6 +334,19 @@ static void closing_says_goodbye(void **state)
     }
 }
 
+/* The report says when a frame of the viewer's time line was captured. */
+static void assert_report_is_true(const struct stage *s)
+{
+    const struct rtcp_sender_info *sr = &s->receiver.tracks[0].sr;
+    double unix_s =
+        (double)(sr->ntp >> 32) - 2208988800.0 + (double)(sr->ntp & 0xffffffff) / 4294967296.0;
+    double clock_us = unix_s * 1e6 - (double)STAGE_UNIX_OFFSET_US;
+    uint32_t expected =
+        (uint32_t)(uint64_t)(clock_us * 0.09) + s->viewer->tracks[0].timestamp_offset;
+    assert_in_range(sr->rtp_timestamp - expected + 50, 0, 100); /* half a millisecond */
+    assert_in_range(sr->packets, 1, s->viewer->counters.packets_sent);
+}
+
 static void sender_reports_map_media_to_time(void **state)
 {
     (void)state;
@@ -339,17 +354,11 @@ static void sender_reports_map_media_to_time(void **state)
     stage_run(s, 4 * SECOND);
     stage_connect(s); /* its first frames are squeezed: the reports must not be */
     assert_true(stage_run_until_connected(s));
+    for (int i = 0; i < 100 && !s->receiver.tracks[0].any_sr; i++)
+        stage_run(s, 1000);
     for (int i = 0; i < 20; i++) {
+        assert_report_is_true(s);
         stage_run(s, SECOND);
-        const struct receiver_track *t = &s->receiver.tracks[0];
-        assert_true(t->any_sr);
-        double unix_s = (double)(t->sr.ntp >> 32) - 2208988800.0 +
-                        (double)(t->sr.ntp & 0xffffffff) / 4294967296.0;
-        double clock_us = unix_s * 1e6 - (double)STAGE_UNIX_OFFSET_US;
-        uint32_t expected =
-            (uint32_t)(uint64_t)(clock_us * 0.09) + s->viewer->tracks[0].timestamp_offset;
-        assert_in_range(t->sr.rtp_timestamp - expected + 50, 0, 100); /* half a millisecond */
-        assert_in_range(t->sr.packets, 1, s->viewer->counters.packets_sent);
     }
     assert_in_range(s->receiver.sender_reports, 15, 30);
     const struct report *r = &s->viewer->tracks[0].report;
@@ -478,6 +487,26 @@ static void tracks_share_one_transport(void **state)
     end(s);
 }
 
+static void tracks_take_turns(void **state)
+{
+    (void)state;
+    struct stage *s = begin(&(struct stage_config){
+        .seed = 23, .n_tracks = 3, .keyframe_size = 400000, .path = {.delay_us = 1000}});
+    stage_publish(s, true);
+    stage_connect(s);
+    assert_true(stage_run_until_connected(s));
+    s->paused = true;
+    stage_run(s, 20000);
+    for (unsigned i = 0; i < 3; i++) { /* far from the end of its first frame, each has begun */
+        assert_in_range(s->viewer->tracks[i].history.count, 10, 300);
+        assert_int_equal(s->viewer->tracks[i].cursor_id, 1);
+    }
+    stage_run(s, SECOND);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(s->seen[i].newest_id, s->next_id - 1);
+    end(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -502,6 +531,7 @@ int main(void)
         cmocka_unit_test(nobody_comes),
         cmocka_unit_test(the_viewer_may_be_the_dtls_client),
         cmocka_unit_test(tracks_share_one_transport),
+        cmocka_unit_test(tracks_take_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

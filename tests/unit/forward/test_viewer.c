@@ -381,6 +381,57 @@ static void a_large_frame_goes_in_full_trains(void **state)
     end(s);
 }
 
+static void push_sizes(struct stage *s, const uint16_t *sizes, uint16_t n)
+{
+    struct frame *f = frame_get(s->pool);
+    assert_non_null(f);
+    struct packetize *p = &f->payload;
+    for (uint16_t i = 0; i < n; i++) {
+        p->packets[i] =
+            (struct packetize_packet){.offset = p->size, .size = sizes[i], .marker = i + 1 == n};
+        p->size += sizes[i];
+    }
+    memset(p->data, 1, p->size);
+    p->n_packets = n;
+    f->id = s->next_id++;
+    f->captured_us = s->now_us;
+    f->rtp_ts = (uint32_t)(s->now_us * 9 / 100);
+    stream_push(&s->stream, f);
+    viewer_on_frame(s->viewer, &s->stream, s->now_us);
+}
+
+/* Equal sizes and at most one shorter at the end, since that is what UDP_SEGMENT can cut. */
+static void trains_end_where_sizes_change(void **state)
+{
+    (void)state;
+    struct stage *s = begin(&(struct stage_config){.seed = 17});
+    static const uint16_t sizes[] = {100, 100, 50, 50, 100, 100, 100, 30, 200, 200};
+    static const unsigned expected[] = {3, 1, 4, 2};
+    static uint8_t out[VIEWER_TRAIN_MAX * VIEWER_DATAGRAM_MAX];
+    push_sizes(s, sizes, sizeof(sizes) / sizeof(sizes[0]));
+    uint16_t first = (uint16_t)(last_seq(s) + 1);
+    struct viewer_train train;
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        assert_true(viewer_send(s->viewer, &train, out, sizeof(out), s->now_us));
+        assert_int_equal(train.n_segments, expected[i]);
+    }
+    assert_false(viewer_send(s->viewer, &train, out, sizeof(out), s->now_us));
+
+    uint8_t rtcp[64]; /* the same for retransmissions */
+    uint16_t seqs[10];
+    for (uint16_t i = 0; i < 10; i++)
+        seqs[i] = (uint16_t)(first + i);
+    size_t size = rtcp_write_nack(rtcp, sizeof(rtcp), 1, STAGE_SSRC, seqs, 10);
+    size = receiver_seal_rtcp(&s->receiver, rtcp, size, sizeof(rtcp));
+    viewer_on_datagram(s->viewer, rtcp, size, &s->address, s->now_us);
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        assert_true(viewer_send(s->viewer, &train, out, sizeof(out), s->now_us));
+        assert_int_equal(train.n_segments, expected[i]);
+    }
+    assert_false(viewer_send(s->viewer, &train, out, sizeof(out), s->now_us));
+    end(s);
+}
+
 static void nothing_to_send_is_nothing_to_wait_for(void **state)
 {
     (void)state;
@@ -453,6 +504,7 @@ int main(void)
         cmocka_unit_test(packets_carry_the_negotiated_extensions),
         cmocka_unit_test(timestamps_are_the_frames_own_and_an_offset),
         cmocka_unit_test(a_large_frame_goes_in_full_trains),
+        cmocka_unit_test(trains_end_where_sizes_change),
         cmocka_unit_test(nothing_to_send_is_nothing_to_wait_for),
         cmocka_unit_test(viewers_draw_their_own_numbers),
         cmocka_unit_test(datagrams_from_elsewhere_are_dropped),

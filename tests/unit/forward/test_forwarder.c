@@ -336,6 +336,16 @@ static bool has_dropped(struct fixture *x)
     return worker_sum(x).frames_dropped > 0;
 }
 
+/* Its worker then waits for x->release. */
+static void stall(struct fixture *x, struct client *c)
+{
+    atomic_store(&x->hold, true);
+    uint8_t packet[100];
+    size_t size = rtcp_write_pli(packet, sizeof(packet), LOOPBACK_SSRC, SSRC);
+    loopback_client_send_rtcp(&c->loop, packet, size);
+    assert_int_equal(sem_wait(&x->held), 0);
+}
+
 /* A worker that does not get on: its frames are dropped, and afterwards it asks for a keyframe. */
 static void test_stalled_worker_drops_frames(void **unused)
 {
@@ -344,12 +354,7 @@ static void test_stalled_worker_drops_frames(void **unused)
     struct client *c = add_client(x);
     run_until(x, are_connected);
     publish_and_wait(x, true);
-    atomic_store(&x->hold, true);
-    uint8_t packet[100];
-    size_t size = rtcp_write_pli(packet, sizeof(packet), LOOPBACK_SSRC, SSRC);
-    loopback_client_send_rtcp(&c->loop, packet, size);
-    assert_int_equal(sem_wait(&x->held), 0);
-
+    stall(x, c);
     unsigned kept = x->n_published + WORKER_FRAMES_WAITING_MAX;
     for (int i = 0; i < WORKER_FRAMES_WAITING_MAX + 10; i++)
         publish_sized(x, false, 100);
@@ -380,34 +385,48 @@ static void test_stalled_worker_drops_frames(void **unused)
     fixture_free(x);
 }
 
-static bool is_first_playing(struct fixture *x)
-{
-    return x->clients[0].loop.position > 0;
-}
-
 static bool is_last_news_closed(struct fixture *x)
 {
     return x->clients[0].state == VIEWER_CLOSED;
 }
 
-/* Nobody reads the events until there is no room for the last one. */
+/* Nobody reads the events, and a fifth one comes where there is room for four. */
 static void test_last_event_is_never_lost(void **unused)
 {
     (void)unused;
     struct fixture *x = fixture_new(1, 1, false);
     struct client *c = add_client(x);
     int64_t end_us = loopback_now_us() + WAIT_US;
-    publish(x, true);
-    while (!is_first_playing(x) || !c->loop.closed) {
+    while (!c->loop.closed) {
         assert_true(loopback_now_us() < end_us);
         loopback_client_pump(&c->loop); /* and no read_events */
-        if (is_first_playing(x))
+        if (c->loop.seal && x->n_published == 0)
+            publish(x, true); /* it was told of waiting for one */
+        if (c->loop.position > 0)
             forwarder_remove_viewer(x->f, c->seat.viewer_id);
     }
     struct forwarder_seat seat;
     assert_int_equal(forwarder_reserve(x->f, &seat), -EAGAIN);
+    assert_int_equal(worker_sum(x).viewers, 1); /* closed, and its last news kept */
     run_until(x, is_last_news_closed);
     assert_int_equal(forwarder_reserve(x->f, &seat), 0);
+    assert_int_equal(worker_sum(x).viewers, 0);
+    fixture_free(x);
+}
+
+/* Whoever asks often while the worker does not get on asks once. */
+static void test_removing_often_is_removing_once(void **unused)
+{
+    (void)unused;
+    struct fixture *x = fixture_new(1, 2, false);
+    struct client *c = add_client(x);
+    run_until(x, are_connected);
+    publish_and_wait(x, true);
+    stall(x, c);
+    for (int i = 0; i < 10000; i++) /* more than a mailbox holds */
+        forwarder_remove_viewer(x->f, c->seat.viewer_id);
+    sem_post(&x->release);
+    run_until(x, is_first_closed);
     fixture_free(x);
 }
 
@@ -483,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_vanished_client_harms_nobody),
         cmocka_unit_test(test_stalled_worker_drops_frames),
         cmocka_unit_test(test_last_event_is_never_lost),
+        cmocka_unit_test(test_removing_often_is_removing_once),
         cmocka_unit_test(test_remove_stream),
         cmocka_unit_test(test_destroy_says_goodbye),
     };

@@ -69,6 +69,8 @@ static void check_against(const struct heap *h, struct heap_node *nodes, const b
             earliest = nodes[i].at_us;
     }
     assert_int_equal(h->count, n);
+    for (uint32_t i = 1; i < n; i++)
+        assert_true(h->nodes[(i - 1) / 2]->at_us <= h->nodes[i]->at_us);
     const struct heap_node *first = heap_first(h);
     assert_int_equal(first != NULL, n > 0);
     if (first)

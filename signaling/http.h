@@ -1,7 +1,7 @@
 /* http.h - the shell around signaling: HTTP, WebSocket and WHEP on libwebsockets.
  *
- * Life: http_create binds and listens, http_service runs the loop once (signaling thread), http_destroy
- * closes every connection. Everything is on the signaling thread but http_wake.
+ * Life: http_create binds and listens, http_service runs the loop once (signaling thread),
+ * http_destroy closes every connection. Everything is on the signaling thread but http_wake.
  */
 #pragma once
 
@@ -12,21 +12,22 @@
 struct http;
 
 struct http_config {
-    char address[64]; /* to listen on: "127.0.0.1", "0.0.0.0", "::" */
-    uint16_t port;    /* 0: any free one */
+    char address[64];              /* to listen on: "127.0.0.1", "0.0.0.0", "::" */
+    uint16_t port;                 /* 0: any free one */
     const struct backend *backend; /* borrowed */
 };
 
 /* 0, or -errno with a sentence in `error` (-EADDRINUSE: the port is taken). */
-int http_create(struct http **out, const struct http_config *config, char *error, size_t error_size);
+int http_create(struct http **out, const struct http_config *config, char *error,
+                size_t error_size);
 void http_destroy(struct http *h); /* NULL is fine */
 uint16_t http_port(const struct http *h);
 
 void http_service(struct http *h); /* waits for network input, http_wake, or at most a second */
 void http_wake(struct http *h);    /* any thread */
 
-/* From the server: a viewer's state, and that a room's streams changed or it went away. `reason` is a stable word
- * ("ice-timeout", "consent-lost", ...). */
+/* From the server: a viewer's state, and that a room's streams changed or it went away. `reason` is
+ * a stable word ("ice-timeout", "consent-lost", ...). */
 void http_on_viewer(struct http *h, uint32_t viewer_id, enum backend_viewer_state state,
                     const char *reason);
 void http_on_room(struct http *h, const char *code);

@@ -1,0 +1,319 @@
+#include "signaling/http.h"
+
+#include "signaling/http_listen.h"
+#include "signaling/http_shell.h"
+
+#include <glib.h>
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TICK_US (1 * LWS_US_PER_SEC)
+#define HEADERS_S 10     /* for a request's headers */
+#define KEEPALIVE_S 15   /* between two requests */
+#define HEADER_SIZE 4096 /* of a request */
+#define FD_MAX 65536
+#define LOG_PER_S 5
+
+int64_t http_now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* libwebsockets has one log for the whole process, and what it warns of is mostly what clients do.
+ */
+static void log_line(int level, const char *line)
+{
+    static int64_t second;
+    static unsigned lines;
+    int64_t now = http_now_us() / 1000000;
+    lines = now == second ? lines + 1 : 1;
+    second = now;
+    if (lines <= LOG_PER_S)
+        g_log("signaling", level == LLL_ERR ? G_LOG_LEVEL_WARNING : G_LOG_LEVEL_INFO, "%.*s",
+              (int)strcspn(line, "\n"), line);
+}
+
+/* --- connections --------------------------------------------------------------------------------
+ */
+
+static void link_connection(struct http *h, struct http_connection *c)
+{
+    c->link = &h->connections;
+    c->next = h->connections;
+    if (c->next)
+        c->next->link = &c->next;
+    h->connections = c;
+    h->n_connections++;
+}
+
+static void on_connection_gone(struct http_connection *c)
+{
+    if (!c->wsi)
+        return; /* its adoption fails: still the acceptor's */
+    http_socket_close(c);
+    http_transaction_end(c);
+    *c->link = c->next;
+    if (c->next)
+        c->next->link = c->link;
+    c->http->n_connections--;
+    free(c);
+}
+
+static void adopt(struct http *h, int fd)
+{
+    struct http_connection *c = calloc(1, sizeof(*c));
+    if (!c) {
+        close(fd);
+        return;
+    }
+    c->http = h;
+    lws_adopt_desc_t desc = {
+        .vh = h->vhost,
+        .type = LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP,
+        .fd.sockfd = fd,
+        .opaque = c,
+    };
+    struct lws *wsi = lws_adopt_descriptor_vhost_via_info(&desc); /* closes fd when it fails */
+    if (!wsi) {
+        free(c);
+        return;
+    }
+    c->wsi = wsi;
+    link_connection(h, c);
+}
+
+static void on_acceptable(struct http *h, int listener)
+{
+    for (;;) {
+        int fd = http_listen_accept(listener);
+        if (fd == -EAGAIN)
+            return;
+        if (fd < 0) { /* no descriptors or memory: the poll would spin, so the tick tries again */
+            lws_rx_flow_control(h->listener, 0);
+            h->accept_paused = true;
+            return;
+        }
+        if (h->n_connections >= HTTP_CONNECTIONS_MAX)
+            close(fd);
+        else
+            adopt(h, fd);
+    }
+}
+
+static int on_listener(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                       size_t len)
+{
+    (void)user;
+    (void)in;
+    (void)len;
+    if (reason == LWS_CALLBACK_RAW_RX_FILE)
+        on_acceptable(lws_context_user(lws_get_context(wsi)), lws_get_socket_fd(wsi));
+    /* It stands in the list of protocols, but is none that a WebSocket may ask for. */
+    return reason == LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION ? -1 : 0;
+}
+
+static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                    size_t len)
+{
+    (void)user;
+    struct http_connection *c = wsi ? lws_get_opaque_user_data(wsi) : NULL;
+    if (!c || wsi != c->wsi)
+        return 0; /* the library's own, the listener, or one that is being adopted */
+    switch (reason) {
+    case LWS_CALLBACK_HTTP:
+        return http_transaction_begin(c);
+    case LWS_CALLBACK_HTTP_BODY:
+        return http_transaction_on_body(c, in, len);
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+        return http_transaction_on_complete(c);
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+        return http_transaction_on_writable(c);
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        return http_transaction_confirm_upgrade(c, in);
+    case LWS_CALLBACK_CLOSED_HTTP:
+        http_transaction_end(c);
+        break;
+    case LWS_CALLBACK_ESTABLISHED:
+        return http_socket_open(c);
+    case LWS_CALLBACK_RECEIVE:
+        return http_socket_on_data(c, in, len);
+    case LWS_CALLBACK_RECEIVE_PONG:
+        http_socket_on_pong(c);
+        break;
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        return http_socket_on_writable(c);
+    case LWS_CALLBACK_CLOSED:
+        http_socket_close(c);
+        break;
+    case LWS_CALLBACK_WSI_DESTROY:
+        on_connection_gone(c);
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+/* The first is for all of HTTP too, and for WebSockets that name no subprotocol. */
+static const struct lws_protocols protocols[] = {
+    {.name = "amphi.v1",
+     .callback = on_event,
+     .rx_buffer_size = 2048,
+     .tx_packet_size = HTTP_CHUNK},
+    {.name = "listener", .callback = on_listener},
+    {.name = NULL},
+};
+
+static void on_tick(lws_sorted_usec_list_t *tick)
+{
+    struct http *h = lws_container_of(tick, struct http, tick);
+    int64_t now_us = http_now_us();
+    if (h->accept_paused) {
+        h->accept_paused = false;
+        lws_rx_flow_control(h->listener, 1);
+    }
+    for (struct http_connection *c = h->connections; c; c = c->next)
+        http_socket_tick(c, now_us);
+    lws_sul_schedule(h->context, 0, tick, on_tick, TICK_US);
+}
+
+/* --- life ---------------------------------------------------------------------------------------
+ */
+
+/* Its tables are as long as the limit of descriptors, which in containers may be a billion. */
+static struct lws_context *create_context(const struct lws_context_creation_info *info)
+{
+    struct rlimit limit, lower;
+    bool is_high = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > FD_MAX;
+    if (is_high) {
+        lower = limit;
+        lower.rlim_cur = FD_MAX;
+        setrlimit(RLIMIT_NOFILE, &lower);
+    }
+    struct lws_context *context = lws_create_context(info);
+    if (is_high)
+        setrlimit(RLIMIT_NOFILE, &limit);
+    return context;
+}
+
+static int start_library(struct http *h)
+{
+    static const lws_retry_bo_t no_validity_checks = {0}; /* the pings are ours */
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
+        .protocols = protocols,
+        .user = h,
+        .gid = (gid_t)-1,
+        .uid = (uid_t)-1,
+        .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+        .max_http_header_pool = HTTP_CONNECTIONS_MAX,
+        .max_http_header_data = HEADER_SIZE,
+        .timeout_secs = HEADERS_S,
+        .timeout_secs_ah_idle = HEADERS_S,
+        .keepalive_timeout = KEEPALIVE_S,
+        .retry_and_idle_policy = &no_validity_checks,
+        .vhost_name = "amphi",
+    };
+    lws_set_log_level(LLL_ERR | LLL_WARN, log_line);
+    h->context = create_context(&info);
+    if (h->context)
+        h->vhost = lws_create_vhost(h->context, &info);
+    return h->vhost ? 0 : -ENOMEM;
+}
+
+/* The listener takes `fd` over. */
+static int start_listening(struct http *h, int fd)
+{
+    lws_adopt_desc_t desc = {
+        .vh = h->vhost,
+        .type = LWS_ADOPT_RAW_FILE_DESC,
+        .fd.filefd = fd,
+        .vh_prot_name = "listener",
+    };
+    h->port = http_listen_port(fd);
+    h->listener = lws_adopt_descriptor_vhost_via_info(&desc);
+    if (!h->listener)
+        return -ENOMEM;
+    lws_sul_schedule(h->context, 0, &h->tick, on_tick, TICK_US);
+    return 0;
+}
+
+int http_create(struct http **out, const struct http_config *config, char *error, size_t error_size)
+{
+    int fd = http_listen_open(config->address, config->port, error, error_size);
+    if (fd < 0)
+        return fd;
+    struct http *h = calloc(1, sizeof(*h));
+    if (h) {
+        h->backend = config->backend;
+        h->routes = routes_create(config->backend);
+        h->viewers = g_hash_table_new(NULL, NULL);
+    }
+    if (!h || !h->routes || start_library(h) != 0) {
+        close(fd);
+        http_destroy(h);
+        snprintf(error, error_size, "out of memory for HTTP");
+        return -ENOMEM;
+    }
+    if (start_listening(h, fd) != 0) {
+        http_destroy(h);
+        snprintf(error, error_size, "out of memory for HTTP");
+        return -ENOMEM;
+    }
+    *out = h;
+    return 0;
+}
+
+void http_destroy(struct http *h)
+{
+    if (!h)
+        return;
+    if (h->context) {
+        lws_sul_cancel(&h->tick);
+        lws_context_destroy(h->context);
+    }
+    assert(!h->connections);
+    if (h->viewers)
+        g_hash_table_destroy(h->viewers);
+    routes_destroy(h->routes);
+    free(h);
+}
+
+uint16_t http_port(const struct http *h)
+{
+    return h->port;
+}
+
+void http_service(struct http *h)
+{
+    lws_service(h->context, 0);
+}
+
+void http_wake(struct http *h)
+{
+    lws_cancel_service(h->context);
+}
+
+void http_on_viewer(struct http *h, uint32_t viewer_id, enum backend_viewer_state state,
+                    const char *reason)
+{
+    struct http_connection *c = g_hash_table_lookup(h->viewers, GUINT_TO_POINTER(viewer_id));
+    if (c)
+        http_socket_on_viewer(c, viewer_id, state, reason);
+    else
+        routes_on_viewer(h->routes, viewer_id, state);
+}
+
+void http_on_room(struct http *h, const char *code)
+{
+    for (struct http_connection *c = h->connections; c; c = c->next)
+        http_socket_on_room(c, code);
+}

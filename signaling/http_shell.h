@@ -1,0 +1,100 @@
+/* http_shell.h - what the files of the shell around libwebsockets share. Signaling thread only.
+ *
+ * A connection carries HTTP transactions one after the other, or becomes a WebSocket for the rest
+ * of its life. Both are driven by libwebsockets' callbacks (http.c) and by a tick once a second.
+ */
+#pragma once
+
+#include "signaling/backend.h"
+#include "signaling/routes.h"
+#include "signaling/session_ws.h"
+
+#include <libwebsockets.h>
+
+#define HTTP_CONNECTIONS_MAX 12000
+#define HTTP_CHUNK 65536               /* written at once */
+#define HTTP_REQUEST_S 20              /* for a request's body, and for each chunk of an answer */
+#define HTTP_DISCARD_MAX (1024 * 1024) /* of a body nobody wants, to keep the connection */
+#define HTTP_SOCKET_QUEUE_MAX (256 * 1024)           /* bytes that wait for one slow WebSocket */
+#define HTTP_SOCKET_STALL_US (30 * INT64_C(1000000)) /* without taking any of them */
+#define HTTP_PING_US (20 * INT64_C(1000000))
+#define HTTP_PINGS_MISSED_MAX 2
+
+/* A WebSocket message on its way out. */
+struct http_outgoing {
+    struct http_outgoing *next;
+    size_t size;
+    unsigned char data[]; /* LWS_PRE bytes of room, then the message */
+};
+
+struct http_socket {
+    struct session_ws session;
+    uint32_t mapped_viewer; /* in http.viewers */
+    unsigned pings_missed;
+    bool ping_wanted, oversize;
+    int64_t pinged_us, progress_us;
+    size_t queued;
+    struct http_outgoing *first, **last; /* owned */
+    char *incoming;                      /* owned; a message that is not complete */
+    size_t incoming_size, incoming_room;
+};
+
+/* One request and its answer. */
+struct http_transaction {
+    enum routes_method method;
+    char path[256], stream[16], viewers[16];
+    char authorization[256], content_type[128], if_match[128], if_none_match[256];
+    bool has_stream, has_viewers, has_authorization, has_content_type, has_if_match,
+        has_if_none_match;
+    bool answered; /* `answer` is valid */
+    char *body;    /* owned */
+    size_t body_size, body_room, body_limit;
+    size_t sent; /* of the answer */
+    struct routes_answer answer;
+};
+
+struct http_connection {
+    struct http_connection *next, **link; /* of all connections */
+    struct http *http;                    /* borrowed: outlives its connections */
+    struct lws *wsi;                      /* owns this */
+    struct http_transaction *transaction; /* owned; NULL between requests */
+    struct http_socket *socket;           /* owned; a WebSocket */
+    char room[BACKEND_ROOM_MAX];          /* of /ws/{ROOM} */
+};
+
+struct http {
+    const struct backend *backend; /* borrowed */
+    struct lws_context *context;   /* owned */
+    struct lws_vhost *vhost;
+    struct lws *listener;
+    struct routes *routes;               /* owned */
+    struct http_connection *connections; /* owned by their wsi */
+    unsigned n_connections;
+    struct _GHashTable *viewers; /* owned; viewer id -> struct http_connection with a WebSocket */
+    lws_sorted_usec_list_t tick;
+    uint16_t port;
+    bool accept_paused;
+    unsigned char chunk[LWS_PRE + HTTP_CHUNK];
+};
+
+int64_t http_now_us(void);
+
+/* http_transaction.c. Each returns what libwebsockets' callback returns: nonzero closes. */
+int http_transaction_begin(struct http_connection *c);
+int http_transaction_on_body(struct http_connection *c, const void *data, size_t size);
+int http_transaction_on_complete(struct http_connection *c);
+int http_transaction_on_writable(struct http_connection *c);
+void http_transaction_end(struct http_connection *c);
+/* A request to upgrade: 0 goes on with it, 1 when it was answered instead. */
+int http_transaction_confirm_upgrade(struct http_connection *c, const char *protocol);
+
+/* http_socket.c */
+int http_socket_open(struct http_connection *c);
+int http_socket_on_data(struct http_connection *c, const void *data, size_t size);
+void http_socket_on_pong(struct http_connection *c);
+int http_socket_on_writable(struct http_connection *c);
+void http_socket_close(struct http_connection *c);
+void http_socket_tick(struct http_connection *c, int64_t now_us);
+void http_socket_on_viewer(struct http_connection *c, uint32_t viewer_id,
+                           enum backend_viewer_state state, const char *reason);
+void http_socket_on_room(struct http_connection *c, const char *code);

@@ -1,0 +1,232 @@
+/* http_socket.c - one WebSocket: puts messages together, queues outgoing ones, pings. */
+#include "signaling/http_shell.h"
+
+#include <glib.h>
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Closes it from outside of its own callbacks. */
+static void kill_socket(struct http_connection *c)
+{
+    lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+}
+
+static void unmap_viewer(struct http_connection *c)
+{
+    struct http_socket *s = c->socket;
+    if (s->mapped_viewer != 0)
+        g_hash_table_remove(c->http->viewers, GUINT_TO_POINTER(s->mapped_viewer));
+    s->mapped_viewer = 0;
+}
+
+/* After every call into the session: which viewer is its own, and whether it is over. */
+static void settle(struct http_connection *c)
+{
+    struct http_socket *s = c->socket;
+    uint32_t viewer_id = s->session.viewer_id;
+    if (viewer_id != s->mapped_viewer) {
+        unmap_viewer(c);
+        s->mapped_viewer = viewer_id;
+        if (viewer_id != 0)
+            g_hash_table_insert(c->http->viewers, GUINT_TO_POINTER(viewer_id), c);
+    }
+    if (s->session.finished)
+        lws_callback_on_writable(c->wsi);
+}
+
+/* Output of the session. One that does not read what it asks for is closed. */
+static void queue_text(void *arg, char *text)
+{
+    struct http_connection *c = arg;
+    struct http_socket *s = c->socket;
+    size_t size = strlen(text);
+    struct http_outgoing *out = NULL;
+    if (s->queued + size <= HTTP_SOCKET_QUEUE_MAX)
+        out = malloc(sizeof(*out) + LWS_PRE + size);
+    if (!out) {
+        free(text);
+        kill_socket(c);
+        return;
+    }
+    out->next = NULL;
+    out->size = size;
+    memcpy(out->data + LWS_PRE, text, size);
+    free(text);
+    if (!s->first)
+        s->progress_us = http_now_us();
+    *s->last = out;
+    s->last = &out->next;
+    s->queued += size;
+    lws_callback_on_writable(c->wsi);
+}
+
+int http_socket_open(struct http_connection *c)
+{
+    int64_t now_us = http_now_us();
+    struct http_socket *s = calloc(1, sizeof(*s));
+    if (!s)
+        return -1;
+    assert(!c->socket);
+    http_transaction_end(c);
+    s->last = &s->first;
+    s->pinged_us = now_us;
+    c->socket = s;
+    session_ws_init(&s->session, c->http->backend,
+                    &(struct session_ws_output){.arg = c, .emit = queue_text},
+                    c->room[0] != '\0' ? c->room : NULL, now_us);
+    return 0;
+}
+
+static void forget_incoming(struct http_socket *s)
+{
+    free(s->incoming);
+    s->incoming = NULL;
+    s->incoming_size = s->incoming_room = 0;
+}
+
+static bool keep(struct http_socket *s, const void *data, size_t size)
+{
+    if (s->incoming_size + size > s->incoming_room) {
+        size_t room = 2 * (s->incoming_size + size);
+        char *incoming = realloc(s->incoming, room);
+        if (!incoming)
+            return false;
+        s->incoming = incoming;
+        s->incoming_room = room;
+    }
+    memcpy(s->incoming + s->incoming_size, data, size);
+    s->incoming_size += size;
+    return true;
+}
+
+int http_socket_on_data(struct http_connection *c, const void *data, size_t size)
+{
+    struct http_socket *s = c->socket;
+    bool last = lws_is_final_fragment(c->wsi);
+    if (!s || s->session.finished)
+        return 0;
+    if (s->incoming_size + size > SDP_MAX) {
+        s->oversize = true;
+        session_ws_on_oversize(&s->session);
+        forget_incoming(s);
+        settle(c);
+        return 0;
+    }
+    if (last && s->incoming_size == 0 && !lws_frame_is_binary(c->wsi)) { /* nearly every message */
+        session_ws_on_text(&s->session, data, size, http_now_us());
+        settle(c);
+        return 0;
+    }
+    if (size > 0 && !keep(s, data, size))
+        return -1;
+    if (!last)
+        return 0;
+    if (lws_frame_is_binary(c->wsi))
+        session_ws_on_binary(&s->session);
+    else
+        session_ws_on_text(&s->session, s->incoming, s->incoming_size, http_now_us());
+    forget_incoming(s);
+    settle(c);
+    return 0;
+}
+
+void http_socket_on_pong(struct http_connection *c)
+{
+    if (c->socket)
+        c->socket->pings_missed = 0;
+}
+
+static int close_politely(struct http_connection *c)
+{
+    enum lws_close_status status = c->socket->oversize ? LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE
+                                                       : LWS_CLOSE_STATUS_POLICY_VIOLATION;
+    lws_close_reason(c->wsi, status, NULL, 0);
+    return -1;
+}
+
+int http_socket_on_writable(struct http_connection *c)
+{
+    struct http_socket *s = c->socket;
+    if (!s)
+        return 0;
+    s->progress_us = http_now_us();
+    struct http_outgoing *out = s->first;
+    if (out) {
+        int n = lws_write(c->wsi, out->data + LWS_PRE, out->size, LWS_WRITE_TEXT);
+        s->first = out->next;
+        s->queued -= out->size;
+        if (!s->first)
+            s->last = &s->first;
+        free(out);
+        if (n < 0)
+            return -1;
+    } else if (s->session.finished) {
+        return close_politely(c);
+    } else if (s->ping_wanted) {
+        unsigned char frame[LWS_PRE + 1];
+        s->ping_wanted = false;
+        if (lws_write(c->wsi, frame + LWS_PRE, 0, LWS_WRITE_PING) < 0)
+            return -1;
+    }
+    if (s->first || s->session.finished || s->ping_wanted)
+        lws_callback_on_writable(c->wsi);
+    return 0;
+}
+
+void http_socket_close(struct http_connection *c)
+{
+    struct http_socket *s = c->socket;
+    if (!s)
+        return;
+    unmap_viewer(c);
+    session_ws_on_socket_closed(&s->session);
+    c->socket = NULL;
+    while (s->first) {
+        struct http_outgoing *out = s->first;
+        s->first = out->next;
+        free(out);
+    }
+    forget_incoming(s);
+    free(s);
+}
+
+void http_socket_tick(struct http_connection *c, int64_t now_us)
+{
+    struct http_socket *s = c->socket;
+    if (!s)
+        return;
+    if (now_us >= session_ws_next_timeout(&s->session)) {
+        session_ws_on_timeout(&s->session, now_us);
+        settle(c);
+    }
+    if (s->first && now_us - s->progress_us > HTTP_SOCKET_STALL_US) {
+        kill_socket(c);
+        return;
+    }
+    if (now_us - s->pinged_us < HTTP_PING_US)
+        return;
+    if (s->pings_missed == HTTP_PINGS_MISSED_MAX) {
+        kill_socket(c);
+        return;
+    }
+    s->pings_missed++;
+    s->pinged_us = now_us;
+    s->ping_wanted = true;
+    lws_callback_on_writable(c->wsi);
+}
+
+void http_socket_on_viewer(struct http_connection *c, uint32_t viewer_id,
+                           enum backend_viewer_state state, const char *reason)
+{
+    session_ws_on_viewer(&c->socket->session, viewer_id, state, reason);
+    settle(c);
+}
+
+void http_socket_on_room(struct http_connection *c, const char *code)
+{
+    if (!c->socket || strcmp(c->socket->session.room, code) != 0)
+        return;
+    session_ws_on_room(&c->socket->session, http_now_us());
+    settle(c);
+}

@@ -1,0 +1,278 @@
+/* http_transaction.c - one HTTP request: collects it, has routes.c answer it, sends the answer. */
+#include "signaling/http_shell.h"
+
+#include "signaling/room_code.h"
+
+#include <glib.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum routes_method method_of(int lws_method)
+{
+    switch (lws_method) {
+    case LWSHUMETH_GET:
+        return ROUTES_GET;
+    case LWSHUMETH_HEAD:
+        return ROUTES_HEAD;
+    case LWSHUMETH_POST:
+        return ROUTES_POST;
+    case LWSHUMETH_PUT:
+        return ROUTES_PUT;
+    case LWSHUMETH_PATCH:
+        return ROUTES_PATCH;
+    case LWSHUMETH_DELETE:
+        return ROUTES_DELETE;
+    case LWSHUMETH_OPTIONS:
+        return ROUTES_OPTIONS;
+    default:
+        return ROUTES_OTHER;
+    }
+}
+
+/* False when the header is there but longer than we look at. */
+static bool read_header(struct lws *wsi, enum lws_token_indexes token, char *out, size_t size,
+                        bool *present)
+{
+    *present = lws_hdr_total_length(wsi, token) > 0;
+    return !*present || lws_hdr_copy(wsi, out, (int)size, token) > 0;
+}
+
+static bool read_query(struct lws *wsi, const char *name, char *out, size_t size)
+{
+    char raw[32];
+    const char *value = lws_get_urlarg_by_name(wsi, name, raw, sizeof(raw));
+    if (!value)
+        return false;
+    if (*value == '=')
+        value++;
+    g_strlcpy(out, value, size);
+    return true;
+}
+
+static bool read_headers(struct lws *wsi, struct http_transaction *t)
+{
+    t->has_stream = read_query(wsi, "stream=", t->stream, sizeof(t->stream));
+    t->has_viewers = read_query(wsi, "viewers=", t->viewers, sizeof(t->viewers));
+    return read_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, t->authorization,
+                       sizeof(t->authorization), &t->has_authorization) &&
+           read_header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, t->content_type, sizeof(t->content_type),
+                       &t->has_content_type) &&
+           read_header(wsi, WSI_TOKEN_HTTP_IF_MATCH, t->if_match, sizeof(t->if_match),
+                       &t->has_if_match) &&
+           read_header(wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, t->if_none_match,
+                       sizeof(t->if_none_match), &t->has_if_none_match);
+}
+
+/* The Content-Length: -1 when there is none, -2 when it cannot be read. */
+static int64_t body_length(struct lws *wsi)
+{
+    char text[24];
+    bool present;
+    bool fits = read_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, text, sizeof(text), &present);
+    if (!present)
+        return -1;
+    size_t n = fits ? strspn(text, "0123456789") : 0;
+    return n > 0 && n <= 12 && text[n] == '\0' ? atoll(text) : -2;
+}
+
+/* Copies the next part of the answer behind LWS_PRE of the chunk. */
+static size_t fill_chunk(struct http_connection *c)
+{
+    struct http_transaction *t = c->transaction;
+    const struct routes_answer *a = &t->answer;
+    unsigned char *out = c->http->chunk + LWS_PRE;
+    size_t n = 0;
+    if (t->sent < a->head_size) {
+        n = a->head_size - t->sent;
+        memcpy(out, a->head + t->sent, n);
+    }
+    size_t at = t->sent + n - a->head_size, rest = a->body_size - at;
+    if (rest > HTTP_CHUNK - n)
+        rest = HTTP_CHUNK - n;
+    if (rest > 0)
+        memcpy(out + n, (const char *)a->body + at, rest);
+    return n + rest;
+}
+
+/* Sends a part of the answer; libwebsockets keeps what the kernel does not take. */
+static bool send_part(struct http_connection *c)
+{
+    size_t n = fill_chunk(c);
+    c->transaction->sent += n;
+    return lws_write(c->wsi, c->http->chunk + LWS_PRE, n, LWS_WRITE_HTTP) >= 0;
+}
+
+static bool is_sent(const struct http_transaction *t)
+{
+    return t->sent == t->answer.head_size + t->answer.body_size;
+}
+
+static void ask_routes(struct http_connection *c)
+{
+    struct http_transaction *t = c->transaction;
+    struct routes_request request = {
+        .method = t->method,
+        .path = t->path,
+        .stream = t->has_stream ? t->stream : NULL,
+        .viewers = t->has_viewers ? t->viewers : NULL,
+        .authorization = t->has_authorization ? t->authorization : NULL,
+        .content_type = t->has_content_type ? t->content_type : NULL,
+        .if_match = t->has_if_match ? t->if_match : NULL,
+        .if_none_match = t->has_if_none_match ? t->if_none_match : NULL,
+        .body = t->body,
+        .body_size = t->body_size,
+    };
+    routes_handle(c->http->routes, &request, &t->answer);
+    t->answered = true;
+}
+
+static void refuse(struct http_connection *c, int status, const char *detail)
+{
+    routes_refuse(&c->transaction->answer, status, detail);
+    c->transaction->answered = true;
+}
+
+/* The answer to what cannot be read to its end: sent at once, then the connection closes. */
+static int refuse_and_close(struct http_connection *c, int status, const char *detail)
+{
+    refuse(c, status, detail);
+    send_part(c);
+    http_transaction_end(c);
+    return -1;
+}
+
+static struct http_transaction *transaction_new(struct http_connection *c)
+{
+    struct http_transaction *t = calloc(1, sizeof(*t));
+    http_transaction_end(c);
+    c->transaction = t;
+    return t;
+}
+
+/* Method, path and headers. False if they are longer than anything that is served here. */
+static bool read_request(struct http_connection *c)
+{
+    struct http_transaction *t = c->transaction;
+    char *path = NULL;
+    int size = 0;
+    t->method = method_of(lws_http_get_uri_and_method(c->wsi, &path, &size));
+    if (!path || size < 1 || (size_t)size >= sizeof(t->path))
+        return false;
+    memcpy(t->path, path, (size_t)size);
+    return t->path[0] == '/' && read_headers(c->wsi, t);
+}
+
+int http_transaction_begin(struct http_connection *c)
+{
+    struct http_transaction *t = transaction_new(c);
+    if (!t)
+        return -1;
+    if (!read_request(c))
+        return refuse_and_close(c, 400, "the path or a header is longer than anything served here");
+    int64_t length = body_length(c->wsi);
+    bool takes_body =
+        t->method == ROUTES_POST || t->method == ROUTES_PUT || t->method == ROUTES_PATCH;
+    if (length == -2)
+        return refuse_and_close(c, 400, "the Content-Length cannot be read");
+    if (length == -1 && takes_body)
+        return refuse_and_close(c, 411, "a body needs a Content-Length");
+    if (length > HTTP_DISCARD_MAX)
+        return refuse_and_close(c, 413, "a body is never that long here");
+    t->body_limit = routes_body_limit(t->method, t->path);
+    if (length > 0 && t->body_limit > 0 && (size_t)length > t->body_limit)
+        refuse(c, 413, "the body is longer than this path takes");
+    else if (length <= 0 || t->body_limit == 0)
+        ask_routes(c);
+    lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, HTTP_REQUEST_S);
+    if (length <= 0)
+        lws_callback_on_writable(c->wsi);
+    return 0;
+}
+
+int http_transaction_on_body(struct http_connection *c, const void *data, size_t size)
+{
+    struct http_transaction *t = c->transaction;
+    if (!t || t->answered || size == 0)
+        return 0; /* discarded: at most HTTP_DISCARD_MAX bytes */
+    if (t->body_size + size > t->body_limit)
+        return -1; /* more than its Content-Length */
+    if (t->body_size + size > t->body_room) {
+        size_t room = 2 * (t->body_size + size);
+        char *body = realloc(t->body, room);
+        if (!body)
+            return -1;
+        t->body = body;
+        t->body_room = room;
+    }
+    memcpy(t->body + t->body_size, data, size);
+    t->body_size += size;
+    return 0;
+}
+
+int http_transaction_on_complete(struct http_connection *c)
+{
+    if (!c->transaction)
+        return 0;
+    if (!c->transaction->answered)
+        ask_routes(c);
+    lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, HTTP_REQUEST_S);
+    lws_callback_on_writable(c->wsi);
+    return 0;
+}
+
+int http_transaction_on_writable(struct http_connection *c)
+{
+    struct http_transaction *t = c->transaction;
+    if (!t || !t->answered)
+        return 0;
+    if (!send_part(c))
+        return -1;
+    if (!is_sent(t)) {
+        lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, HTTP_REQUEST_S);
+        lws_callback_on_writable(c->wsi);
+        return 0;
+    }
+    http_transaction_end(c);
+    return lws_http_transaction_completed(c->wsi) ? -1 : 0;
+}
+
+void http_transaction_end(struct http_connection *c)
+{
+    struct http_transaction *t = c->transaction;
+    c->transaction = NULL;
+    if (!t)
+        return;
+    free(t->answer.owned);
+    free(t->body);
+    free(t);
+}
+
+/* Whether it is /ws or /ws/{ROOM}, whose room is noted. */
+static bool is_socket_path(struct http_connection *c, const char *path)
+{
+    c->room[0] = '\0';
+    if (strcmp(path, "/ws") == 0 || strcmp(path, "/ws/") == 0)
+        return true;
+    return strncmp(path, "/ws/", 4) == 0 && room_code_normalize(c->room, path + 4);
+}
+
+int http_transaction_confirm_upgrade(struct http_connection *c, const char *protocol)
+{
+    struct http_transaction *t = transaction_new(c);
+    if (!t)
+        return -1;
+    bool readable = read_request(c);
+    if (readable && t->method == ROUTES_GET && g_ascii_strcasecmp(protocol, "websocket") == 0 &&
+        is_socket_path(c, t->path)) {
+        http_transaction_end(c);
+        return 0;
+    }
+    if (!readable || body_length(c->wsi) > 0)
+        return refuse_and_close(c, 400, "this request cannot be upgraded");
+    ask_routes(c); /* RFC 9110 7.8: an Upgrade may be ignored */
+    while (!is_sent(t))
+        if (!send_part(c))
+            return -1;
+    http_transaction_end(c);
+    return 1;
+}

@@ -1,0 +1,569 @@
+#include "signaling/routes.h"
+
+#include "signaling/assets.h"
+#include "signaling/message.h"
+#include "signaling/room_code.h"
+#include "signaling/session_whep.h"
+#include "signaling/token.h"
+
+#include <glib.h>
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+struct routes {
+    const struct backend *backend; /* borrowed */
+    GHashTable *by_token;          /* char* (in the session) -> struct session_whep, owned */
+    GHashTable *by_viewer;         /* viewer id -> struct session_whep */
+};
+
+#define CSP                                                                                        \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "              \
+    "connect-src 'self' ws: wss:; media-src 'self' blob:; base-uri 'none'; form-action 'self'; "   \
+    "frame-ancestors 'self'"
+
+/* --- answers ------------------------------------------------------------------------------------
+ */
+
+static const char *title_of(int status)
+{
+    static const struct {
+        int status;
+        const char *title;
+    } titles[] = {
+        {200, "OK"},
+        {201, "Created"},
+        {204, "No Content"},
+        {304, "Not Modified"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {406, "Not Acceptable"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {411, "Length Required"},
+        {412, "Precondition Failed"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {415, "Unsupported Media Type"},
+        {422, "Unprocessable Content"},
+        {426, "Upgrade Required"},
+        {428, "Precondition Required"},
+        {500, "Internal Server Error"},
+        {503, "Service Unavailable"},
+    };
+    for (unsigned i = 0; i < sizeof(titles) / sizeof(titles[0]); i++)
+        if (titles[i].status == status)
+            return titles[i].title;
+    return "Error";
+}
+
+/* Adds a header line. All are ours or checked before, so that they fit: two thirds of the room. */
+__attribute__((format(printf, 2, 3))) static void header(struct routes_answer *a,
+                                                         const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(a->head + a->head_size, sizeof(a->head) - a->head_size, format, args);
+    va_end(args);
+    assert(n >= 0 && a->head_size + (size_t)n + 2 < sizeof(a->head));
+    a->head_size += (size_t)n;
+    memcpy(a->head + a->head_size, "\r\n", 3);
+    a->head_size += 2;
+}
+
+static void begin(struct routes_answer *a, int status)
+{
+    struct tm tm;
+    time_t now = time(NULL);
+    char date[40];
+    *a = (struct routes_answer){.status = status};
+    header(a, "HTTP/1.1 %d %s", status, title_of(status));
+    strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
+    header(a, "Date: %s", date);
+    header(a, "Server: amphi");
+    header(a, "X-Content-Type-Options: nosniff");
+    header(a, "Referrer-Policy: no-referrer");
+}
+
+static void set_body(struct routes_answer *a, const char *content_type, const void *body,
+                     size_t size)
+{
+    header(a, "Content-Type: %s", content_type);
+    a->body = body;
+    a->body_size = size;
+}
+
+/* Takes the malloc'd text; false if it is NULL. */
+static bool set_owned_text(struct routes_answer *a, const char *content_type, char *text)
+{
+    if (!text)
+        return false;
+    set_body(a, content_type, text, strlen(text));
+    a->owned = text;
+    return true;
+}
+
+static void problem_body(struct routes_answer *a, const char *detail)
+{
+    static const char short_of_memory[] = "{\"type\":\"about:blank\",\"title\":\"Out of memory\"}";
+    header(a, "Cache-Control: no-store");
+    if (!set_owned_text(a, "application/problem+json",
+                        message_problem(a->status, title_of(a->status), detail)))
+        set_body(a, "application/problem+json", short_of_memory, sizeof(short_of_memory) - 1);
+}
+
+static void problem(struct routes_answer *a, int status, const char *detail)
+{
+    begin(a, status);
+    problem_body(a, detail);
+}
+
+static void finish(struct routes_answer *a)
+{
+    if (a->status != 204 && a->status != 304) /* RFC 9110 8.6 */
+        header(a, "Content-Length: %zu", a->body_size);
+    memcpy(a->head + a->head_size, "\r\n", 3);
+    a->head_size += 2;
+}
+
+static void not_found(struct routes_answer *a, const char *detail)
+{
+    problem(a, 404, detail);
+}
+
+static void method_not_allowed(struct routes_answer *a, const char *allow)
+{
+    char detail[160];
+    snprintf(detail, sizeof(detail), "this path takes %s", allow);
+    begin(a, 405);
+    header(a, "Allow: %s", allow);
+    problem_body(a, detail);
+}
+
+static void options(struct routes_answer *a, const char *allow)
+{
+    begin(a, 204);
+    header(a, "Allow: %s", allow);
+}
+
+/* True if a GET-only path was asked in another way, which then is answered. */
+static bool is_other_method(const struct routes_request *q, struct routes_answer *a)
+{
+    if (q->method == ROUTES_GET || q->method == ROUTES_HEAD)
+        return false;
+    if (q->method == ROUTES_OPTIONS)
+        options(a, "GET, HEAD, OPTIONS");
+    else
+        method_not_allowed(a, "GET, HEAD, OPTIONS");
+    return true;
+}
+
+/* --- pages --------------------------------------------------------------------------------------
+ */
+
+static void serve_file(const struct routes_request *q, struct routes_answer *a, const char *name,
+                       bool page)
+{
+    if (is_other_method(q, a))
+        return;
+    const struct asset *file = assets_find(name);
+    if (!file) {
+        not_found(a, "there is no such file");
+        return;
+    }
+    bool fresh = q->if_none_match && (strcmp(q->if_none_match, "*") == 0 ||
+                                      strstr(q->if_none_match, file->etag) != NULL);
+    begin(a, fresh ? 304 : 200);
+    header(a, "ETag: %s", file->etag);
+    header(a, "Cache-Control: %s", page ? "no-cache" : "public, max-age=0, must-revalidate");
+    if (page)
+        header(a, "Content-Security-Policy: " CSP);
+    if (!fresh)
+        set_body(a, file->content_type, file->data, file->size);
+}
+
+/* /{ROOM}: the page is the same for every room, and says itself when there is none. */
+static void serve_room_page(const struct routes_request *q, struct routes_answer *a,
+                            const char *name)
+{
+    static const char *const taken[] = {"api", "assets", "whep",    "whip",
+                                        "ws",  "admin",  "present", "metrics"};
+    char code[BACKEND_ROOM_MAX];
+    bool is_room = room_code_normalize(code, name);
+    for (unsigned i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+        is_room &= strcmp(name, taken[i]) != 0;
+    if (is_room)
+        serve_file(q, a, "viewer.html", true);
+    else
+        not_found(a, "there is no such page");
+}
+
+/* --- admin and health ---------------------------------------------------------------------------
+ */
+
+static bool is_admin(const struct routes *r, const struct routes_request *q)
+{
+    static const char scheme[] = "Bearer ";
+    const char *bearer = NULL;
+    if (q->authorization && strncasecmp(q->authorization, scheme, sizeof(scheme) - 1) == 0)
+        bearer = q->authorization + sizeof(scheme) - 1;
+    return r->backend->is_admin(r->backend->arg, bearer);
+}
+
+static void unauthorized(struct routes_answer *a)
+{
+    begin(a, 401);
+    header(a, "WWW-Authenticate: Bearer realm=\"amphi\"");
+    problem_body(a, "this needs the admin token, as Authorization: Bearer TOKEN");
+}
+
+/* A text that the backend made. */
+static void serve_text(struct routes_answer *a, const char *content_type, char *text)
+{
+    begin(a, 200);
+    header(a, "Cache-Control: no-store");
+    if (!set_owned_text(a, content_type, text))
+        problem(a, 500, "the server is out of memory");
+}
+
+static void serve_stats(const struct routes *r, const struct routes_request *q,
+                        struct routes_answer *a)
+{
+    if (is_other_method(q, a))
+        return;
+    if (!is_admin(r, q)) {
+        unauthorized(a);
+        return;
+    }
+    bool viewers = q->viewers && strcmp(q->viewers, "1") == 0;
+    serve_text(a, "application/json", r->backend->stats_json(r->backend->arg, viewers));
+}
+
+static void serve_metrics(const struct routes *r, const struct routes_request *q,
+                          struct routes_answer *a)
+{
+    if (is_other_method(q, a))
+        return;
+    if (!r->backend->metrics_open && !is_admin(r, q)) {
+        unauthorized(a);
+        return;
+    }
+    serve_text(a, "text/plain; version=0.0.4; charset=utf-8",
+               r->backend->metrics_text(r->backend->arg));
+}
+
+static void serve_health(const struct routes_request *q, struct routes_answer *a, const char *word)
+{
+    if (is_other_method(q, a))
+        return;
+    begin(a, word ? 503 : 200);
+    header(a, "Cache-Control: no-store");
+    if (word)
+        header(a, "Retry-After: 1");
+    char text[96];
+    snprintf(text, sizeof(text), "{\"status\":\"%.64s\"}\n", word ? word : "ok");
+    if (!set_owned_text(a, "application/json", strdup(text)))
+        problem(a, 500, "the server is out of memory");
+}
+
+static void serve_room(const struct routes *r, const struct routes_request *q,
+                       struct routes_answer *a, const char *name)
+{
+    char code[BACKEND_ROOM_MAX];
+    struct backend_room room = {0};
+    if (is_other_method(q, a))
+        return;
+    if (!room_code_normalize(code, name) || !r->backend->room(r->backend->arg, code, &room))
+        not_found(a, "there is no room with this code");
+    else
+        serve_text(a, "application/json", message_room(&room));
+}
+
+/* --- WHEP ---------------------------------------------------------------------------------------
+ */
+
+/* The number of ?stream=N: -1 when there is none, -2 when it is no number. */
+static int stream_of(const struct routes_request *q)
+{
+    if (!q->stream)
+        return -1;
+    size_t n = strspn(q->stream, "0123456789");
+    return n > 0 && n <= 4 && q->stream[n] == '\0' ? atoi(q->stream) : -2;
+}
+
+static void whep_problem(struct routes_answer *a, const struct session_whep_answer *from)
+{
+    begin(a, from->status);
+    if (from->retry_after_s != 0)
+        header(a, "Retry-After: %u", from->retry_after_s);
+    if (from->status == 415) {
+        header(a, "Accept-Post: application/sdp");
+        header(a, "Accept-Patch: application/trickle-ice-sdpfrag");
+    }
+    problem_body(a, from->detail);
+}
+
+static void whep_created(struct routes *r, struct routes_answer *a, const struct session_whep *s,
+                         const struct session_whep_answer *from)
+{
+    struct session_whep *kept = g_memdup2(s, sizeof(*s));
+    g_hash_table_insert(r->by_token, kept->token, kept);
+    g_hash_table_insert(r->by_viewer, GUINT_TO_POINTER(kept->viewer_id), kept);
+    begin(a, 201);
+    header(a, "Location: /whep/%s/%s", s->room, s->token);
+    header(a, "ETag: %s", s->etag);
+    header(a, "Accept-Patch: application/trickle-ice-sdpfrag");
+    header(a, "Cache-Control: no-store");
+    a->owned = g_memdup2(from->sdp, from->sdp_size);
+    set_body(a, "application/sdp", a->owned, from->sdp_size);
+}
+
+static struct session_whep_request whep_request(const struct routes_request *q)
+{
+    return (struct session_whep_request){
+        .content_type = q->content_type,
+        .if_match = q->if_match,
+        .body = q->body ? q->body : "",
+        .body_size = q->body_size,
+        .stream = stream_of(q),
+    };
+}
+
+static void whep_post(struct routes *r, const struct routes_request *q, struct routes_answer *a,
+                      const char *code)
+{
+    char token[TOKEN_SIZE], tag[TOKEN_SIZE];
+    struct session_whep session;
+    struct session_whep_answer answer;
+    struct session_whep_request request = whep_request(q);
+    if (request.stream == -2) {
+        problem(a, 400, "?stream= is the number of a stream, counted from 0");
+    } else if (g_hash_table_size(r->by_token) >= ROUTES_WHEP_MAX) {
+        problem(a, 503, "every seat is taken; try again in a moment");
+    } else if (token_random(token, sizeof(token), TOKEN_BYTES) != 0 ||
+               token_random(tag, sizeof(tag), 6) != 0) {
+        problem(a, 500, "the server has no random numbers");
+    } else {
+        session_whep_post(&session, &answer, r->backend, code, &request, token, tag);
+        if (answer.status == 201)
+            whep_created(r, a, &session, &answer);
+        else
+            whep_problem(a, &answer);
+    }
+}
+
+/* /whep/{ROOM}. What is reserved for later answers with nothing (RFC 9725 4.1). */
+static void serve_whep_endpoint(struct routes *r, const struct routes_request *q,
+                                struct routes_answer *a, const char *code)
+{
+    static const char allow[] = "POST, GET, HEAD, OPTIONS";
+    struct backend_room room;
+    switch (q->method) {
+    case ROUTES_POST:
+        whep_post(r, q, a, code);
+        break;
+    case ROUTES_OPTIONS:
+        options(a, allow);
+        header(a, "Accept-Post: application/sdp");
+        break;
+    case ROUTES_GET:
+    case ROUTES_HEAD:
+        if (!r->backend->room(r->backend->arg, code, &room)) {
+            not_found(a, "there is no room with this code");
+            break;
+        }
+        begin(a, 200);
+        header(a, "Accept-Post: application/sdp");
+        set_body(a, "application/sdp", "", 0);
+        break;
+    default:
+        method_not_allowed(a, allow);
+    }
+}
+
+static void whep_delete(struct routes *r, struct routes_answer *a, struct session_whep *s)
+{
+    struct session_whep_answer answer;
+    g_hash_table_remove(r->by_viewer, GUINT_TO_POINTER(s->viewer_id)); /* its end is no news */
+    session_whep_delete(s, &answer);
+    begin(a, answer.status);
+    g_hash_table_remove(r->by_token, s->token);
+}
+
+/* /whep/{ROOM}/{TOKEN} */
+static void serve_whep_session(struct routes *r, const struct routes_request *q,
+                               struct routes_answer *a, const char *code, const char *token)
+{
+    static const char allow[] = "GET, HEAD, PATCH, DELETE, OPTIONS";
+    struct session_whep *s = g_hash_table_lookup(r->by_token, token);
+    struct session_whep_answer answer;
+    struct session_whep_request request = whep_request(q);
+    if (q->method == ROUTES_OPTIONS) {
+        options(a, allow);
+        header(a, "Accept-Patch: application/trickle-ice-sdpfrag");
+        return;
+    }
+    if (!s || strcmp(s->room, code) != 0) {
+        not_found(a, "this session has ended, or never was");
+        return;
+    }
+    switch (q->method) {
+    case ROUTES_DELETE:
+        whep_delete(r, a, s);
+        break;
+    case ROUTES_PATCH:
+        session_whep_patch(s, &answer, &request);
+        if (answer.status == 204)
+            begin(a, 204);
+        else
+            whep_problem(a, &answer);
+        break;
+    case ROUTES_GET:
+    case ROUTES_HEAD:
+        begin(a, 200);
+        header(a, "ETag: %s", s->etag);
+        set_body(a, "application/sdp", "", 0);
+        break;
+    default:
+        method_not_allowed(a, allow);
+    }
+}
+
+static void serve_whep(struct routes *r, const struct routes_request *q, struct routes_answer *a,
+                       const char *rest)
+{
+    char code[BACKEND_ROOM_MAX], name[BACKEND_ROOM_MAX];
+    const char *slash = strchr(rest, '/');
+    size_t n = slash ? (size_t)(slash - rest) : strlen(rest);
+    snprintf(name, sizeof(name), "%.*s", n < sizeof(name) ? (int)n : 0, rest);
+    if (!room_code_normalize(code, name))
+        not_found(a, "there is no room with this code");
+    else if (slash)
+        serve_whep_session(r, q, a, code, slash + 1);
+    else
+        serve_whep_endpoint(r, q, a, code);
+}
+
+/* --- paths --------------------------------------------------------------------------------------
+ */
+
+/* What follows `prefix` in `path`, or NULL. */
+static const char *after(const char *path, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    return strncmp(path, prefix, n) == 0 ? path + n : NULL;
+}
+
+static void serve_socket_path(const struct routes_request *q, struct routes_answer *a)
+{
+    if (is_other_method(q, a))
+        return;
+    begin(a, 426);
+    header(a, "Upgrade: websocket");
+    header(a, "Connection: Upgrade");
+    problem_body(a, "this is a WebSocket, of subprotocol amphi.v1");
+}
+
+static void dispatch(struct routes *r, const struct routes_request *q, struct routes_answer *a)
+{
+    const char *path = q->path, *rest;
+    const struct backend *b = r->backend;
+    if (strcmp(path, "/") == 0)
+        serve_file(q, a, "index.html", true);
+    else if ((rest = after(path, "/assets/")) != NULL)
+        serve_file(q, a, rest, false);
+    else if (strcmp(path, "/healthz") == 0)
+        serve_health(q, a, b->unhealthy(b->arg));
+    else if (strcmp(path, "/readyz") == 0)
+        serve_health(q, a, b->unready(b->arg));
+    else if (strcmp(path, "/metrics") == 0)
+        serve_metrics(r, q, a);
+    else if (strcmp(path, "/api/v1/stats") == 0)
+        serve_stats(r, q, a);
+    else if ((rest = after(path, "/api/v1/rooms/")) != NULL)
+        serve_room(r, q, a, rest);
+    else if ((rest = after(path, "/whep/")) != NULL)
+        serve_whep(r, q, a, rest);
+    else if (strcmp(path, "/ws") == 0 || after(path, "/ws/"))
+        serve_socket_path(q, a);
+    else
+        serve_room_page(q, a, path + 1);
+}
+
+/* Players on other sites use these. Nothing here depends on cookies, so that any origin may. */
+static void add_cors(struct routes_answer *a, const struct routes_request *q)
+{
+    if (!after(q->path, "/whep/") && !after(q->path, "/api/"))
+        return;
+    header(a, "Access-Control-Allow-Origin: *");
+    header(a, "Access-Control-Expose-Headers: Location, ETag, Link, Retry-After, Accept-Patch");
+    if (q->method != ROUTES_OPTIONS)
+        return;
+    header(a, "Access-Control-Allow-Methods: GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+    header(a, "Access-Control-Allow-Headers: Authorization, Content-Type, If-Match");
+    header(a, "Access-Control-Max-Age: 600");
+}
+
+void routes_handle(struct routes *r, const struct routes_request *request,
+                   struct routes_answer *answer)
+{
+    dispatch(r, request, answer);
+    add_cors(answer, request);
+    finish(answer);
+    if (request->method == ROUTES_HEAD)
+        answer->body_size = 0; /* Content-Length is what a GET would have */
+}
+
+void routes_refuse(struct routes_answer *answer, int status, const char *detail)
+{
+    problem(answer, status, detail);
+    header(answer, "Connection: close");
+    finish(answer);
+}
+
+size_t routes_body_limit(enum routes_method method, const char *path)
+{
+    if (!after(path, "/whep/"))
+        return 0;
+    if (method == ROUTES_POST)
+        return SDP_MAX;
+    return method == ROUTES_PATCH ? SESSION_WHEP_FRAGMENT_MAX : 0;
+}
+
+void routes_on_viewer(struct routes *r, uint32_t viewer_id, enum backend_viewer_state state)
+{
+    struct session_whep *s = g_hash_table_lookup(r->by_viewer, GUINT_TO_POINTER(viewer_id));
+    if (!s)
+        return;
+    session_whep_on_viewer(s, state);
+    if (session_whep_is_over(s)) {
+        g_hash_table_remove(r->by_viewer, GUINT_TO_POINTER(viewer_id));
+        g_hash_table_remove(r->by_token, s->token);
+    }
+}
+
+struct routes *routes_create(const struct backend *backend)
+{
+    struct routes *r = calloc(1, sizeof(*r));
+    if (!r)
+        return NULL;
+    r->backend = backend;
+    r->by_token = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+    r->by_viewer = g_hash_table_new(NULL, NULL);
+    return r;
+}
+
+void routes_destroy(struct routes *r)
+{
+    if (!r)
+        return;
+    g_hash_table_destroy(r->by_viewer);
+    g_hash_table_destroy(r->by_token);
+    free(r);
+}

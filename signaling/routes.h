@@ -1,0 +1,58 @@
+/* routes.h - what is answered to an HTTP request: which path means what, and with which headers.
+ *
+ * No sockets here: the shell (http.c) hands in a whole request and sends the bytes of the answer.
+ * Keeps the WHEP sessions. Signaling thread only.
+ */
+#pragma once
+
+#include "signaling/backend.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ROUTES_HEAD_MAX 2048
+#define ROUTES_WHEP_MAX 16384 /* sessions; the backend's seats run out before */
+
+struct routes;
+
+enum routes_method {
+    ROUTES_GET = 1,
+    ROUTES_HEAD,
+    ROUTES_POST,
+    ROUTES_PUT,
+    ROUTES_PATCH,
+    ROUTES_DELETE,
+    ROUTES_OPTIONS,
+    ROUTES_OTHER,
+};
+
+struct routes_request {
+    enum routes_method method;
+    const char *path; /* decoded, without the query */
+    /* NULL: not sent */
+    const char *stream, *viewers; /* of the query */
+    const char *authorization, *content_type, *if_match, *if_none_match;
+    const char *body;
+    size_t body_size;
+};
+
+struct routes_answer {
+    int status;
+    size_t head_size;
+    char head[ROUTES_HEAD_MAX]; /* from the status line to the empty line */
+    const void *body;
+    size_t body_size;
+    void *owned; /* what the caller has to free when the body is sent; may be NULL */
+};
+
+struct routes *routes_create(const struct backend *backend); /* NULL: out of memory */
+void routes_destroy(struct routes *r);                       /* NULL is fine; its viewers go on */
+
+/* How long a body may be for this request to be looked at; 0: it takes none. */
+size_t routes_body_limit(enum routes_method method, const char *path);
+void routes_handle(struct routes *r, const struct routes_request *request,
+                   struct routes_answer *answer);
+/* An error that the shell found itself, like 413. */
+void routes_refuse(struct routes_answer *answer, int status, const char *detail);
+
+void routes_on_viewer(struct routes *r, uint32_t viewer_id, enum backend_viewer_state state);

@@ -1,0 +1,136 @@
+/* sdp.h - session descriptions: a bounded parser, what we agree to, and our offers and answers.
+ *
+ * Pure. A parsed description borrows the text it was parsed from. The way through it:
+ *
+ *   WebSocket: sdp_write_offer -> (peer) -> sdp_parse -> sdp_take_answer -> backend.start
+ *   WHEP:      sdp_parse -> sdp_take_offer -> sdp_write_answer, backend.start
+ *
+ * We are ICE-lite and send video only, so remote candidates are not even kept. Everything is one
+ * bundled transport. Errors are sentences for the person who sent the description.
+ */
+#pragma once
+
+#include "signaling/backend.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SDP_MAX 65536       /* a description that is parsed */
+#define SDP_LINE_MAX 8192   /* one of its lines */
+#define SDP_WRITE_MAX 32768 /* the longest description that is written, with its terminator */
+#define SDP_MEDIA_MAX 16
+#define SDP_FORMATS_MAX 96 /* per m-line */
+#define SDP_FINGERPRINTS_MAX 8
+#define SDP_MID_MAX 16
+
+/* Part of the parsed text, not terminated. `at` is NULL when it was not there. */
+struct sdp_text {
+    const char *at;
+    size_t length;
+};
+
+enum sdp_codec { SDP_CODEC_H264 = 1, SDP_CODEC_RTX, SDP_CODEC_OTHER };
+enum sdp_direction { SDP_SENDRECV = 1, SDP_SENDONLY, SDP_RECVONLY, SDP_INACTIVE };
+enum sdp_setup { SDP_SETUP_ACTPASS = 1, SDP_SETUP_ACTIVE, SDP_SETUP_PASSIVE, SDP_SETUP_HOLDCONN };
+
+enum sdp_feedback { /* bits */
+                    SDP_FEEDBACK_NACK = 1,
+                    SDP_FEEDBACK_PLI = 2,
+                    SDP_FEEDBACK_FIR = 4,
+                    SDP_FEEDBACK_TRANSPORT_CC = 8,
+};
+
+struct sdp_format {
+    uint8_t payload_type;
+    uint8_t codec;    /* enum sdp_codec; 0 while no rtpmap was seen */
+    uint8_t feedback; /* enum sdp_feedback */
+    uint8_t apt;      /* of RTX */
+    bool has_apt, has_fmtp;
+    /* H.264 */
+    bool has_profile, level_asymmetry;
+    uint8_t packetization_mode;
+    uint8_t profile[3];
+};
+
+/* Header extension ids, 0: not there. Only 1-14 are taken, which every receiver reads (RFC
+ * 8285 4.2). */
+struct sdp_extensions {
+    uint8_t transport_cc, playout_delay, mid;
+};
+
+struct sdp_transport {
+    struct sdp_text ufrag, pwd;
+    enum sdp_setup setup; /* 0: not there */
+    unsigned n_fingerprints;
+    struct sdp_text fingerprints[SDP_FINGERPRINTS_MAX];
+};
+
+struct sdp_media {
+    struct sdp_text kind, protocol, first_format, mid;
+    unsigned port;
+    enum sdp_direction direction;
+    bool is_video, is_rtp; /* is_rtp: of a DTLS-SRTP profile with feedback */
+    bool rtcp_mux, rtcp_rsize, bundle_only, bundled;
+    struct sdp_transport transport;
+    struct sdp_extensions extensions;
+    unsigned n_formats;
+    struct sdp_format formats[SDP_FORMATS_MAX];
+};
+
+struct sdp {
+    struct sdp_transport transport; /* of the session level */
+    struct sdp_extensions extensions;
+    enum sdp_direction direction;
+    struct sdp_text bundle; /* the mids of the first a=group:BUNDLE */
+    bool ice_lite, extmap_allow_mixed;
+    unsigned n_media;
+    struct sdp_media media[SDP_MEDIA_MAX];
+};
+
+/* What an offer of ours described, which its answer is checked against. */
+struct sdp_offered {
+    unsigned n_streams;
+    uint8_t profiles[BACKEND_STREAMS_MAX][3];
+};
+
+/* The m-line of the peer's offer that each accepted track goes to. */
+struct sdp_places {
+    uint8_t media[BACKEND_STREAMS_MAX];
+};
+
+/* 0, or -EBADMSG. `text` need not be terminated and must outlive `out`. */
+int sdp_parse(struct sdp *out, const char *text, size_t size, char *error, size_t error_size);
+
+/* Our offer of every stream of the room. The length, or -ENOSPC. */
+int sdp_write_offer(char *out, size_t size, const struct backend_room *room,
+                    const struct backend_seat *seat);
+void sdp_note_offered(struct sdp_offered *out, const struct backend_room *room);
+/* 0, or -EINVAL: the answer does not fit the offer or cannot be used. */
+int sdp_take_answer(struct backend_answer *out, const struct sdp *answer,
+                    const struct sdp_offered *offered, char *error, size_t error_size);
+
+/* Chooses what of an offer we serve: its video m-lines get the room's streams in order, or the
+ * first gets `only_stream` when that is not negative. 0; -EINVAL: unusable; -ENOTSUP: nothing fits.
+ */
+int sdp_take_offer(struct backend_answer *out, struct sdp_places *places, const struct sdp *offer,
+                   const struct backend_room *room, int only_stream, char *error,
+                   size_t error_size);
+/* The length, or -ENOSPC. */
+int sdp_write_answer(char *out, size_t size, const struct sdp *offer,
+                     const struct backend_room *room, const struct backend_seat *seat,
+                     const struct backend_answer *plan, const struct sdp_places *places);
+
+/* How well a stream with this profile-level-id suits what a peer says it can receive: 0 not at all.
+ */
+int sdp_h264_fit(const uint8_t stream[3], const struct sdp_format *format);
+/* "sha-256 AB:.." in one spelling. False if it is malformed or of a hash too weak to rely on. */
+bool sdp_fingerprint(char out[BACKEND_FINGERPRINT_MAX], struct sdp_text value);
+/* Whether it is made of that many ice-chars (RFC 8839 5.4). */
+bool sdp_is_ice_text(struct sdp_text value, size_t min, size_t max);
+bool sdp_text_is(struct sdp_text text, const char *word); /* ASCII case does not matter */
+
+#define SDP_URI_TRANSPORT_CC                                                                       \
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+#define SDP_URI_PLAYOUT_DELAY "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
+#define SDP_URI_MID "urn:ietf:params:rtp-hdrext:sdes:mid"

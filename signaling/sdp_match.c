@@ -1,0 +1,352 @@
+/* sdp_match.c - what a peer's description and our streams have in common (RFC 3264, 6184, 9143). */
+#include "signaling/sdp.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum h264_profile {
+    H264_CONSTRAINED_BASELINE = 1,
+    H264_BASELINE,
+    H264_MAIN,
+    H264_EXTENDED,
+    H264_HIGH,
+    H264_CONSTRAINED_HIGH,
+    H264_OTHER,
+};
+
+/* RFC 6184 8.1, table 5: the constraint bits tell constrained baseline from three profile_idc. */
+static enum h264_profile profile_of(const uint8_t id[3])
+{
+    static const struct {
+        uint8_t idc, mask, bits;
+        enum h264_profile profile;
+    } rows[] = {
+        {0x42, 0x4f, 0x40, H264_CONSTRAINED_BASELINE},
+        {0x4d, 0x8f, 0x80, H264_CONSTRAINED_BASELINE},
+        {0x58, 0xcf, 0xc0, H264_CONSTRAINED_BASELINE},
+        {0x42, 0x4f, 0x00, H264_BASELINE},
+        {0x58, 0xcf, 0x80, H264_BASELINE},
+        {0x4d, 0xaf, 0x00, H264_MAIN},
+        {0x58, 0xcf, 0x00, H264_EXTENDED},
+        {0x64, 0xff, 0x00, H264_HIGH},
+        {0x64, 0xff, 0x0c, H264_CONSTRAINED_HIGH},
+    };
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (id[0] == rows[i].idc && (id[1] & rows[i].mask) == rows[i].bits)
+            return rows[i].profile;
+    return H264_OTHER;
+}
+
+/* level_idc in steps that compare; 1b (level 11 with constraint_set3) lies between 1 and 1.1. */
+static unsigned level_of(const uint8_t id[3])
+{
+    bool low_profile = id[0] == 0x42 || id[0] == 0x4d || id[0] == 0x58;
+    return low_profile && id[2] == 11 && (id[1] & 0x10) ? 105 : id[2] * 10u;
+}
+
+/* A decoder of the second profile plays streams of the first (H.264 A.2); more is nearer. */
+static int profile_fit(const uint8_t stream[3], const uint8_t peer[3])
+{
+    static const struct {
+        enum h264_profile stream, peer;
+        int fit;
+    } rows[] = {
+        {H264_CONSTRAINED_BASELINE, H264_BASELINE, 6},
+        {H264_CONSTRAINED_BASELINE, H264_MAIN, 5},
+        {H264_CONSTRAINED_BASELINE, H264_CONSTRAINED_HIGH, 4},
+        {H264_CONSTRAINED_BASELINE, H264_HIGH, 4},
+        {H264_MAIN, H264_HIGH, 4},
+        {H264_CONSTRAINED_HIGH, H264_HIGH, 6},
+    };
+    enum h264_profile a = profile_of(stream), b = profile_of(peer);
+    if (a == H264_OTHER || b == H264_OTHER)
+        return stream[0] == peer[0] && stream[1] == peer[1] ? 8 : 0;
+    if (a == b)
+        return 8;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (rows[i].stream == a && rows[i].peer == b)
+            return rows[i].fit;
+    return 0;
+}
+
+int sdp_h264_fit(const uint8_t stream[3], const struct sdp_format *format)
+{
+    if (format->codec != SDP_CODEC_H264)
+        return 0;
+    /* A receiver that says nothing about its format takes what comes, and pipelines built from caps
+     * say nothing. RFC 6184 8.1 would make that mode 0 and level 1, which plays nowhere. */
+    if (!format->has_fmtp)
+        return 1;
+    if (format->packetization_mode != 1)
+        return 0;
+    if (!format->has_profile)
+        return 2;
+    if (!format->level_asymmetry && level_of(stream) > level_of(format->profile))
+        return 0; /* RFC 6184 8.2.2: then its level is a limit */
+    return profile_fit(stream, format->profile);
+}
+
+static const struct sdp_format *best_format(const struct sdp_media *media, const uint8_t stream[3])
+{
+    const struct sdp_format *best = NULL;
+    int best_fit = 0;
+    for (unsigned i = 0; i < media->n_formats; i++) {
+        int fit = sdp_h264_fit(stream, &media->formats[i]);
+        if (fit > best_fit) { /* of equals the peer's first, which it prefers */
+            best = &media->formats[i];
+            best_fit = fit;
+        }
+    }
+    return best;
+}
+
+static uint8_t rtx_of(const struct sdp_media *media, uint8_t payload_type)
+{
+    for (unsigned i = 0; i < media->n_formats; i++) {
+        const struct sdp_format *format = &media->formats[i];
+        if (format->codec == SDP_CODEC_RTX && format->has_apt && format->apt == payload_type)
+            return format->payload_type;
+    }
+    return 0;
+}
+
+bool sdp_is_ice_text(struct sdp_text value, size_t min, size_t max)
+{
+    for (size_t i = 0; i < value.length; i++) {
+        char c = value.at[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!letter && !(c >= '0' && c <= '9') && c != '+' && c != '/')
+            return false;
+    }
+    return value.length >= min && value.length <= max;
+}
+
+bool sdp_fingerprint(char out[BACKEND_FINGERPRINT_MAX], struct sdp_text value)
+{
+    /* RFC 8122 5; SHA-1 and older are not relied on */
+    static const struct {
+        const char *name;
+        size_t bytes;
+    } hashes[] = {{"sha-224", 28}, {"sha-256", 32}, {"sha-384", 48}, {"sha-512", 64}};
+    const char *space = value.length > 0 ? memchr(value.at, ' ', value.length) : NULL;
+    if (!space)
+        return false;
+    struct sdp_text name = {value.at, (size_t)(space - value.at)};
+    struct sdp_text hex = {space + 1, value.length - name.length - 1};
+    const char *hash = NULL;
+    for (unsigned i = 0; i < sizeof(hashes) / sizeof(hashes[0]); i++)
+        if (sdp_text_is(name, hashes[i].name) && hex.length == 3 * hashes[i].bytes - 1)
+            hash = hashes[i].name;
+    if (!hash)
+        return false;
+    int n = snprintf(out, BACKEND_FINGERPRINT_MAX, "%s ", hash);
+    for (size_t i = 0; i < hex.length; i++) {
+        char c = hex.at[i];
+        c = (char)(c >= 'a' && c <= 'f' ? c - 'a' + 'A' : c);
+        bool digit = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F');
+        if (i % 3 == 2 ? c != ':' : !digit)
+            return false;
+        out[n++] = c;
+    }
+    out[n] = '\0';
+    return true;
+}
+
+static int fail(char *error, size_t size, const char *sentence)
+{
+    snprintf(error, size, "%s", sentence);
+    return -EINVAL;
+}
+
+static void copy_text(char *out, struct sdp_text text)
+{
+    if (text.length > 0)
+        memcpy(out, text.at, text.length);
+    out[text.length] = '\0';
+}
+
+/* The m-line whose transport counts for `media`: itself, or where it left that to its bundle the
+ * first of it that says it (RFC 9143 7.2). When we refuse the first m-line of an offered bundle,
+ * the transport of the first one that we accept is the one in use. */
+static const struct sdp_media *transport_media(const struct sdp *sdp, const struct sdp_media *media)
+{
+    if (media->transport.ufrag.at)
+        return media;
+    for (unsigned i = 0; media->bundled && i < sdp->n_media; i++) {
+        const struct sdp_media *m = &sdp->media[i];
+        if (m->bundled && m->transport.ufrag.at)
+            return m;
+    }
+    return media;
+}
+
+static int take_fingerprints(struct backend_answer *out, const struct sdp_transport *from,
+                             char *error, size_t size)
+{
+    for (unsigned i = 0; i < from->n_fingerprints; i++) {
+        if (out->n_fingerprints == BACKEND_FINGERPRINTS_MAX)
+            break;
+        if (sdp_fingerprint(out->fingerprints[out->n_fingerprints], from->fingerprints[i]))
+            out->n_fingerprints++;
+    }
+    if (out->n_fingerprints == 0)
+        return fail(error, size,
+                    from->n_fingerprints == 0
+                        ? "the description has no a=fingerprint"
+                        : "no a=fingerprint is well-formed and of SHA-224 or stronger");
+    return 0;
+}
+
+/* `media`: an m-line that is to be used. */
+static int take_transport(struct backend_answer *out, const struct sdp *sdp,
+                          const struct sdp_media *media, char *error, size_t size)
+{
+    const struct sdp_transport *own = &transport_media(sdp, media)->transport;
+    const struct sdp_transport *all = &sdp->transport;
+    struct sdp_text ufrag = own->ufrag.at ? own->ufrag : all->ufrag;
+    struct sdp_text pwd = own->pwd.at ? own->pwd : all->pwd;
+    if (!sdp_is_ice_text(ufrag, 4, BACKEND_UFRAG_MAX - 1))
+        return fail(error, size, "a=ice-ufrag is missing or not of 4 to 256 ice-chars");
+    if (!sdp_is_ice_text(pwd, 22, BACKEND_PWD_MAX - 1))
+        return fail(error, size, "a=ice-pwd is missing or not of 22 to 256 ice-chars");
+    if (sdp->ice_lite)
+        return fail(error, size, "both sides are ice-lite: nobody would check connectivity");
+    copy_text(out->ufrag, ufrag);
+    copy_text(out->pwd, pwd);
+    enum sdp_setup setup = own->setup != 0 ? own->setup : all->setup;
+    if (setup == SDP_SETUP_HOLDCONN)
+        return fail(error, size, "a=setup:holdconn leaves nobody to start DTLS");
+    out->dtls_client = setup == SDP_SETUP_PASSIVE;
+    return take_fingerprints(out, own->n_fingerprints > 0 ? own : all, error, size);
+}
+
+static enum sdp_setup setup_of(const struct sdp *sdp, const struct sdp_media *media)
+{
+    enum sdp_setup own = transport_media(sdp, media)->transport.setup;
+    return own != 0 ? own : sdp->transport.setup;
+}
+
+static void add_track(struct backend_answer *out, unsigned stream, const struct sdp_media *media,
+                      const struct sdp_format *format)
+{
+    unsigned n = out->n_tracks++;
+    out->tracks[n].stream = stream;
+    copy_text(out->tracks[n].mid, media->mid);
+    out->tracks[n].payload_type = format->payload_type;
+    out->tracks[n].rtx_payload_type = rtx_of(media, format->payload_type);
+    out->tracks[n].transport_cc_id = media->extensions.transport_cc;
+    out->tracks[n].playout_delay_id = media->extensions.playout_delay;
+    out->tracks[n].mid_id = media->mid.at ? media->extensions.mid : 0;
+}
+
+void sdp_note_offered(struct sdp_offered *out, const struct backend_room *room)
+{
+    memset(out, 0, sizeof(*out));
+    out->n_streams = room->n_streams;
+    for (unsigned i = 0; i < room->n_streams; i++)
+        memcpy(out->profiles[i], room->streams[i].h264_profile, 3);
+}
+
+/* One m-line of an answer to our offer: 0, with a track added if it is accepted. */
+static int take_answered(struct backend_answer *out, const struct sdp *answer, unsigned i,
+                         const struct sdp_offered *offered, char *error, size_t size)
+{
+    const struct sdp_media *media = &answer->media[i];
+    char mid[12];
+    snprintf(mid, sizeof(mid), "%u", i);
+    if (!media->is_video || !media->is_rtp)
+        return fail(error, size, "the answer's m-lines are not those of the offer");
+    if (media->port == 0 || media->direction == SDP_INACTIVE)
+        return 0;
+    if (!media->mid.at || !sdp_text_is(media->mid, mid))
+        return fail(error, size, "the answer's a=mid lines are not those of the offer");
+    if (media->direction == SDP_SENDONLY)
+        return fail(error, size, "an answer to a sendonly m-line must be recvonly or inactive");
+    if (!media->rtcp_mux)
+        return fail(error, size, "the answer does not accept a=rtcp-mux");
+    if (setup_of(answer, media) == SDP_SETUP_ACTPASS)
+        return fail(error, size, "an answer must say a=setup:active or passive (RFC 5763)");
+    if (out->n_tracks > 0 && !(media->bundled && answer->media[out->tracks[0].stream].bundled))
+        return fail(error, size, "the answer does not bundle its m-lines");
+    const struct sdp_format *format = best_format(media, offered->profiles[i]);
+    if (!format)
+        return fail(error, size,
+                    "the answer accepts an m-line without an H.264 format of its offer");
+    if (out->n_tracks == 0) {
+        int error_code = take_transport(out, answer, media, error, size);
+        if (error_code != 0)
+            return error_code;
+    }
+    add_track(out, i, media, format);
+    return 0;
+}
+
+int sdp_take_answer(struct backend_answer *out, const struct sdp *answer,
+                    const struct sdp_offered *offered, char *error, size_t error_size)
+{
+    memset(out, 0, sizeof(*out));
+    if (answer->n_media != offered->n_streams)
+        return fail(error, error_size, "the answer has not as many m-lines as the offer");
+    for (unsigned i = 0; i < answer->n_media; i++) {
+        int error_code = take_answered(out, answer, i, offered, error, error_size);
+        if (error_code != 0)
+            return error_code;
+    }
+    if (out->n_tracks == 0)
+        return fail(error, error_size, "the answer accepts no stream");
+    return 0;
+}
+
+/* Whether we can send on this m-line of an offer at all, besides what its formats say. `first` is
+ * the m-line accepted before it, or NULL: there is one transport only. */
+static bool is_open(const struct sdp_media *media, const struct sdp_media *first)
+{
+    bool wanted = media->direction == SDP_RECVONLY || media->direction == SDP_SENDRECV;
+    bool placed = media->port != 0 || (media->bundle_only && media->bundled);
+    bool together = !first || (media->bundled && first->bundled);
+    return media->is_video && media->is_rtp && wanted && placed && together;
+}
+
+static int no_fit(const struct sdp *offer, char *error, size_t size)
+{
+    bool video = false;
+    for (unsigned i = 0; i < offer->n_media; i++)
+        video |= offer->media[i].is_video && offer->media[i].is_rtp &&
+                 offer->media[i].direction != SDP_SENDONLY &&
+                 offer->media[i].direction != SDP_INACTIVE;
+    snprintf(error, size, "%s",
+             video ? "no m=video of the offer has an H.264 format with packetization-mode=1 and a "
+                     "profile and level that this stream fits"
+                   : "the offer has no m=video over DTLS-SRTP that wants to receive");
+    return -ENOTSUP;
+}
+
+int sdp_take_offer(struct backend_answer *out, struct sdp_places *places, const struct sdp *offer,
+                   const struct backend_room *room, int only_stream, char *error, size_t error_size)
+{
+    memset(out, 0, sizeof(*out));
+    memset(places, 0, sizeof(*places));
+    unsigned stream = only_stream < 0 ? 0 : (unsigned)only_stream;
+    unsigned end = only_stream < 0 ? room->n_streams : stream + 1;
+    for (unsigned i = 0; i < offer->n_media && stream < end; i++) {
+        const struct sdp_media *media = &offer->media[i];
+        if (!is_open(media, out->n_tracks > 0 ? &offer->media[places->media[0]] : NULL))
+            continue;
+        const struct sdp_format *format = best_format(media, room->streams[stream].h264_profile);
+        if (!format)
+            continue;
+        if (!media->rtcp_mux)
+            return fail(error, error_size,
+                        "the offer has no a=rtcp-mux, and there is one port only");
+        if (out->n_tracks == 0) {
+            int error_code = take_transport(out, offer, media, error, error_size);
+            if (error_code != 0)
+                return error_code;
+        }
+        places->media[out->n_tracks] = (uint8_t)i;
+        add_track(out, stream++, media, format);
+    }
+    return out->n_tracks > 0 ? 0 : no_fit(offer, error, error_size);
+}

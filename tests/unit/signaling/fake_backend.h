@@ -1,0 +1,145 @@
+/* fake_backend.h - a backend of one room for the tests of signaling: it does what it is told and
+ * keeps what it was asked. One thread. */
+#pragma once
+
+#include "signaling/backend.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FAKE_ROOM "SWIFT-OTTER-042"
+#define FAKE_TOKEN "open-sesame"
+
+struct fake {
+    struct backend backend;
+    struct backend_room room;
+    bool exists;
+    /* what to answer */
+    int reserve_status, start_status;
+    const char *unhealthy, *unready;
+    size_t stats_padding;
+    /* what was asked */
+    unsigned reserved, started, left;
+    uint32_t next_viewer, last_started, last_left;
+    struct backend_answer answer;
+};
+
+static inline bool fake_room(void *arg, const char *code, struct backend_room *out)
+{
+    struct fake *f = arg;
+    if (!f->exists || strcmp(code, f->room.code) != 0)
+        return false;
+    *out = f->room;
+    return true;
+}
+
+static inline int fake_reserve(void *arg, const char *code, struct backend_room *room,
+                               struct backend_seat *seat)
+{
+    struct fake *f = arg;
+    if (!fake_room(f, code, room))
+        return -ENOENT;
+    if (f->reserve_status != 0)
+        return f->reserve_status;
+    if (!room->live)
+        return -ENODATA;
+    *seat = (struct backend_seat){
+        .viewer_id = ++f->next_viewer,
+        .fingerprint = "sha-256 "
+                       "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:"
+                       "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF",
+        .n_candidates = 2,
+        .candidates = {{"192.0.2.10", 8189}, {"2001:db8::10", 8189}},
+        .cname = "amphi",
+    };
+    snprintf(seat->ufrag, sizeof(seat->ufrag), "ufrag%u", (unsigned)seat->viewer_id);
+    snprintf(seat->pwd, sizeof(seat->pwd), "pwdpwdpwdpwdpwdpwdpwd%04u", (unsigned)seat->viewer_id);
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
+        seat->tracks[i].ssrc = 1000 + i;
+        seat->tracks[i].rtx_ssrc = 2000 + i;
+    }
+    f->reserved++;
+    return 0;
+}
+
+static inline int fake_start(void *arg, uint32_t viewer_id, const struct backend_answer *answer)
+{
+    struct fake *f = arg;
+    f->started++;
+    f->last_started = viewer_id;
+    f->answer = *answer;
+    return f->start_status;
+}
+
+static inline void fake_leave(void *arg, uint32_t viewer_id)
+{
+    struct fake *f = arg;
+    f->left++;
+    f->last_left = viewer_id;
+}
+
+static inline bool fake_is_admin(void *arg, const char *bearer)
+{
+    (void)arg;
+    return bearer && strcmp(bearer, FAKE_TOKEN) == 0;
+}
+
+static inline char *fake_stats(void *arg, bool with_viewers)
+{
+    struct fake *f = arg;
+    char *text = malloc(f->stats_padding + 64);
+    if (!text)
+        return NULL;
+    int n = sprintf(text, "{\"with_viewers\":%s,\"pad\":\"", with_viewers ? "true" : "false");
+    memset(text + n, 'x', f->stats_padding);
+    strcpy(text + n + f->stats_padding, "\"}");
+    return text;
+}
+
+static inline char *fake_metrics(void *arg)
+{
+    (void)arg;
+    return strdup("amphi_viewers 0\n");
+}
+
+static inline const char *fake_unhealthy(void *arg)
+{
+    return ((struct fake *)arg)->unhealthy;
+}
+
+static inline const char *fake_unready(void *arg)
+{
+    return ((struct fake *)arg)->unready;
+}
+
+/* A live room with `n_streams` constrained baseline streams of 1080p. */
+static inline void fake_init(struct fake *f, unsigned n_streams)
+{
+    *f = (struct fake){
+        .backend = {.room = fake_room,
+                    .reserve = fake_reserve,
+                    .start = fake_start,
+                    .leave = fake_leave,
+                    .is_admin = fake_is_admin,
+                    .stats_json = fake_stats,
+                    .metrics_text = fake_metrics,
+                    .unhealthy = fake_unhealthy,
+                    .unready = fake_unready},
+        .exists = true,
+        .room = {.code = FAKE_ROOM, .live = true, .n_streams = n_streams, .viewers = 3},
+    };
+    f->backend.arg = f;
+    for (unsigned i = 0; i < n_streams; i++) {
+        struct backend_stream *s = &f->room.streams[i];
+        *s = (struct backend_stream){.window_name = "Slides",
+                                     .app_name = "impress",
+                                     .is_focused = i == 0,
+                                     .width = 1920,
+                                     .height = 1080,
+                                     .codec = BACKEND_H264,
+                                     .h264_profile = {0x42, 0xc0, 0x28}};
+        snprintf(s->track_id, sizeof(s->track_id), "screen-%u", i);
+    }
+}

@@ -1,0 +1,387 @@
+/* test_http_ws.c - WebSockets on a real port, and the life of the shell. */
+#include "tests/unit/signaling/http_client.h"
+
+#include <dirent.h>
+
+/* --- WebSocket ----------------------------------------------------------------------------------
+ */
+
+static int ws_open(const struct server *s, const char *path, const char *protocol)
+{
+    char headers[300];
+    int fd = connect_to(s);
+    sprintf(headers,
+            "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s%s%s",
+            protocol ? "Sec-WebSocket-Protocol: " : "", protocol ? protocol : "",
+            protocol ? "\r\n" : "");
+    request(fd, "GET", path, headers, NULL);
+    return fd;
+}
+
+static int ws_connect(const struct server *s, const char *path, const char *protocol)
+{
+    int fd = ws_open(s, path, protocol);
+    struct reply r = read_reply(fd, true);
+    assert_int_equal(r.status, 101);
+    header_is(&r, "Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="); /* RFC 6455 1.3 */
+    if (protocol)
+        header_is(&r, "Sec-WebSocket-Protocol", "amphi.v1");
+    else
+        assert_null(header_of(&r, "Sec-WebSocket-Protocol"));
+    return fd;
+}
+
+static void ws_frame(int fd, unsigned first, const void *data, size_t size)
+{
+    static uint8_t frame[80000];
+    size_t n = 0;
+    frame[n++] = (uint8_t)first;
+    if (size < 126) {
+        frame[n++] = (uint8_t)(0x80 | size);
+    } else if (size < 65536) {
+        frame[n++] = 0x80 | 126;
+        frame[n++] = (uint8_t)(size >> 8);
+        frame[n++] = (uint8_t)size;
+    } else {
+        frame[n++] = 0x80 | 127;
+        for (int shift = 56; shift >= 0; shift -= 8)
+            frame[n++] = (uint8_t)((uint64_t)size >> shift);
+    }
+    memset(frame + n, 0, 4); /* a mask of zeros */
+    n += 4;
+    if (size > 0)
+        memcpy(frame + n, data, size);
+    put(fd, frame, n + size);
+}
+
+static void ws_send(int fd, const char *text)
+{
+    ws_frame(fd, 0x81, text, strlen(text));
+}
+
+/* The next frame's first byte; its content is in body_buffer. */
+static unsigned ws_read(int fd)
+{
+    uint8_t head[10];
+    get_exactly(fd, head, 2);
+    size_t size = head[1] & 0x7f;
+    if (size == 126) {
+        get_exactly(fd, head + 2, 2);
+        size = (size_t)head[2] << 8 | head[3];
+    }
+    assert_true(size < sizeof(body_buffer) && (head[1] & 0x7f) < 127);
+    get_exactly(fd, body_buffer, size);
+    body_buffer[size] = '\0';
+    return head[0];
+}
+
+static void ws_expect(int fd, const char *what)
+{
+    assert_int_equal(ws_read(fd), 0x81);
+    if (!strstr(body_buffer, what))
+        fail_msg("missing %s in %s", what, body_buffer);
+}
+
+static void ws_join(int fd)
+{
+    ws_send(fd, "{\"type\":\"join\",\"role\":\"viewer\",\"room\":\"" FAKE_ROOM "\"}");
+    ws_expect(fd, "\"type\":\"joined\"");
+    ws_expect(fd, "\"type\":\"streams-info\"");
+    ws_expect(fd, "\"type\":\"offer\",\"sdp\":\"v=0\\r\\n");
+}
+
+static char *answer_message(void)
+{
+    char *text = malloc(2 * sizeof(chromium_answer) + 100);
+    int n = sprintf(text, "{\"type\":\"answer\",\"sdp\":\"");
+    for (const char *c = chromium_answer; *c; c++)
+        n += *c == '\r' ? sprintf(text + n, "\\r")
+                        : (*c == '\n' ? sprintf(text + n, "\\n") : sprintf(text + n, "%c", *c));
+    strcpy(text + n, "\"}");
+    return text;
+}
+
+static void answered(struct server *s)
+{
+    assert_int_equal(s->fake.last_started, 1);
+    assert_int_equal(s->fake.answer.n_tracks, 2);
+}
+
+static void ws_plays(void **state)
+{
+    struct server *s = *state;
+    int fd = ws_connect(s, "/ws", "amphi.v1");
+    ws_join(fd);
+    char *answer = answer_message();
+    ws_send(fd, answer);
+    free(answer);
+    ws_send(fd, "{\"type\":\"ping\",\"t\":1}");
+    ws_expect(fd, "{\"type\":\"pong\",\"t\":1}");
+    on_server(s, answered);
+    on_server(s, end_viewer_1);
+    ws_expect(fd, "\"code\":\"consent-lost\"");
+    ws_join(fd); /* again, on the same socket */
+    close(fd);
+}
+
+static void ws_of_a_room(void **state)
+{
+    const struct server *s = *state;
+    int fd = ws_connect(s, "/ws/swift-otter-042", NULL);
+    ws_send(fd, "{\"type\":\"join\"}");
+    ws_expect(fd, "\"room\":\"" FAKE_ROOM "\"");
+    close(fd);
+    fd = ws_connect(s, "/ws", "chat, amphi.v1");
+    close(fd);
+}
+
+static void ws_where_there_is_none(void **state)
+{
+    const struct server *s = *state;
+    static const char *const paths[] = {"/ws/a.b", "/wsx", "/", "/whep/A", "/ws/a/b"};
+    for (unsigned i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        int fd = ws_open(s, paths[i], "amphi.v1");
+        struct reply r = read_reply(fd, false);
+        assert_int_not_equal(r.status, 101);
+        close(fd);
+    }
+    static const char *const protocols[] = {"chat", "listener"};
+    for (unsigned i = 0; i < 2; i++) {
+        int fd = ws_open(s, "/ws", protocols[i]);
+        assert_true(is_closed(fd));
+        close(fd);
+    }
+}
+
+static void ws_fragments_and_pings(void **state)
+{
+    const struct server *s = *state;
+    static char text[60000];
+    int fd = ws_connect(s, "/ws", "amphi.v1");
+    ws_frame(fd, 0x01, "{\"type\":", 8);
+    ws_frame(fd, 0x89, "hello", 5); /* a ping in between */
+    ws_frame(fd, 0x00, "\"ping\",", 7);
+    ws_frame(fd, 0x80, "\"t\":7}", 6);
+    assert_int_equal(ws_read(fd), 0x8a);
+    assert_string_equal(body_buffer, "hello");
+    ws_expect(fd, "{\"type\":\"pong\",\"t\":7}");
+    int n = sprintf(text, "{\"type\":\"answer\",\"sdp\":\"");
+    memset(text + n, 'x', sizeof(text) - (size_t)n - 3);
+    strcpy(text + sizeof(text) - 3, "\"}");
+    ws_send(fd, text); /* many reads, one message */
+    ws_expect(fd, "\"code\":\"not-joined\"");
+    ws_frame(fd, 0x82, "{}", 2);
+    ws_expect(fd, "\"code\":\"bad-message\"");
+    ws_frame(fd, 0x81, NULL, 0);
+    ws_expect(fd, "\"code\":\"bad-json\"");
+    ws_frame(fd, 0x88, "\x03\xe8", 2);
+    assert_int_equal(ws_read(fd), 0x88);
+    assert_true(is_closed(fd));
+    close(fd);
+}
+
+static void ws_too_large(void **state)
+{
+    const struct server *s = *state;
+    static char text[70000];
+    memset(text, 'x', sizeof(text) - 1);
+    int fd = ws_connect(s, "/ws", "amphi.v1");
+    ws_send(fd, text);
+    ws_expect(fd, "\"code\":\"too-large\"");
+    assert_int_equal(ws_read(fd), 0x88);
+    assert_memory_equal(body_buffer, "\x03\xf1", 2); /* 1009 */
+    close(fd);
+    fd = ws_connect(s, "/ws", "amphi.v1");
+    ws_frame(fd, 0x01, text, 60000); /* in fragments */
+    ws_frame(fd, 0x80, text, 60000);
+    ws_expect(fd, "\"code\":\"too-large\"");
+    close(fd);
+}
+
+static void seat_was_returned(struct server *s)
+{
+    if (s->fake.left == s->fake.reserved)
+        sem_post(&s->done); /* a second time: see below */
+}
+
+static void ws_that_vanishes_gives_its_seat_back(void **state)
+{
+    struct server *s = *state;
+    int fd = ws_connect(s, "/ws", "amphi.v1");
+    ws_join(fd);
+    close(fd);
+    do /* until the server has seen the end of the connection */
+        on_server(s, seat_was_returned);
+    while (sem_trywait(&s->done) != 0);
+    assert_int_equal(s->fake.left, 1);
+}
+
+/* One that sends and never reads is closed when too much waits for it; others do not notice. */
+static void ws_that_never_reads(void **state)
+{
+    const struct server *s = *state;
+    int small = 4096;
+    int fd = ws_connect(s, "/ws", "amphi.v1"), other = ws_connect(s, "/ws", "amphi.v1");
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    static const char join[] = "{\"type\":\"join\",\"room\":\"" FAKE_ROOM "\"}";
+    static uint8_t frame[6 + sizeof(join) - 1] = {0x81, 0x80 | (sizeof(join) - 1)};
+    memcpy(frame + 6, join, sizeof(join) - 1);
+    bool closed = false;
+    for (unsigned i = 0; i < 100000 && !closed; i++)
+        closed = send(fd, frame, sizeof(frame), MSG_NOSIGNAL) < 0;
+    assert_true(closed);
+    ws_join(other);
+    close(fd);
+    close(other);
+}
+
+static void start_room(struct server *s)
+{
+    s->fake.room.live = true;
+    http_on_room(s->http, FAKE_ROOM);
+}
+
+static void rooms_wake_those_who_wait(void **state)
+{
+    struct server *s = *state;
+    int fds[20];
+    on_server(s, end_room);
+    for (int i = 0; i < 20; i++) {
+        fds[i] = ws_connect(s, "/ws", "amphi.v1");
+        ws_send(fds[i], "{\"type\":\"join\",\"room\":\"" FAKE_ROOM "\"}");
+        ws_expect(fds[i], "\"type\":\"joined\"");
+        ws_expect(fds[i], "\"streams\":[]");
+    }
+    on_server(s, start_room);
+    for (int i = 0; i < 20; i++) {
+        ws_expect(fds[i], "sharer-started");
+        ws_expect(fds[i], "screen-0");
+        ws_expect(fds[i], "\"type\":\"offer\"");
+        close(fds[i]);
+    }
+}
+
+/* --- life ---------------------------------------------------------------------------------------
+ */
+
+static unsigned open_descriptors(void)
+{
+    unsigned n = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
+
+static void destroy_with_everything_open(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 100 };
+    int fds[CLIENTS];
+    unsigned before = open_descriptors();
+    struct server *s = calloc(1, sizeof(*s));
+    fake_init(&s->fake, 1);
+    start(s);
+    for (int i = 0; i < CLIENTS; i++) {
+        if (i % 4 == 0) {
+            fds[i] = connect_to(s); /* says nothing */
+        } else if (i % 4 == 1) {
+            fds[i] = connect_to(s); /* stops in its body */
+            request(fds[i], "POST", "/whep/" FAKE_ROOM, "Content-Length: 1000\r\n", NULL);
+            put(fds[i], "v=0\r\n", 5);
+        } else {
+            fds[i] = ws_connect(s, "/ws", "amphi.v1");
+            if (i % 4 == 2)
+                ws_join(fds[i]);
+        }
+    }
+    stop(s);
+    assert_int_equal(s->fake.left, CLIENTS / 4); /* every unanswered seat */
+    free(s);
+    for (int i = 0; i < CLIENTS; i++)
+        close(fds[i]);
+    assert_int_equal(open_descriptors(), before);
+}
+
+static void a_taken_port_is_told(void **state)
+{
+    const struct server *s = *state;
+    struct http *second = NULL;
+    char error[200];
+    struct http_config config = {
+        .address = "127.0.0.1", .port = http_port(s->http), .backend = &s->fake.backend};
+    unsigned before = open_descriptors();
+    assert_int_equal(http_create(&second, &config, error, sizeof(error)), -EADDRINUSE);
+    assert_non_null(strstr(error, "taken"));
+    strcpy(config.address, "0.0.0.0");
+    assert_int_equal(http_create(&second, &config, error, sizeof(error)), -EADDRINUSE);
+    strcpy(config.address, "localhost");
+    assert_int_equal(http_create(&second, &config, error, sizeof(error)), -EINVAL);
+    strcpy(config.address, "192.0.2.1"); /* not ours */
+    assert_int_equal(http_create(&second, &config, error, sizeof(error)), -EADDRNOTAVAIL);
+    assert_null(second);
+    assert_int_equal(open_descriptors(), before);
+}
+
+static void loopback_means_loopback(void **state)
+{
+    const struct server *s = *state;
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(http_port(s->http))};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1); /* 127.0.0.2: not the address that was given */
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), -1);
+    close(fd);
+}
+
+static void two_servers(void **state)
+{
+    const struct server *s = *state;
+    struct server *other = calloc(1, sizeof(*other));
+    fake_init(&other->fake, 1);
+    start(other);
+    assert_int_not_equal(http_port(other->http), http_port(s->http));
+    struct reply r = ask(other, "GET", "/healthz", "", NULL);
+    assert_int_equal(r.status, 200);
+    stop(other);
+    free(other);
+    r = ask(s, "GET", "/healthz", "", NULL);
+    assert_int_equal(r.status, 200);
+}
+
+static void many_connections(void **state)
+{
+    const struct server *s = *state;
+    enum { MANY = 300 };
+    int fds[MANY];
+    for (int i = 0; i < MANY; i++)
+        fds[i] = ws_connect(s, "/ws", "amphi.v1");
+    for (int i = 0; i < MANY; i++)
+        ws_send(fds[i], "{\"type\":\"ping\",\"t\":3}");
+    for (int i = 0; i < MANY; i++) {
+        ws_expect(fds[i], "\"t\":3");
+        close(fds[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(ws_plays),
+        TEST(ws_of_a_room),
+        TEST(ws_where_there_is_none),
+        TEST(ws_fragments_and_pings),
+        TEST(ws_too_large),
+        TEST(ws_that_vanishes_gives_its_seat_back),
+        TEST(ws_that_never_reads),
+        TEST(rooms_wake_those_who_wait),
+        cmocka_unit_test(destroy_with_everything_open),
+        TEST(a_taken_port_is_told),
+        TEST(loopback_means_loopback),
+        TEST(two_servers),
+        TEST(many_connections),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

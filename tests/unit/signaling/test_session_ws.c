@@ -1,0 +1,495 @@
+/* test_session_ws.c - a WebSocket session against a fake backend and a clock that we hold. */
+#include "signaling/session_ws.h"
+
+#include "tests/unit/signaling/fake_backend.h"
+#include "tests/unit/signaling/sdp_fixtures.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define SECOND INT64_C(1000000)
+#define JOIN "{\"type\":\"join\",\"role\":\"viewer\",\"room\":\"swift-otter-042\"}"
+
+struct test {
+    struct fake fake;
+    struct session_ws session;
+    int64_t now;
+    unsigned n_sent;
+    char *sent[32]; /* owned */
+};
+
+static void keep(void *arg, char *text)
+{
+    struct test *t = arg;
+    assert_true(t->n_sent < 32);
+    t->sent[t->n_sent++] = text;
+}
+
+static int setup(void **state)
+{
+    struct test *t = calloc(1, sizeof(*t));
+    fake_init(&t->fake, 2);
+    t->now = 1000 * SECOND;
+    session_ws_init(&t->session, &t->fake.backend,
+                    &(struct session_ws_output){.arg = t, .emit = keep}, NULL, t->now);
+    *state = t;
+    return 0;
+}
+
+static void forget_sent(struct test *t)
+{
+    while (t->n_sent > 0)
+        free(t->sent[--t->n_sent]);
+}
+
+static int teardown(void **state)
+{
+    forget_sent(*state);
+    free(*state);
+    return 0;
+}
+
+/* Sends `text` and expects that many answers. */
+static void send_text(struct test *t, const char *text, unsigned answers)
+{
+    forget_sent(t);
+    session_ws_on_text(&t->session, text, strlen(text), t->now);
+    if (t->n_sent != answers)
+        fail_msg("%u answers instead of %u to %s; the first: %s", t->n_sent, answers, text,
+                 t->n_sent > 0 ? t->sent[0] : "-");
+}
+
+static void sent_has(const struct test *t, unsigned i, const char *what)
+{
+    assert_true(i < t->n_sent);
+    if (!strstr(t->sent[i], what))
+        fail_msg("missing %s in %s", what, t->sent[i]);
+}
+
+static void is_error(const struct test *t, unsigned i, const char *code)
+{
+    char what[64];
+    sprintf(what, "\"type\":\"error\",\"code\":\"%s\",\"error\":\"", code);
+    sent_has(t, i, what);
+}
+
+static void send_answer(struct test *t, const char *sdp, const char *peer_id, unsigned answers)
+{
+    static char text[20000];
+    int n = sprintf(text, "{\"type\":\"answer\"%s%s%s,\"sdp\":\"", peer_id ? ",\"peerId\":\"" : "",
+                    peer_id ? peer_id : "", peer_id ? "\"" : "");
+    for (; *sdp; sdp++) {
+        if (*sdp == '\r' || *sdp == '\n')
+            n += sprintf(text + n, *sdp == '\r' ? "\\r" : "\\n");
+        else
+            text[n++] = *sdp;
+    }
+    strcpy(text + n, "\"}");
+    send_text(t, text, answers);
+}
+
+static void join(struct test *t)
+{
+    send_text(t, JOIN, 3);
+    assert_int_equal(t->session.state, SESSION_WS_OFFERED);
+}
+
+static void join_and_answer(struct test *t)
+{
+    join(t);
+    send_answer(t, chromium_answer, NULL, 0);
+    assert_int_equal(t->session.state, SESSION_WS_ANSWERED);
+}
+
+static void viewer(struct test *t, uint32_t id, enum backend_viewer_state state, const char *reason)
+{
+    forget_sent(t);
+    session_ws_on_viewer(&t->session, id, state, reason);
+}
+
+static void room_changed(struct test *t, unsigned answers)
+{
+    forget_sent(t);
+    session_ws_on_room(&t->session, t->now);
+    assert_int_equal(t->n_sent, answers);
+}
+
+static void time_out(struct test *t, unsigned answers)
+{
+    forget_sent(t);
+    int64_t due = session_ws_next_timeout(&t->session);
+    assert_true(due < INT64_MAX);
+    session_ws_on_timeout(&t->session, due - 1); /* not yet */
+    assert_int_equal(t->n_sent, 0);
+    t->now = due;
+    session_ws_on_timeout(&t->session, due);
+    assert_int_equal(t->n_sent, answers);
+}
+
+static void plays(void **state)
+{
+    struct test *t = *state;
+    send_text(t, "{\"type\":\"join\",\"role\":\"viewer\",\"room\":\"swift-otter-042\",\"id\":5}",
+              3);
+    sent_has(t, 0, "\"type\":\"joined\",\"room\":\"" FAKE_ROOM "\"");
+    sent_has(t, 0, "\"id\":5");
+    sent_has(t, 0, "\"peerId\":\"1\"");
+    sent_has(t, 1, "\"type\":\"streams-info\",\"streams\":[{\"trackId\":\"screen-0\"");
+    sent_has(t, 2, "\"type\":\"offer\",\"sdp\":\"v=0\\r\\n");
+    sent_has(t, 2, "\"peerId\":\"1\"");
+    assert_int_equal(t->session.viewer_id, 1);
+    assert_true(session_ws_next_timeout(&t->session) == t->now + 10 * SECOND);
+    send_text(t, "{\"type\":\"ice\",\"candidate\":\"{}\"}", 0);
+    send_answer(t, chromium_answer, "1", 0);
+    assert_int_equal(t->session.state, SESSION_WS_ANSWERED);
+    assert_int_equal(t->fake.last_started, 1);
+    assert_int_equal(t->fake.answer.n_tracks, 2);
+    assert_string_equal(t->fake.answer.ufrag, "tMg/");
+    assert_true(session_ws_next_timeout(&t->session) == INT64_MAX);
+    viewer(t, 1, BACKEND_VIEWER_CONNECTING, NULL);
+    assert_int_equal(t->session.state, SESSION_WS_ANSWERED);
+    viewer(t, 1, BACKEND_VIEWER_LIVE, NULL);
+    assert_int_equal(t->session.state, SESSION_WS_LIVE);
+    viewer(t, 1, BACKEND_VIEWER_LIVE, NULL); /* said twice */
+    assert_int_equal(t->n_sent, 0);
+    assert_int_equal(t->fake.left, 0);
+}
+
+static void pings_are_answered(void **state)
+{
+    struct test *t = *state;
+    send_text(t, "{\"type\":\"ping\",\"t\":42}", 1);
+    assert_string_equal(t->sent[0], "{\"type\":\"pong\",\"t\":42}");
+    send_text(t, "{\"type\":\"pong\",\"t\":42}", 0);
+}
+
+static void bad_messages_are_named(void **state)
+{
+    struct test *t = *state;
+    static const struct {
+        const char *text, *code;
+    } rows[] = {
+        {"{", "bad-json"},
+        {"{\"type\":\"dance\"}", "bad-message"},
+        {"{\"type\":\"offer\",\"sdp\":\"v=0\"}", "bad-message"},
+        {"{\"type\":\"join\",\"role\":\"sharer\",\"room\":\"A\"}", "not-allowed"},
+        {"{\"type\":\"join\",\"role\":\"ghost\",\"room\":\"A\"}", "bad-message"},
+        {"{\"type\":\"join\"}", "bad-message"},
+        {"{\"type\":\"join\",\"room\":\"no room\"}", "room-not-found"},
+        {"{\"type\":\"join\",\"room\":\"OTHER\"}", "room-not-found"},
+        {"{\"type\":\"answer\",\"sdp\":\"v=0\"}", "not-joined"},
+        {"{\"type\":\"ice\",\"candidate\":\"\"}", "not-joined"},
+        {"{\"type\":\"viewer-stats\"}", "not-joined"},
+    };
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        send_text(t, rows[i].text, 1);
+        is_error(t, 0, rows[i].code);
+        assert_false(t->session.finished);
+    }
+    assert_int_equal(t->fake.reserved, 0);
+    forget_sent(t);
+    session_ws_on_binary(&t->session);
+    is_error(t, 0, "bad-message");
+    assert_false(t->session.finished);
+    join(t); /* the socket is as good as before */
+    send_text(t, "{\"type\":\"viewer-stats\",\"decoded\":3}", 0);
+    send_text(t, "{\"type\":\"join\",\"room\":\"OTHER\",\"id\":\"q\"}", 1);
+    sent_has(t, 0, "\"id\":\"q\"");
+}
+
+static void too_large_is_fatal(void **state)
+{
+    struct test *t = *state;
+    static char text[20000];
+    memset(text, ' ', sizeof(text) - 1);
+    memcpy(text, "{\"type\":\"ping\"}", 15);
+    send_text(t, text, 1);
+    is_error(t, 0, "too-large");
+    assert_true(t->session.finished);
+    assert_true(session_ws_next_timeout(&t->session) == INT64_MAX);
+    t->session.finished = false;
+    forget_sent(t);
+    session_ws_on_oversize(&t->session);
+    is_error(t, 0, "too-large");
+    assert_true(t->session.finished);
+}
+
+static void seats_run_out(void **state)
+{
+    struct test *t = *state;
+    t->fake.reserve_status = -EAGAIN;
+    send_text(t, JOIN, 1);
+    is_error(t, 0, "room-full");
+    t->fake.reserve_status = -EIO;
+    send_text(t, JOIN, 1);
+    is_error(t, 0, "internal");
+    t->fake.reserve_status = 0;
+    join(t);
+}
+
+static void the_room_of_the_path(void **state)
+{
+    struct test *t = *state;
+    session_ws_init(&t->session, &t->fake.backend,
+                    &(struct session_ws_output){.arg = t, .emit = keep}, FAKE_ROOM, t->now);
+    room_changed(t, 0); /* it has not joined yet */
+    send_text(t, "{\"type\":\"join\"}", 3);
+    assert_string_equal(t->session.room, FAKE_ROOM);
+}
+
+static void waits_for_something_to_watch(void **state)
+{
+    struct test *t = *state;
+    t->fake.room.live = false;
+    send_text(t, JOIN, 2);
+    sent_has(t, 0, "\"type\":\"joined\"");
+    assert_null(strstr(t->sent[0], "peerId"));
+    assert_string_equal(t->sent[1], "{\"type\":\"streams-info\",\"streams\":[]}");
+    assert_int_equal(t->session.state, SESSION_WS_OPEN);
+    assert_true(session_ws_next_timeout(&t->session) == INT64_MAX);
+    send_answer(t, chromium_answer, NULL, 1);
+    is_error(t, 0, "bad-message");
+    room_changed(t, 1); /* still nothing */
+    t->fake.room.live = true;
+    room_changed(t, 3);
+    assert_string_equal(t->sent[0], "{\"type\":\"sharer-started\"}");
+    sent_has(t, 1, "screen-1");
+    sent_has(t, 2, "\"type\":\"offer\"");
+    assert_int_equal(t->session.state, SESSION_WS_OFFERED);
+    room_changed(t, 1); /* no second offer */
+    assert_int_equal(t->fake.reserved, 1);
+}
+
+static void a_wait_may_end_badly(void **state)
+{
+    struct test *t = *state;
+    t->fake.room.live = false;
+    send_text(t, JOIN, 2);
+    t->fake.room.live = true;
+    t->fake.reserve_status = -EAGAIN;
+    room_changed(t, 3);
+    is_error(t, 2, "room-full");
+    t->fake.reserve_status = 0;
+    room_changed(t, 0); /* it has to join again */
+    time_out(t, 1);
+    assert_true(t->session.finished);
+    /* and the room may vanish between the two questions */
+    t->fake.exists = false;
+    t->session.finished = false;
+    send_text(t, JOIN, 1);
+    is_error(t, 0, "room-not-found");
+}
+
+static void streams_come_and_go(void **state)
+{
+    struct test *t = *state;
+    join_and_answer(t);
+    viewer(t, 1, BACKEND_VIEWER_LIVE, NULL);
+    t->fake.room.live = false;
+    room_changed(t, 2);
+    assert_string_equal(t->sent[0], "{\"type\":\"sharer-stopped\"}");
+    assert_string_equal(t->sent[1], "{\"type\":\"streams-info\",\"streams\":[]}");
+    t->fake.room.live = true;
+    t->fake.room.streams[1].paused = true;
+    room_changed(t, 2);
+    assert_string_equal(t->sent[0], "{\"type\":\"sharer-started\"}");
+    sent_has(t, 1, "\"paused\":true");
+    assert_int_equal(t->session.state, SESSION_WS_LIVE); /* media goes on through all of it */
+    assert_int_equal(t->fake.left, 0);
+}
+
+static void the_room_goes_away(void **state)
+{
+    struct test *t = *state;
+    join(t);
+    t->fake.exists = false;
+    room_changed(t, 3);
+    is_error(t, 2, "room-not-found");
+    assert_int_equal(t->fake.last_left, 1);
+    assert_int_equal(t->session.state, SESSION_WS_CLOSED);
+    t->fake.exists = true;
+    join_and_answer(t);
+    t->fake.exists = false;
+    room_changed(t, 3);
+    assert_int_equal(t->fake.left,
+                     1); /* a viewer that plays is ended by the server, not from here */
+    viewer(t, 2, BACKEND_VIEWER_CLOSED, "room-closed");
+    is_error(t, 0, "room-closed");
+}
+
+static void a_bad_answer_gives_the_seat_back(void **state)
+{
+    struct test *t = *state;
+    join(t);
+    send_answer(t, "nonsense", NULL, 1);
+    is_error(t, 0, "bad-sdp");
+    assert_int_equal(t->fake.last_left, 1);
+    assert_int_equal(t->session.viewer_id, 0);
+    assert_int_equal(t->session.state, SESSION_WS_CLOSED);
+    send_answer(t, chromium_answer, NULL, 1); /* too late */
+    is_error(t, 0, "bad-message");
+    join(t);
+    send_answer(t, firefox_answer, NULL, 1); /* of one m-line, not two */
+    is_error(t, 0, "bad-sdp");
+    assert_int_equal(t->fake.last_left, 2);
+    assert_int_equal(t->fake.started, 0);
+}
+
+static void a_start_that_fails(void **state)
+{
+    struct test *t = *state;
+    join(t);
+    t->fake.start_status = -EINVAL;
+    send_answer(t, chromium_answer, NULL, 1);
+    is_error(t, 0, "bad-sdp");
+    assert_int_equal(t->fake.last_left, 1);
+    join(t);
+    t->fake.start_status = -ENOMEM;
+    send_answer(t, chromium_answer, NULL, 1);
+    is_error(t, 0, "internal");
+    assert_int_equal(t->fake.last_left, 2);
+}
+
+static void answers_name_their_offer(void **state)
+{
+    struct test *t = *state;
+    join(t);
+    join(t); /* replaces the first viewer */
+    assert_int_equal(t->fake.last_left, 1);
+    send_answer(t, chromium_answer, "1", 1);
+    is_error(t, 0, "bad-message");
+    assert_int_equal(t->session.state, SESSION_WS_OFFERED);
+    send_answer(t, chromium_answer, "2", 0);
+    assert_int_equal(t->fake.last_started, 2);
+    send_answer(t, chromium_answer, "2", 1); /* twice */
+    is_error(t, 0, "bad-message");
+    assert_int_equal(t->fake.started, 1);
+}
+
+static void a_join_replaces_a_live_viewer(void **state)
+{
+    struct test *t = *state;
+    join_and_answer(t);
+    viewer(t, 1, BACKEND_VIEWER_LIVE, NULL);
+    join(t);
+    assert_int_equal(t->fake.last_left, 1);
+    assert_int_equal(t->session.viewer_id, 2);
+    viewer(t, 1, BACKEND_VIEWER_CLOSED, "left"); /* the old one's end */
+    assert_int_equal(t->n_sent, 0);
+    assert_int_equal(t->session.state, SESSION_WS_OFFERED);
+    send_text(t, "{\"type\":\"join\",\"room\":\"OTHER\"}", 1);
+    assert_int_equal(t->fake.last_left, 2);
+    assert_int_equal(t->session.state, SESSION_WS_OPEN);
+}
+
+static void transport_ends(void **state)
+{
+    struct test *t = *state;
+    static const struct {
+        const char *reason, *code;
+    } rows[] = {
+        {"ice-timeout", "ice-timeout"},
+        {"ice-failed", "ice-failed"},
+        {"dtls-failed", "dtls-failed"},
+        {"consent-lost", "consent-lost"},
+        {"closed", "closed"},
+        {NULL, "internal"},
+        {"", "internal"},
+        {"Not A Code", "internal"},
+    };
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        join_and_answer(t);
+        uint32_t id = t->session.viewer_id;
+        if (i % 2)
+            viewer(t, id, BACKEND_VIEWER_LIVE, NULL);
+        viewer(t, id, BACKEND_VIEWER_CLOSED, rows[i].reason);
+        is_error(t, 0, rows[i].code);
+        assert_int_equal(t->session.state, SESSION_WS_CLOSED);
+        assert_int_equal(t->session.viewer_id, 0);
+        assert_false(t->session.finished);
+        viewer(t, id, BACKEND_VIEWER_CLOSED, "ice-failed");
+        assert_int_equal(t->n_sent, 0);
+    }
+    assert_int_equal(t->fake.left, 0); /* it is gone already */
+    viewer(t, 0, BACKEND_VIEWER_CLOSED, "ice-failed");
+    assert_int_equal(t->n_sent, 0);
+}
+
+static void a_seat_may_be_lost_before_the_answer(void **state)
+{
+    struct test *t = *state;
+    join(t);
+    viewer(t, 1, BACKEND_VIEWER_CLOSED, "shutdown");
+    is_error(t, 0, "shutdown");
+    assert_int_equal(t->session.state, SESSION_WS_CLOSED);
+}
+
+static void an_offer_is_answered_in_time_or_not(void **state)
+{
+    struct test *t = *state;
+    join(t);
+    time_out(t, 1);
+    is_error(t, 0, "answer-timeout");
+    assert_int_equal(t->fake.last_left, 1);
+    assert_int_equal(t->session.state, SESSION_WS_CLOSED);
+    assert_false(t->session.finished);
+    assert_true(session_ws_next_timeout(&t->session) == INT64_MAX);
+    join_and_answer(t);
+}
+
+static void a_socket_joins_in_time_or_not(void **state)
+{
+    struct test *t = *state;
+    assert_true(session_ws_next_timeout(&t->session) == t->now + 30 * SECOND);
+    time_out(t, 1);
+    is_error(t, 0, "not-joined");
+    assert_true(t->session.finished);
+}
+
+static void the_socket_closes(void **state)
+{
+    struct test *t = *state;
+    session_ws_on_socket_closed(&t->session);
+    assert_int_equal(t->fake.left, 0);
+    setup(state);
+    teardown((void *[]){t});
+    t = *state;
+    join(t);
+    session_ws_on_socket_closed(&t->session);
+    assert_int_equal(t->fake.last_left, 1); /* the seat was not answered */
+    setup(state);
+    teardown((void *[]){t});
+    t = *state;
+    join_and_answer(t);
+    session_ws_on_socket_closed(&t->session);
+    assert_int_equal(t->fake.left, 0); /* media goes on without its socket */
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(plays),
+        TEST(pings_are_answered),
+        TEST(bad_messages_are_named),
+        TEST(too_large_is_fatal),
+        TEST(seats_run_out),
+        TEST(the_room_of_the_path),
+        TEST(waits_for_something_to_watch),
+        TEST(a_wait_may_end_badly),
+        TEST(streams_come_and_go),
+        TEST(the_room_goes_away),
+        TEST(a_bad_answer_gives_the_seat_back),
+        TEST(a_start_that_fails),
+        TEST(answers_name_their_offer),
+        TEST(a_join_replaces_a_live_viewer),
+        TEST(transport_ends),
+        TEST(a_seat_may_be_lost_before_the_answer),
+        TEST(an_offer_is_answered_in_time_or_not),
+        TEST(a_socket_joins_in_time_or_not),
+        TEST(the_socket_closes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

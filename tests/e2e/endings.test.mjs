@@ -43,10 +43,7 @@ test('a viewer killed without goodbye is gone within its consent time', { timeou
 for (const build of ['asan', 'tsan']) {
   test(`the ${build} build serves viewers and ends cleanly under them`, { timeout: 120000 },
     async () => {
-      const amphi = await startAmphi(SMALL, {
-        build,
-        env: { TSAN_OPTIONS: `suppressions=${path.join(ROOT, 'tests/tsan.supp')}` },
-      });
+      const amphi = await startAmphi(SMALL, { build });
       const browser = await startBrowser();
       try {
         await openViewer(browser.context, amphi.url);

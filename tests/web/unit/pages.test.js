@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { commandOf } from '../../signaling/web/controls.js';
+import { commandOf } from '../../../signaling/web/controls.js';
 
-const WEB = new URL('../../signaling/web/', import.meta.url);
+const WEB = new URL('../../../signaling/web/', import.meta.url);
 const read = (name) => readFileSync(new URL(name, WEB), 'utf8');
 const files = readdirSync(WEB);
 const pages = files.filter((name) => name.endsWith('.html'));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { codeFromPath, isCode, normalizeCode } from '../../signaling/web/roomcode.js';
+import { codeFromPath, isCode, normalizeCode } from '../../../signaling/web/roomcode.js';
 
 test('what people type and paste becomes a code', () => {
   for (const typed of [

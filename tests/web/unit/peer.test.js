@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MediaPeer, carriesVideo, continuesSession, mediaSections, videoCodecs } from '../../signaling/web/peer.js';
+import { MediaPeer, carriesVideo, continuesSession, mediaSections, videoCodecs } from '../../../signaling/web/peer.js';
 import { ANSWER, FakeConnection, OFFER } from './fakes.js';
 
 function setup() {

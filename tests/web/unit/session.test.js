@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ViewerSession } from '../../signaling/web/session.js';
+import { ViewerSession } from '../../../signaling/web/session.js';
 import { FakeConnection, OFFER, settle } from './fakes.js';
 
 /* The protocol client as the session sees it. */

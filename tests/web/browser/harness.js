@@ -9,7 +9,7 @@ import { extname } from 'node:path';
 import { chromium } from 'playwright-core';
 import { WebSocketServer } from 'ws';
 
-const WEB = new URL('../../signaling/web/', import.meta.url);
+const WEB = new URL('../../../signaling/web/', import.meta.url);
 const PRESENTER = new URL('presenter.html', import.meta.url);
 const PRESENTER_SCRIPT = new URL('presenter-page.js', import.meta.url);
 const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
-import { AmphiClient, socketUrl } from '../../signaling/web/amphi.js';
+import { AmphiClient, socketUrl } from '../../../signaling/web/amphi.js';
 import { FakeSocket } from './fakes.js';
 
 const URL_1 = 'ws://host/ws';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { figures, rows, sample } from '../../signaling/web/stats.js';
+import { figures, rows, sample } from '../../../signaling/web/stats.js';
 
 function report(at, inbound = {}, extra = []) {
   return new Map([

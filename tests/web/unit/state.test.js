@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describe, explain } from '../../signaling/web/state.js';
+import { describe, explain } from '../../../signaling/web/state.js';
 
 const FACTS = {
   signal: { state: 'joined', reason: null, attempt: 0, retryInS: null },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Backoff } from '../../signaling/web/backoff.js';
+import { Backoff } from '../../../signaling/web/backoff.js';
 
 const delays = (random, n) => {
   const backoff = new Backoff({ random });

@@ -4,13 +4,13 @@
  * close_notify). Streams come and go, frames are published into them by encode threads, viewers are
  * added by the signaling thread to the least loaded worker and never move.
  *
- * Threads: forwarder_publish belongs to the stream's encode thread; every other call to the signaling
- * thread. Workers tell the signaling thread about their viewers through a mailbox, read with
- * forwarder_next_event after `wake` was called (on a worker thread).
+ * Threads: forwarder_publish belongs to the stream's encode thread; every other call to the
+ * signaling thread. Workers tell the signaling thread about their viewers through a mailbox, read
+ * with forwarder_next_event after `wake` was called (on a worker thread).
  *
- * All workers bind the one port with SO_REUSEPORT. A local username fragment says whose viewer it is:
- * two hex digits of the worker, eight of the viewer id, six random ones; so that a worker that gets
- * another's datagram passes it on.
+ * All workers bind the one port with SO_REUSEPORT. A local username fragment says whose viewer it
+ * is: two hex digits of the worker, eight of the viewer id, six random ones; so that a worker that
+ * gets another's datagram passes it on.
  */
 #pragma once
 
@@ -25,7 +25,7 @@ struct forwarder_config {
     int n_workers;
     uint16_t udp_port; /* 0: any free one */
     unsigned max_viewers;
-    bool disable_gso; /* for tests and comparison */
+    bool disable_gso;          /* for tests and comparison */
     struct dtls_context *dtls; /* borrowed: outlives the forwarder */
     void (*wake)(void *arg);   /* any thread: an event is waiting */
     void *wake_arg;
@@ -56,7 +56,7 @@ struct forwarder_seat {
 };
 
 int forwarder_reserve(struct forwarder *f, struct forwarder_seat *out); /* -EAGAIN: max_viewers */
-void forwarder_cancel(struct forwarder *f, uint32_t viewer_id); /* a seat nobody came to */
+void forwarder_cancel(struct forwarder *f, uint32_t viewer_id);         /* a seat nobody came to */
 /* config->id and config->peer.local are the seat's. The answer comes as events. */
 int forwarder_add_viewer(struct forwarder *f, const struct viewer_config *config);
 void forwarder_remove_viewer(struct forwarder *f, uint32_t viewer_id);
@@ -76,8 +76,8 @@ struct forwarder_worker_stats {
     uint64_t packets_sent, bytes_sent, send_calls, send_errors;
     uint64_t datagrams_received, datagrams_passed_on;
     uint64_t datagrams_unknown; /* nobody's, or the other worker had too many waiting */
-    uint64_t frames_dropped; /* mailbox full */
-    uint64_t loop_lag_p99_us; /* over the last 1024 rounds: from being due or woken to done */
+    uint64_t frames_dropped;    /* mailbox full */
+    uint64_t loop_lag_p99_us;   /* over the last 1024 rounds: from being due or woken to done */
     uint32_t mailbox_high_water;
     bool gso;
 };
@@ -85,8 +85,8 @@ struct forwarder_worker_stats {
 struct forwarder_stream_stats {
     uint32_t stream_id;
     uint64_t keyframe_requests, joins_from_cache, joins_waited;
-    /* Over the last 1024 frames of the slowest worker: from capture until the kernel had what its viewers
-     * could be sent of the frame at once. 0: none yet. */
+    /* Over the last 1024 frames of the slowest worker: from capture until the kernel had what its
+     * viewers could be sent of the frame at once. 0: none yet. */
     uint64_t capture_to_send_us_p50, capture_to_send_us_p99;
 };
 
@@ -101,7 +101,7 @@ struct forwarder_viewer_stats {
     uint32_t jitter_us;
     struct address remote;
     struct viewer_counters counters;
-    uint64_t sent_bps; /* over the last whole second */
+    uint64_t sent_bps;  /* over the last whole second */
     uint32_t stream_id; /* of its first track */
 };
 
@@ -112,5 +112,6 @@ struct forwarder_stats {
     struct forwarder_viewer_stats *viewers;
 };
 
-int forwarder_stats(struct forwarder *f, struct forwarder_stats *out); /* then forwarder_stats_free */
+int forwarder_stats(struct forwarder *f,
+                    struct forwarder_stats *out); /* then forwarder_stats_free */
 void forwarder_stats_free(struct forwarder_stats *s);

@@ -6,6 +6,7 @@
 #include <glib.h>
 #include <assert.h>
 #include <errno.h>
+#include <ev.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,11 @@ int64_t http_now_us(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+void http_kill(struct http_connection *c)
+{
+    lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
 }
 
 /* libwebsockets has one log for the whole process, and what it warns of is mostly what clients do.
@@ -180,8 +186,10 @@ static void on_tick(lws_sorted_usec_list_t *tick)
         h->accept_paused = false;
         lws_rx_flow_control(h->listener, 1);
     }
-    for (struct http_connection *c = h->connections; c; c = c->next)
+    for (struct http_connection *c = h->connections; c; c = c->next) {
+        http_transaction_tick(c, now_us);
         http_socket_tick(c, now_us);
+    }
     lws_sul_schedule(h->context, 0, tick, on_tick, TICK_US);
 }
 
@@ -204,16 +212,20 @@ static struct lws_context *create_context(const struct lws_context_creation_info
     return context;
 }
 
-static int start_library(struct http *h)
+/* The loop is libev's: poll() over ten thousand mostly idle sockets costs milliseconds an event. */
+static int start_library(struct http *h, char *error, size_t error_size)
 {
     static const lws_retry_bo_t no_validity_checks = {0}; /* the pings are ours */
+    h->loop = ev_loop_new(EVFLAG_AUTO);
+    void *loops[] = {h->loop};
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .protocols = protocols,
         .user = h,
         .gid = (gid_t)-1,
         .uid = (uid_t)-1,
-        .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+        .options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_LIBEV,
+        .foreign_loops = loops,
         .max_http_header_pool = HTTP_CONNECTIONS_MAX,
         .max_http_header_data = HEADER_SIZE,
         .timeout_secs = HEADERS_S,
@@ -223,10 +235,15 @@ static int start_library(struct http *h)
         .vhost_name = "amphi",
     };
     lws_set_log_level(LLL_ERR | LLL_WARN, log_line);
-    h->context = create_context(&info);
+    if (h->loop)
+        h->context = create_context(&info);
     if (h->context)
         h->vhost = lws_create_vhost(h->context, &info);
-    return h->vhost ? 0 : -ENOMEM;
+    if (h->vhost)
+        return 0;
+    snprintf(error, error_size,
+             "libwebsockets does not start; is libwebsockets-evlib-ev installed?");
+    return -ENOTSUP;
 }
 
 /* The listener takes `fd` over. */
@@ -246,28 +263,36 @@ static int start_listening(struct http *h, int fd)
     return 0;
 }
 
+static int start(struct http *h, int fd, char *error, size_t error_size)
+{
+    int status = h->routes ? start_library(h, error, error_size) : -ENOMEM;
+    if (status != 0) {
+        close(fd);
+        return status;
+    }
+    return start_listening(h, fd);
+}
+
 int http_create(struct http **out, const struct http_config *config, char *error, size_t error_size)
 {
     int fd = http_listen_open(config->address, config->port, error, error_size);
     if (fd < 0)
         return fd;
     struct http *h = calloc(1, sizeof(*h));
-    if (h) {
-        h->backend = config->backend;
-        h->routes = routes_create(config->backend);
-        h->viewers = g_hash_table_new(NULL, NULL);
-    }
-    if (!h || !h->routes || start_library(h) != 0) {
+    snprintf(error, error_size, "out of memory for HTTP");
+    if (!h) {
         close(fd);
-        http_destroy(h);
-        snprintf(error, error_size, "out of memory for HTTP");
         return -ENOMEM;
     }
-    if (start_listening(h, fd) != 0) {
+    h->backend = config->backend;
+    h->routes = routes_create(config->backend);
+    h->viewers = g_hash_table_new(NULL, NULL);
+    int status = start(h, fd, error, error_size);
+    if (status != 0) {
         http_destroy(h);
-        snprintf(error, error_size, "out of memory for HTTP");
-        return -ENOMEM;
+        return status;
     }
+    error[0] = '\0';
     *out = h;
     return 0;
 }
@@ -280,9 +305,10 @@ void http_destroy(struct http *h)
         lws_sul_cancel(&h->tick);
         lws_context_destroy(h->context);
     }
+    if (h->loop)
+        ev_loop_destroy(h->loop);
     assert(!h->connections);
-    if (h->viewers)
-        g_hash_table_destroy(h->viewers);
+    g_hash_table_destroy(h->viewers);
     routes_destroy(h->routes);
     free(h);
 }
@@ -294,7 +320,7 @@ uint16_t http_port(const struct http *h)
 
 void http_service(struct http *h)
 {
-    lws_service(h->context, 0);
+    ev_run(h->loop, EVRUN_ONCE);
 }
 
 void http_wake(struct http *h)

@@ -12,10 +12,10 @@
 #include <libwebsockets.h>
 
 #define HTTP_CONNECTIONS_MAX 12000
-#define HTTP_CHUNK 65536               /* written at once */
-#define HTTP_REQUEST_S 20              /* for a request's body, and for each chunk of an answer */
-#define HTTP_DISCARD_MAX (1024 * 1024) /* of a body nobody wants, to keep the connection */
-#define HTTP_SOCKET_QUEUE_MAX (256 * 1024)           /* bytes that wait for one slow WebSocket */
+#define HTTP_CHUNK 65536                        /* written at once */
+#define HTTP_REQUEST_US (20 * INT64_C(1000000)) /* for a body; for each part of an answer */
+#define HTTP_DISCARD_MAX (1024 * 1024)          /* of a body nobody wants, to keep the connection */
+#define HTTP_SOCKET_QUEUE_MAX (256 * 1024)      /* bytes that wait for one slow WebSocket */
 #define HTTP_SOCKET_STALL_US (30 * INT64_C(1000000)) /* without taking any of them */
 #define HTTP_PING_US (20 * INT64_C(1000000))
 #define HTTP_PINGS_MISSED_MAX 2
@@ -50,6 +50,7 @@ struct http_transaction {
     char *body;    /* owned */
     size_t body_size, body_room, body_limit;
     size_t sent; /* of the answer */
+    int64_t deadline_us;
     struct routes_answer answer;
 };
 
@@ -64,6 +65,7 @@ struct http_connection {
 
 struct http {
     const struct backend *backend; /* borrowed */
+    struct ev_loop *loop;          /* owned */
     struct lws_context *context;   /* owned */
     struct lws_vhost *vhost;
     struct lws *listener;
@@ -78,6 +80,7 @@ struct http {
 };
 
 int64_t http_now_us(void);
+void http_kill(struct http_connection *c); /* closes it, from outside of its own callbacks */
 
 /* http_transaction.c. Each returns what libwebsockets' callback returns: nonzero closes. */
 int http_transaction_begin(struct http_connection *c);
@@ -85,6 +88,7 @@ int http_transaction_on_body(struct http_connection *c, const void *data, size_t
 int http_transaction_on_complete(struct http_connection *c);
 int http_transaction_on_writable(struct http_connection *c);
 void http_transaction_end(struct http_connection *c);
+void http_transaction_tick(struct http_connection *c, int64_t now_us);
 /* A request to upgrade: 0 goes on with it, 1 when it was answered instead. */
 int http_transaction_confirm_upgrade(struct http_connection *c, const char *protocol);
 

@@ -6,12 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Closes it from outside of its own callbacks. */
-static void kill_socket(struct http_connection *c)
-{
-    lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
-}
-
 static void unmap_viewer(struct http_connection *c)
 {
     struct http_socket *s = c->socket;
@@ -46,7 +40,7 @@ static void queue_text(void *arg, char *text)
         out = malloc(sizeof(*out) + LWS_PRE + size);
     if (!out) {
         free(text);
-        kill_socket(c);
+        http_kill(c);
         return;
     }
     out->next = NULL;
@@ -201,13 +195,13 @@ void http_socket_tick(struct http_connection *c, int64_t now_us)
         settle(c);
     }
     if (s->first && now_us - s->progress_us > HTTP_SOCKET_STALL_US) {
-        kill_socket(c);
+        http_kill(c);
         return;
     }
     if (now_us - s->pinged_us < HTTP_PING_US)
         return;
     if (s->pings_missed == HTTP_PINGS_MISSED_MAX) {
-        kill_socket(c);
+        http_kill(c);
         return;
     }
     s->pings_missed++;

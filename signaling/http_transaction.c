@@ -145,6 +145,8 @@ static struct http_transaction *transaction_new(struct http_connection *c)
 {
     struct http_transaction *t = calloc(1, sizeof(*t));
     http_transaction_end(c);
+    if (t)
+        t->deadline_us = http_now_us() + HTTP_REQUEST_US;
     c->transaction = t;
     return t;
 }
@@ -183,7 +185,6 @@ int http_transaction_begin(struct http_connection *c)
         refuse(c, 413, "the body is longer than this path takes");
     else if (length <= 0 || t->body_limit == 0)
         ask_routes(c);
-    lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, HTTP_REQUEST_S);
     if (length <= 0)
         lws_callback_on_writable(c->wsi);
     return 0;
@@ -215,7 +216,7 @@ int http_transaction_on_complete(struct http_connection *c)
         return 0;
     if (!c->transaction->answered)
         ask_routes(c);
-    lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, HTTP_REQUEST_S);
+    c->transaction->deadline_us = http_now_us() + HTTP_REQUEST_US;
     lws_callback_on_writable(c->wsi);
     return 0;
 }
@@ -228,7 +229,7 @@ int http_transaction_on_writable(struct http_connection *c)
     if (!send_part(c))
         return -1;
     if (!is_sent(t)) {
-        lws_set_timeout(c->wsi, PENDING_TIMEOUT_HTTP_CONTENT, HTTP_REQUEST_S);
+        t->deadline_us = http_now_us() + HTTP_REQUEST_US;
         lws_callback_on_writable(c->wsi);
         return 0;
     }
@@ -245,6 +246,12 @@ void http_transaction_end(struct http_connection *c)
     free(t->answer.owned);
     free(t->body);
     free(t);
+}
+
+void http_transaction_tick(struct http_connection *c, int64_t now_us)
+{
+    if (c->transaction && now_us > c->transaction->deadline_us)
+        http_kill(c);
 }
 
 /* Whether it is /ws or /ws/{ROOM}, whose room is noted. */

@@ -2,6 +2,7 @@
 #include "tests/unit/signaling/http_client.h"
 
 #include <dirent.h>
+#include <sys/resource.h>
 
 /* --- WebSocket ----------------------------------------------------------------------------------
  */
@@ -336,6 +337,34 @@ static void loopback_means_loopback(void **state)
     close(fd);
 }
 
+static void nothing(struct server *s)
+{
+    (void)s;
+}
+
+/* Without descriptors the server waits, and goes on when there are some. */
+static void descriptors_run_out(void **state)
+{
+    struct server *s = *state;
+    struct rlimit before, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    ask(s, "GET", "/healthz", "", NULL);
+    int spare = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* the lowest one that is free */
+    none = before;
+    none.rlim_cur = (rlim_t)spare + 1;
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(http_port(s->http))};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(connect(spare, (struct sockaddr *)&to, sizeof(to)), 0);
+    for (int i = 0; i < 3; i++)
+        on_server(s, nothing);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    request(spare, "GET", "/healthz", "", NULL);
+    struct reply r = read_reply(spare, false);
+    assert_int_equal(r.status, 200);
+    close(spare);
+}
+
 static void two_servers(void **state)
 {
     const struct server *s = *state;
@@ -380,6 +409,7 @@ int main(void)
         cmocka_unit_test(destroy_with_everything_open),
         TEST(a_taken_port_is_told),
         TEST(loopback_means_loopback),
+        TEST(descriptors_run_out),
         TEST(two_servers),
         TEST(many_connections),
     };

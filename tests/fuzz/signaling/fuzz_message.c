@@ -1,0 +1,105 @@
+/* fuzz_message.c - a WebSocket session fed with messages and events. The input is lines: one that is a
+ * single letter is an event, every other one a message. What is sent is JSON, and no seat is lost. */
+#include "signaling/session_ws.h"
+
+#include "tests/unit/signaling/fake_backend.h"
+
+#include <assert.h>
+#include <jansson.h>
+#include <stdint.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct run {
+    struct fake fake;
+    struct session_ws session;
+    int64_t now;
+    unsigned ended; /* viewers that the server has ended */
+};
+
+static void check_json(void *arg, char *text)
+{
+    (void)arg;
+    json_t *root = json_loads(text, 0, NULL);
+    assert(root && json_is_string(json_object_get(root, "type")));
+    json_decref(root);
+    free(text);
+}
+
+static void end_viewer(struct run *r, const char *reason)
+{
+    r->ended += r->session.viewer_id != 0;
+    session_ws_on_viewer(&r->session, r->session.viewer_id, BACKEND_VIEWER_CLOSED, reason);
+}
+
+static void on_event(struct run *r, char event)
+{
+    struct session_ws *s = &r->session;
+    switch (event) {
+    case 'l':
+        session_ws_on_viewer(s, s->viewer_id, BACKEND_VIEWER_LIVE, "connected");
+        break;
+    case 'c':
+        end_viewer(r, "consent-lost");
+        break;
+    case 'x':
+        end_viewer(r, "\"\n");
+        break;
+    case 'r':
+        session_ws_on_room(s, r->now);
+        break;
+    case 'o':
+        r->fake.room.live = !r->fake.room.live;
+        break;
+    case 'e':
+        r->fake.exists = !r->fake.exists;
+        break;
+    case 'f':
+        r->fake.reserve_status = r->fake.reserve_status ? 0 : -EAGAIN;
+        break;
+    case 's':
+        r->fake.start_status = r->fake.start_status ? 0 : -EINVAL;
+        break;
+    case 't':
+        if (session_ws_next_timeout(s) < INT64_MAX)
+            r->now = session_ws_next_timeout(s);
+        session_ws_on_timeout(s, r->now);
+        break;
+    case 'b':
+        session_ws_on_binary(s);
+        break;
+    default:
+        break;
+    }
+}
+
+static void check_state(const struct session_ws *s)
+{
+    bool seated = s->state == SESSION_WS_OFFERED || s->state == SESSION_WS_ANSWERED ||
+                  s->state == SESSION_WS_LIVE;
+    assert(seated == (s->viewer_id != 0));
+    assert(s->state != SESSION_WS_OFFERED || s->deadline_us < INT64_MAX);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct run r = {.now = 1000000};
+    const char *at = (const char *)data, *end = at + size;
+    fake_init(&r.fake, 2);
+    session_ws_init(&r.session, &r.fake.backend, &(struct session_ws_output){.emit = check_json},
+                    NULL, r.now);
+    while (at < end && !r.session.finished) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        size_t n = (size_t)((stop ? stop : end) - at);
+        if (n == 1)
+            on_event(&r, *at);
+        else
+            session_ws_on_text(&r.session, at, n, r.now);
+        check_state(&r.session);
+        at = stop ? stop + 1 : end;
+    }
+    bool plays = r.session.state == SESSION_WS_ANSWERED || r.session.state == SESSION_WS_LIVE;
+    session_ws_on_socket_closed(&r.session);
+    assert(r.fake.reserved == r.fake.left + r.ended + plays);
+    return 0;
+}

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static_assert(sizeof(struct address) == 28, "kept per peer, in tables and in messages");
+static_assert(sizeof(struct address) == 32, "kept per peer, in tables and in messages");
 
 static void set_v4(struct address *a, const void *ip, in_port_t port)
 {
@@ -87,7 +87,7 @@ socklen_t address_to_v6(const struct address *a, struct sockaddr_in6 *out)
 
 bool address_equal(const struct address *a, const struct address *b)
 {
-    if (a->sa.sa_family != b->sa.sa_family)
+    if (a->sa.sa_family != b->sa.sa_family || a->path != b->path)
         return false;
     switch (a->sa.sa_family) {
     case AF_INET:
@@ -113,7 +113,8 @@ static uint64_t mix(uint64_t h, uint64_t v)
 
 uint64_t address_hash(const struct address *a, uint64_t seed)
 {
-    uint64_t h = mix(seed, (uint64_t)a->sa.sa_family << 16 | address_port(a));
+    uint64_t h =
+        mix(seed, (uint64_t)a->path << 32 | (uint32_t)a->sa.sa_family << 16 | address_port(a));
     if (a->sa.sa_family == AF_INET)
         return mix(h, a->in.sin_addr.s_addr);
     uint64_t half[2] = {0, 0};

@@ -1,6 +1,7 @@
-/* address.h - an IPv4 or IPv6 UDP address in 28 bytes. Pure.
+/* address.h - an IPv4 or IPv6 address and the path to it, in 32 bytes. Pure.
  *
- * IPv4 is always kept as IPv4, never as ::ffff:a.b.c.d, whatever socket it came from.
+ * IPv4 is always kept as IPv4, never as ::ffff:a.b.c.d, whatever socket it came from. The path says
+ * by which transport it is reached: two addresses are the same only if their paths are.
  */
 #pragma once
 
@@ -18,9 +19,11 @@ struct address {
         struct sockaddr_in in;
         struct sockaddr_in6 in6;
     };
+    uint32_t path; /* 0: the shared UDP port; else a TCP connection, see worker_tcp.h */
 };
 
-void address_from_sockaddr(struct address *a, const struct sockaddr *sa); /* unmaps v4-in-v6 */
+/* Unmaps v4-in-v6; path 0. */
+void address_from_sockaddr(struct address *a, const struct sockaddr *sa);
 /* Numeric text only. False if it is neither. */
 bool address_parse(struct address *a, const char *ip, uint16_t port);
 socklen_t address_size(const struct address *a); /* of the sockaddr; 0 if a is zeroed */

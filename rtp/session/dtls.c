@@ -1,4 +1,5 @@
 #include "rtp/session/dtls.h"
+#include "rtp/session/dtls_alert.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -23,6 +24,7 @@
 #define TIMER_FIRST_US 100000
 #define TIMER_MAX_US 2000000
 #define FAILURE_TEXT_MAX 96
+#define GOODBYE_MAX 64 /* close_notify is a record of 39 bytes */
 
 struct dtls_context {
     SSL_CTX *ssl_ctx;        /* owned */
@@ -36,7 +38,8 @@ struct datagram {
 };
 
 struct dtls {
-    SSL *ssl; /* owned */
+    struct dtls_context *ctx; /* borrowed */
+    SSL *ssl;                 /* owned; NULL before the first flight and after dtls_release */
     enum dtls_state state;
     enum dtls_role role;
 
@@ -56,6 +59,13 @@ struct dtls {
     unsigned queue_first, queue_count;
     uint64_t dropped;
 
+    /* after dtls_release */
+    bool released;
+    struct dtls_alert alert;
+    bool keep_goodbye; /* what OpenSSL writes now is close_notify, kept for later */
+    uint8_t goodbye[GOODBYE_MAX];
+    size_t goodbye_size;
+
     char failure[FAILURE_TEXT_MAX];
 };
 
@@ -69,23 +79,33 @@ static void drop_oldest(struct dtls *d)
     d->queue_count--;
 }
 
-static int bio_write(BIO *bio, const char *data, int size)
+static void queue_datagram(struct dtls *d, const void *data, size_t size)
 {
-    struct dtls *d = BIO_get_data(bio);
-    if (size <= 0)
-        return size;
-    uint8_t *copy = size <= DTLS_MTU ? malloc((size_t)size) : NULL;
+    uint8_t *copy = size <= DTLS_MTU ? malloc(size) : NULL;
     if (!copy) {
         d->dropped++; /* as if lost on the way: the handshake repeats it */
-        return size;
+        return;
     }
-    memcpy(copy, data, (size_t)size);
+    memcpy(copy, data, size);
     if (d->queue_count == DTLS_QUEUE_MAX) {
         drop_oldest(d);
         d->dropped++;
     }
     d->queue[(d->queue_first + d->queue_count++) % DTLS_QUEUE_MAX] =
-        (struct datagram){.data = copy, .size = (size_t)size};
+        (struct datagram){.data = copy, .size = size};
+}
+
+static int bio_write(BIO *bio, const char *data, int size)
+{
+    struct dtls *d = BIO_get_data(bio);
+    if (size <= 0)
+        return size;
+    if (!d->keep_goodbye) {
+        queue_datagram(d, data, (size_t)size);
+    } else if (size <= GOODBYE_MAX) {
+        memcpy(d->goodbye, data, (size_t)size);
+        d->goodbye_size = (size_t)size;
+    }
     return size;
 }
 
@@ -224,8 +244,7 @@ static int set_options(SSL_CTX *c)
     if (!SSL_CTX_set_min_proto_version(c, DTLS1_2_VERSION) ||
         !SSL_CTX_set_max_proto_version(c, DTLS1_2_VERSION) ||
         !SSL_CTX_set_cipher_list(c, "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
-                                    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
-                                    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305") ||
+                                    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384") ||
         !SSL_CTX_set1_groups_list(c, "X25519:P-256"))
         return -EIO;
     /* 0 is success here. The server takes its own first that the client offers too. */
@@ -333,29 +352,36 @@ int dtls_create(struct dtls **out, struct dtls_context *ctx, enum dtls_role role
     struct dtls *d = calloc(1, sizeof(*d));
     if (!d)
         return -ENOMEM;
+    d->ctx = ctx;
     d->state = DTLS_HANDSHAKE;
     d->role = role;
     d->n_expected = n_expected;
     memcpy(d->expected, expected, n_expected * sizeof(*expected));
-    d->ssl = SSL_new(ctx->ssl_ctx);
-    BIO *bio = BIO_new(ctx->bio_method);
-    if (!d->ssl || !bio) {
-        BIO_free(bio);
-        dtls_destroy(d);
-        ERR_clear_error();
-        return -ENOMEM;
-    }
-    BIO_set_data(bio, d);
-    SSL_set_bio(d->ssl, bio, bio); /* takes ownership */
-    SSL_set_app_data(d->ssl, d);
-    SSL_set_mtu(d->ssl, DTLS_MTU);
-    DTLS_set_timer_cb(d->ssl, on_timer);
-    if (role == DTLS_SERVER)
-        SSL_set_accept_state(d->ssl);
-    else
-        SSL_set_connect_state(d->ssl);
     *out = d;
     return 0;
+}
+
+/* Not before there is something to do: who never comes costs nothing. */
+static bool open_ssl(struct dtls *d)
+{
+    SSL *ssl = SSL_new(d->ctx->ssl_ctx);
+    BIO *bio = BIO_new(d->ctx->bio_method);
+    if (!ssl || !bio) {
+        BIO_free(bio);
+        SSL_free(ssl);
+        return false;
+    }
+    BIO_set_data(bio, d);
+    SSL_set_bio(ssl, bio, bio); /* takes ownership */
+    SSL_set_app_data(ssl, d);
+    SSL_set_mtu(ssl, DTLS_MTU);
+    DTLS_set_timer_cb(ssl, on_timer);
+    if (d->role == DTLS_SERVER)
+        SSL_set_accept_state(ssl);
+    else
+        SSL_set_connect_state(ssl);
+    d->ssl = ssl;
+    return true;
 }
 
 void dtls_destroy(struct dtls *d)
@@ -366,6 +392,7 @@ void dtls_destroy(struct dtls *d)
     while (d->queue_count > 0)
         drop_oldest(d);
     OPENSSL_cleanse(&d->keys, sizeof(d->keys));
+    OPENSSL_cleanse(&d->alert, sizeof(d->alert));
     free(d);
 }
 
@@ -454,6 +481,8 @@ static void read_records(struct dtls *d)
 static void advance(struct dtls *d)
 {
     ERR_clear_error();
+    if (!d->ssl && !open_ssl(d))
+        fail(d, "no memory");
     if (d->state == DTLS_HANDSHAKE) {
         int n = SSL_do_handshake(d->ssl);
         if (n == 1)
@@ -474,10 +503,25 @@ void dtls_start(struct dtls *d)
         advance(d);
 }
 
+static void read_alert(struct dtls *d, const uint8_t *data, size_t size)
+{
+    ERR_clear_error();
+    enum dtls_alert_kind kind = dtls_alert_read(&d->alert, data, size);
+    ERR_clear_error();
+    if (kind == DTLS_ALERT_CLOSE)
+        d->state = DTLS_CLOSED;
+    else if (kind == DTLS_ALERT_FATAL)
+        fail(d, "the peer sent a fatal alert");
+}
+
 void dtls_on_datagram(struct dtls *d, const uint8_t *data, size_t size)
 {
     if (size == 0 || (d->state != DTLS_HANDSHAKE && d->state != DTLS_CONNECTED))
         return; /* to OpenSSL nothing at all is the end of the stream */
+    if (d->released) {
+        read_alert(d, data, size);
+        return;
+    }
     d->in = data;
     d->in_size = size;
     advance(d);
@@ -499,14 +543,14 @@ size_t dtls_next_datagram(struct dtls *d, uint8_t *out, size_t room)
 int64_t dtls_next_timeout(struct dtls *d, int64_t now_us)
 {
     struct timeval left;
-    if (d->state != DTLS_HANDSHAKE || !DTLSv1_get_timeout(d->ssl, &left))
+    if (d->state != DTLS_HANDSHAKE || !d->ssl || !DTLSv1_get_timeout(d->ssl, &left))
         return INT64_MAX;
     return now_us + (int64_t)left.tv_sec * 1000000 + left.tv_usec;
 }
 
 void dtls_on_timeout(struct dtls *d)
 {
-    if (d->state != DTLS_HANDSHAKE)
+    if (d->state != DTLS_HANDSHAKE || !d->ssl)
         return;
     ERR_clear_error();
     if (DTLSv1_handle_timeout(d->ssl) < 0)
@@ -514,14 +558,41 @@ void dtls_on_timeout(struct dtls *d)
     ERR_clear_error();
 }
 
+static void say_goodbye(struct dtls *d)
+{
+    ERR_clear_error();
+    read_records(d); /* has OpenSSL make its buffers again, writing alone does not */
+    SSL_shutdown(d->ssl);
+    ERR_clear_error();
+}
+
+void dtls_release(struct dtls *d)
+{
+    if (d->state != DTLS_CONNECTED || d->released)
+        return;
+    ERR_clear_error();
+    bool done = dtls_alert_init(&d->alert, d->ssl, d->role == DTLS_SERVER);
+    if (done) {
+        /* Its sequence number is the next one and nothing else is ever sent on this session. */
+        d->keep_goodbye = true;
+        say_goodbye(d);
+        d->keep_goodbye = false;
+    }
+    ERR_clear_error();
+    if (!done || d->goodbye_size == 0)
+        return; /* no memory: OpenSSL's state stays, and works */
+    SSL_free(d->ssl);
+    d->ssl = NULL;
+    OPENSSL_cleanse(&d->keys, sizeof(d->keys));
+    d->released = true;
+}
+
 void dtls_shutdown(struct dtls *d)
 {
-    if (d->state == DTLS_CONNECTED) {
-        ERR_clear_error();
-        read_records(d); /* has OpenSSL make its buffers again, writing alone does not */
-        SSL_shutdown(d->ssl);
-        ERR_clear_error();
-    }
+    if (d->state == DTLS_CONNECTED && d->released)
+        queue_datagram(d, d->goodbye, d->goodbye_size);
+    else if (d->state == DTLS_CONNECTED)
+        say_goodbye(d);
     if (d->state != DTLS_FAILED)
         d->state = DTLS_CLOSED;
 }
@@ -543,6 +614,6 @@ uint64_t dtls_dropped(const struct dtls *d)
 
 void dtls_keys(const struct dtls *d, struct seal_keys *out)
 {
-    assert(d->state == DTLS_CONNECTED);
+    assert(d->state == DTLS_CONNECTED && !d->released);
     *out = d->keys;
 }

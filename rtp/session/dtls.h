@@ -41,7 +41,7 @@ void dtls_context_fingerprint(const struct dtls_context *ctx, char out[DTLS_FING
 /* "sha-256 AB:CD:..."; false on an unknown or too weak hash or a wrong length. */
 bool dtls_fingerprint_parse(struct dtls_fingerprint *out, const char *text);
 
-/* -EINVAL without a fingerprint, -ENOMEM. */
+/* -EINVAL without a fingerprint, -ENOMEM. `ctx` is borrowed and outlives it. */
 int dtls_create(struct dtls **out, struct dtls_context *ctx, enum dtls_role role,
                 const struct dtls_fingerprint *expected, unsigned n_expected);
 void dtls_destroy(struct dtls *d); /* NULL is fine */
@@ -56,5 +56,9 @@ void dtls_shutdown(struct dtls *d); /* queues close_notify */
 enum dtls_state dtls_state(const struct dtls *d);
 const char *dtls_failure(const struct dtls *d); /* why DTLS_FAILED, for people; "" otherwise */
 uint64_t dtls_dropped(const struct dtls *d);    /* datagrams that fell out of the queue */
-/* The negotiated SRTP keys; only once DTLS_CONNECTED. */
+/* Once DTLS_CONNECTED, the keys are taken and the peer has shown, by a packet protected with them,
+ * that it misses nothing of the handshake: gives OpenSSL's 41 KB back. What is left hears alerts
+ * and says close_notify; all else that comes is dropped. */
+void dtls_release(struct dtls *d);
+/* The negotiated SRTP keys; only once DTLS_CONNECTED and before dtls_release. */
 void dtls_keys(const struct dtls *d, struct seal_keys *out);

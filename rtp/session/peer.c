@@ -128,6 +128,7 @@ enum peer_input peer_on_datagram(struct peer *p, uint8_t *data, size_t *size,
         p->bad_datagrams++;
         return PEER_INPUT_NONE;
     }
+    dtls_release(p->dtls); /* it has our last flight, or it could not have made this */
     *size = plain;
     return kind == DATAGRAM_RTP ? PEER_INPUT_RTP : PEER_INPUT_RTCP;
 }

@@ -107,10 +107,16 @@ static void test_equality_and_hash_see_every_part(void **state)
     (void)state;
     struct address none;
     memset(&none, 0, sizeof(none));
+    struct address tcp4 = parse("192.0.2.1", 1000), tcp6 = parse("2001:db8::1", 1000);
+    assert_int_equal(tcp4.path, 0);
+    tcp4.path = tcp6.path = 1;
+    struct address other = tcp4;
+    other.path = 2;
     const struct address all[] = {
         parse("192.0.2.1", 1000),   parse("192.0.2.1", 1001),   parse("192.0.2.2", 1000),
         parse("193.0.2.1", 1000),   parse("2001:db8::1", 1000), parse("2001:db8::1", 1001),
         parse("2001:db8::2", 1000), parse("2002:db8::1", 1000), none,
+        tcp4,                       tcp6,                       other,
     };
     size_t n = sizeof(all) / sizeof(all[0]);
     for (size_t i = 0; i < n; i++) {

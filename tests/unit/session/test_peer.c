@@ -382,6 +382,40 @@ static void test_local_closes(void **state)
     destroy_scene(&s);
 }
 
+/* The first authentic packet frees OpenSSL's session; goodbyes work both ways all the same. */
+static void test_goodbyes_once_media_flows(void **state)
+{
+    (void)state;
+    static const enum dtls_role roles[] = {DTLS_SERVER, DTLS_CLIENT};
+    for (size_t i = 0; i < 4; i++) {
+        struct scene s;
+        uint8_t packet[512], goodbye[DTLS_MTU];
+        connect_scene(&s, roles[i / 2]);
+        size_t n = sealed_pli(&s, packet, sizeof(packet));
+        assert_int_equal(give(&s, packet, &n, &s.viewer.from), PEER_INPUT_RTCP);
+        if (i % 2) {
+            peer_close(&s.peer, s.now);
+            assert_int_equal(drain(&s), 1);
+            assert_int_equal(dtls_state(s.viewer.dtls), DTLS_CLOSED);
+            assert_int_equal(s.peer.reason, PEER_REASON_LOCAL_CLOSED);
+            destroy_scene(&s);
+            continue;
+        }
+        dtls_shutdown(s.viewer.dtls);
+        size_t size = dtls_next_datagram(s.viewer.dtls, goodbye, sizeof(goodbye));
+        struct address stranger = at("192.0.2.9", 5001);
+        assert_int_equal(give(&s, goodbye, &size, &stranger), PEER_INPUT_NONE);
+        goodbye[size - 1] ^= 1;
+        assert_int_equal(give(&s, goodbye, &size, &s.viewer.from), PEER_INPUT_NONE);
+        assert_int_equal(s.peer.state, PEER_CONNECTED);
+        goodbye[size - 1] ^= 1;
+        assert_int_equal(give(&s, goodbye, &size, &s.viewer.from), PEER_INPUT_NONE);
+        assert_int_equal(s.peer.state, PEER_CLOSED);
+        assert_int_equal(s.peer.reason, PEER_REASON_REMOTE_CLOSED);
+        destroy_scene(&s);
+    }
+}
+
 static void test_wrong_fingerprint_closes(void **state)
 {
     (void)state;
@@ -506,6 +540,7 @@ int main(void)
         cmocka_unit_test(test_consent_is_kept_and_lost),
         cmocka_unit_test(test_remote_closes),
         cmocka_unit_test(test_local_closes),
+        cmocka_unit_test(test_goodbyes_once_media_flows),
         cmocka_unit_test(test_wrong_fingerprint_closes),
         cmocka_unit_test(test_fingerprint_is_demanded),
         cmocka_unit_test(test_media_follows_a_new_address),

@@ -113,10 +113,18 @@ static void test_equality_and_hash_see_every_part(void **state)
     struct address other = tcp4;
     other.path = 2;
     const struct address all[] = {
-        parse("192.0.2.1", 1000),   parse("192.0.2.1", 1001),   parse("192.0.2.2", 1000),
-        parse("193.0.2.1", 1000),   parse("2001:db8::1", 1000), parse("2001:db8::1", 1001),
-        parse("2001:db8::2", 1000), parse("2002:db8::1", 1000), none,
-        tcp4,                       tcp6,                       other,
+        parse("192.0.2.1", 1000),
+        parse("192.0.2.1", 1001),
+        parse("192.0.2.2", 1000),
+        parse("193.0.2.1", 1000),
+        parse("2001:db8::1", 1000),
+        parse("2001:db8::1", 1001),
+        parse("2001:db8::2", 1000),
+        parse("2002:db8::1", 1000),
+        none,
+        tcp4,
+        tcp6,
+        other,
     };
     size_t n = sizeof(all) / sizeof(all[0]);
     for (size_t i = 0; i < n; i++) {

@@ -39,7 +39,7 @@ int viewer_init(struct viewer *v, const struct viewer_config *config, struct str
                 struct dtls_context *dtls, int64_t unix_offset_us, int64_t now_us)
 {
     assert(config->id != 0 && config->n_tracks > 0 && config->n_tracks <= VIEWER_TRACKS_MAX);
-    memset(v, 0, offsetof(struct viewer, tracks));
+    memset(v, 0, sizeof(*v));
     int rc = peer_init(&v->peer, &config->peer, dtls, now_us);
     if (rc != 0)
         return rc;

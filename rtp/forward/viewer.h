@@ -5,8 +5,8 @@
  * Owned by one worker thread. After any input the worker drains viewer_send until it returns false
  * and files viewer_next_timeout. Media is pulled: a track is a cursor (frame id, packet index) into
  * its stream, moved on as the pacer allows, so that a slow viewer holds no queue of its own. Per
- * packet it keeps 12 bytes (history.h); the media stays in the stream's shared frames. The memory
- * of unused tracks is never touched: allocate a viewer without zeroing it.
+ * packet it keeps 12 bytes (history.h); the media stays in the stream's shared frames. Its memory,
+ * viewer_size bytes, is the caller's.
  *
  * RTP timestamps of a viewer: a frame's own plus a random offset; the frames before the live one at
  * the time of joining are squeezed into 1 ms steps before it, so that the player does not wait
@@ -111,7 +111,7 @@ struct viewer {
     bool closing;           /* RTCP BYE is still to be sent */
     unsigned n_tracks;
     unsigned next_track; /* whose turn it is to send media */
-    struct viewer_track tracks[VIEWER_TRACKS_MAX];
+    struct viewer_track tracks[];
 };
 
 /* Datagrams back to back in the caller's buffer: all of segment_size but the last, which may be
@@ -121,6 +121,11 @@ struct viewer_train {
     uint16_t segment_size, n_segments;
     uint32_t size;
 };
+
+static inline size_t viewer_size(unsigned n_tracks)
+{
+    return sizeof(struct viewer) + n_tracks * sizeof(struct viewer_track);
+}
 
 /* `streams[i]` belongs to config->tracks[i]. */
 int viewer_init(struct viewer *v, const struct viewer_config *config, struct stream *const *streams,

@@ -30,7 +30,6 @@ struct worker_stream {
 };
 
 struct worker_viewer {
-    struct viewer viewer;
     struct viewer_config *config; /* owned; NULL once the viewer lives */
     bool failed;                  /* could not be made: closed from the start */
     uint32_t id, stream_id;       /* of the first track */
@@ -44,6 +43,8 @@ struct worker_viewer {
     /* the last whole second */
     int64_t rate_since_us;
     uint64_t rate_bytes, sent_bps;
+
+    struct viewer viewer; /* and its tracks behind it */
 };
 
 /* Of another worker's viewer. */

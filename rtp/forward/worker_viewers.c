@@ -27,7 +27,8 @@ static enum peer_reason reason_of(const struct worker_viewer *wv)
 
 struct worker_viewer *worker_viewer_new(const struct viewer_config *config)
 {
-    struct worker_viewer *wv = calloc(1, sizeof(*wv));
+    struct worker_viewer *wv =
+        calloc(1, offsetof(struct worker_viewer, viewer) + viewer_size(config->n_tracks));
     struct viewer_config *copy = malloc(sizeof(*copy));
     if (!wv || !copy) {
         free(wv);

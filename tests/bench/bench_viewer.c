@@ -16,7 +16,7 @@ struct stage {
     int64_t now_us;
     struct dtls_context *server, *client;
     struct dtls_fingerprint server_fingerprint, client_fingerprint;
-    struct viewer *viewers; /* owned */
+    struct viewer *viewers[BENCH_VIEWERS]; /* owned */
     struct seal *floor[BENCH_VIEWERS];
     uint32_t floor_timestamp;
     uint16_t floor_seq;
@@ -80,9 +80,10 @@ static void add_viewer(struct stage *s, uint32_t i)
                     .extensions = {.transport_cc = 3}}},
     };
     struct stream *streams[] = {&s->stream};
-    if (viewer_init(&s->viewers[i], &config, streams, s->server, 0, s->now_us) != 0)
+    struct viewer *v = s->viewers[i] = malloc(viewer_size(config.n_tracks));
+    if (!v || viewer_init(v, &config, streams, s->server, 0, s->now_us) != 0)
         abort();
-    connect_viewer(s, &s->viewers[i], &local);
+    connect_viewer(s, v, &local);
     struct seal_keys keys = {.profile = SEAL_AES_128_GCM, .local = {(uint8_t)i, 1}};
     if (seal_create(&s->floor[i], &keys) != 0)
         abort();
@@ -99,8 +100,7 @@ static struct stage *stage_new(void)
     s->now_us = 1000000;
     s->next_id = 1;
     s->pool = frame_pool_new(16384, 64);
-    s->viewers = calloc(BENCH_VIEWERS, sizeof(*s->viewers));
-    if (!s->pool || !s->viewers)
+    if (!s->pool)
         abort();
     for (uint32_t i = 0; i < BENCH_VIEWERS; i++)
         add_viewer(s, i);
@@ -110,10 +110,10 @@ static struct stage *stage_new(void)
 static void stage_free(struct stage *s)
 {
     for (int i = 0; i < BENCH_VIEWERS; i++) {
-        viewer_finish(&s->viewers[i]);
+        viewer_finish(s->viewers[i]);
+        free(s->viewers[i]);
         seal_destroy(s->floor[i]);
     }
-    free(s->viewers);
     stream_finish(&s->stream);
     frame_pool_close(s->pool);
     dtls_context_destroy(s->server);
@@ -165,7 +165,7 @@ static double run_viewers(void *arg)
         s->now_us += FRAME_US;
         int64_t before = bench_thread_cpu_ns();
         for (int i = 0; i < BENCH_VIEWERS; i++)
-            packets += drive(s, &s->viewers[i], &used);
+            packets += drive(s, s->viewers[i], &used);
         spent_ns += bench_thread_cpu_ns() - before;
     }
     /* at least; the reports come on top */

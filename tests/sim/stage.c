@@ -310,7 +310,7 @@ static void make_viewer(struct stage *s)
             .mid = "0",
         };
     }
-    s->viewer = malloc(sizeof(*s->viewer));
+    s->viewer = malloc(viewer_size(config.n_tracks));
     CHECK(s->viewer);
     CHECK(viewer_init(s->viewer, &config, streams, s->server_dtls, STAGE_UNIX_OFFSET_US,
                       s->now_us) == 0);

@@ -114,7 +114,7 @@ static void init_viewer(struct world *w, struct dtls_context *dtls)
         };
     }
     struct stream *streams[2] = {&w->stream, &w->stream};
-    struct viewer *v = w->viewer = malloc(sizeof(*v));
+    struct viewer *v = w->viewer = malloc(viewer_size(config.n_tracks));
     CHECK(v && viewer_init(v, &config, streams, dtls, 0, w->now_us) == 0);
     for (unsigned i = 0; i < 2; i++)
         history_init(&v->tracks[i].history, w->next_seq[i] = FIRST_SEQ);

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BACKEND_ROOM_MAX 64       /* characters of a room code, with its terminator */
-#define BACKEND_STREAMS_MAX 8     /* per room */
+#define BACKEND_ROOM_MAX 64   /* characters of a room code, with its terminator */
+#define BACKEND_STREAMS_MAX 8 /* per room */
 #define BACKEND_CANDIDATES_MAX 16
 #define BACKEND_FINGERPRINT_MAX 200
 #define BACKEND_UFRAG_MAX 257
@@ -39,7 +39,8 @@ struct backend_room {
 
 struct backend_candidate {
     char ip[48];
-    uint16_t port;
+    uint16_t port;     /* UDP */
+    uint16_t tcp_port; /* where it takes ICE over TCP, 0: nowhere */
 };
 
 /* A reserved place for one viewer: all that its SDP needs. */
@@ -66,7 +67,8 @@ struct backend_answer {
         unsigned stream; /* index into backend_room.streams as it was when the seat was taken */
         char mid[17];
         uint8_t payload_type, rtx_payload_type; /* rtx 0: not negotiated */
-        uint8_t transport_cc_id, playout_delay_id, mid_id; /* header extension ids, 0: not negotiated */
+        /* header extension ids, 0: not negotiated */
+        uint8_t transport_cc_id, playout_delay_id, mid_id;
     } tracks[BACKEND_STREAMS_MAX];
 };
 
@@ -80,9 +82,12 @@ struct backend {
     int (*start)(void *arg, uint32_t viewer_id, const struct backend_answer *answer);
     /* Gives the seat back or ends the viewer; unknown ids are fine. */
     void (*leave)(void *arg, uint32_t viewer_id);
+    /* A connection to the HTTP port that begins with a STUN message (RFC 6544, RFC 4571): the
+     * backend's from now on, non-blocking, nothing read from it. NULL: there are none. */
+    void (*tcp)(void *arg, int fd);
 
-    bool (*is_admin)(void *arg, const char *bearer); /* constant time; bearer may be NULL */
-    bool metrics_open; /* /metrics needs no token */
+    bool (*is_admin)(void *arg, const char *bearer);   /* constant time; bearer may be NULL */
+    bool metrics_open;                                 /* /metrics needs no token */
     char *(*stats_json)(void *arg, bool with_viewers); /* malloc'd; NULL: out of memory */
     char *(*metrics_text)(void *arg);                  /* malloc'd, Prometheus text format */
     /* NULL: fine; else one word for the 503 ("starting", "source-failed"). */
@@ -91,4 +96,8 @@ struct backend {
 };
 
 /* What became of a viewer, from the server to signaling. */
-enum backend_viewer_state { BACKEND_VIEWER_CONNECTING = 1, BACKEND_VIEWER_LIVE, BACKEND_VIEWER_CLOSED };
+enum backend_viewer_state {
+    BACKEND_VIEWER_CONNECTING = 1,
+    BACKEND_VIEWER_LIVE,
+    BACKEND_VIEWER_CLOSED
+};

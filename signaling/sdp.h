@@ -18,7 +18,7 @@
 
 #define SDP_MAX 65536       /* a description that is parsed */
 #define SDP_LINE_MAX 8192   /* one of its lines */
-#define SDP_WRITE_MAX 32768 /* the longest description that is written, with its terminator */
+#define SDP_WRITE_MAX 49152 /* the longest description that is written, with its terminator */
 #define SDP_MEDIA_MAX 16
 #define SDP_FORMATS_MAX 96 /* per m-line */
 #define SDP_FINGERPRINTS_MAX 8

@@ -73,6 +73,20 @@ static unsigned foundation_of(const struct backend_seat *seat, unsigned i)
     return i + 1;
 }
 
+/* One that waits for the peer's connection. RFC 6544 4.2: a lower type preference than any UDP
+ * candidate's, so that UDP is used where it passes; direction preference 4; earlier addresses
+ * preferred. Another transport has another foundation (RFC 8445 5.1.1.3). */
+static void put_tcp_candidate(struct writer *w, const struct backend_seat *seat, unsigned i)
+{
+    if (seat->candidates[i].tcp_port == 0)
+        return;
+    uint32_t local = 4u << 13 | (8191u - i);
+    uint32_t priority = 90u << 24 | local << 8 | 255u;
+    put(w, "a=candidate:%u 1 tcp %" PRIu32 " %s %u typ host tcptype passive\r\n",
+        seat->n_candidates + foundation_of(seat, i), priority, seat->candidates[i].ip,
+        (unsigned)seat->candidates[i].tcp_port);
+}
+
 static void put_candidates(struct writer *w, const struct backend_seat *seat)
 {
     for (unsigned i = 0; i < seat->n_candidates; i++) {
@@ -81,6 +95,8 @@ static void put_candidates(struct writer *w, const struct backend_seat *seat)
         put(w, "a=candidate:%u 1 udp %" PRIu32 " %s %u typ host\r\n", foundation_of(seat, i),
             priority, seat->candidates[i].ip, (unsigned)seat->candidates[i].port);
     }
+    for (unsigned i = 0; i < seat->n_candidates; i++)
+        put_tcp_candidate(w, seat, i);
     put(w, "a=end-of-candidates\r\n");
 }
 

@@ -348,7 +348,7 @@ static void the_largest_offer_fits(void **state)
     for (unsigned i = 0; i < BACKEND_CANDIDATES_MAX; i++) {
         memset(seat.candidates[i].ip, '1', sizeof(seat.candidates[i].ip) - 1);
         seat.candidates[i].ip[47] = '\0';
-        seat.candidates[i].port = 65535;
+        seat.candidates[i].port = seat.candidates[i].tcp_port = 65535;
         seat.tracks[i / 2].ssrc = seat.tracks[i / 2].rtx_ssrc = UINT32_MAX;
     }
     assert_true(sdp_write_offer(text, sizeof(text), &room, &seat) > 10000);
@@ -376,6 +376,33 @@ static void candidates_without_any(void **state)
     assert_int_equal(count(text, "a=candidate:1 1 udp"), 2); /* one address, one foundation */
 }
 
+/* Behind those of UDP, with lower priorities and foundations of their own. */
+static void tcp_candidates_are_passive(void **state)
+{
+    (void)state;
+    static char text[SDP_WRITE_MAX];
+    struct fake f;
+    struct backend_room room;
+    struct backend_seat seat;
+    fake_init(&f, 2);
+    fake_reserve(&f, FAKE_ROOM, &room, &seat);
+    assert_true(sdp_write_offer(text, sizeof(text), &room, &seat) > 0);
+    has_not(text, " tcp ");
+    seat.candidates[0].tcp_port = 8080;
+    seat.candidates[1].tcp_port = 443;
+    assert_true(sdp_write_offer(text, sizeof(text), &room, &seat) > 0);
+    has(text, "a=candidate:1 1 udp 2130706431 192.0.2.10 8189 typ host\r\n"
+              "a=candidate:2 1 udp 2130706175 2001:db8::10 8189 typ host\r\n"
+              "a=candidate:3 1 tcp 1520435199 192.0.2.10 8080 typ host tcptype passive\r\n"
+              "a=candidate:4 1 tcp 1520434943 2001:db8::10 443 typ host tcptype passive\r\n"
+              "a=end-of-candidates\r\n");
+    assert_int_equal(count(text, " tcptype passive\r\n"), 4);
+    seat.candidates[0].tcp_port = 0; /* one address of two */
+    assert_true(sdp_write_offer(text, sizeof(text), &room, &seat) > 0);
+    assert_int_equal(count(text, "a=candidate:4 1 tcp 1520434943 2001:db8::10 443"), 2);
+    assert_int_equal(count(text, " tcp "), 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +420,7 @@ int main(void)
         cmocka_unit_test(offers_have_their_own_session_id),
         cmocka_unit_test(the_largest_offer_fits),
         cmocka_unit_test(candidates_without_any),
+        cmocka_unit_test(tcp_candidates_are_passive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

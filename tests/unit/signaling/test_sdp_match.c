@@ -322,7 +322,7 @@ static void an_answer_too_long_is_refused(void **state)
     struct backend_answer plan;
     struct sdp_places places;
     int n = sprintf(text, "%s", gstreamer_offer);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 8; i++) {
         n += sprintf(text + n, "m=application 9 x ");
         memset(text + n, 'f', 7000);
         n += 7000;

@@ -204,7 +204,7 @@ static void on_message(struct worker *w, const struct worker_message *m)
     case WORKER_DATAGRAM:
         atomic_fetch_sub_explicit(&w->datagrams_waiting, 1, memory_order_relaxed);
         worker_demux(w, m->datagram->data, m->datagram->size, &m->datagram->from, m->datagram->via);
-        free(m->datagram);
+        datagram_pool_give(&w->passed_on, m->datagram);
         break;
     case WORKER_ORIGIN:
         atomic_fetch_sub_explicit(&w->datagrams_waiting, 1, memory_order_relaxed);
@@ -228,8 +228,6 @@ static void dispose(const struct worker_message *m)
         worker_viewer_free(m->viewer);
     else if (m->type == WORKER_FRAME)
         frame_unref(m->frame.frame);
-    else if (m->type == WORKER_DATAGRAM)
-        free(m->datagram);
 }
 
 static size_t mail_waiting(struct worker *w)
@@ -380,7 +378,9 @@ static int allocate(struct worker *w)
     w->by_id = calloc((size_t)c->id_mask + 1, sizeof(*w->by_id));
     if (!w->receiver || !w->batch || !w->viewers || !w->by_id)
         return -ENOMEM;
-    int rc = heap_init(&w->deadlines, c->max_viewers);
+    int rc = datagram_pool_init(&w->passed_on, WORKER_DATAGRAMS_WAITING_MAX);
+    if (rc == 0)
+        rc = heap_init(&w->deadlines, c->max_viewers);
     return rc != 0 ? rc : origins_init(&w->origins, c->max_viewers, c->max_viewers, c->seed);
 }
 
@@ -452,6 +452,7 @@ void worker_destroy(struct worker *w)
         worker_viewer_free(w->viewers[--w->n_viewers]);
     while (w->n_streams > 0)
         worker_stream_free(w->streams[--w->n_streams]);
+    datagram_pool_finish(&w->passed_on);
     heap_finish(&w->deadlines);
     origins_finish(&w->origins);
     udp_receiver_destroy(w->receiver);

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "rtp/forward/datagram_pool.h"
 #include "rtp/forward/heap.h"
 #include "rtp/forward/origins.h"
 #include "rtp/forward/worker.h"
@@ -47,14 +48,6 @@ struct worker_viewer {
     struct viewer viewer; /* and its tracks behind it */
 };
 
-/* Of another worker's viewer. */
-struct worker_datagram {
-    struct address from;
-    unsigned via; /* the worker whose socket it came to */
-    size_t size;
-    uint8_t data[];
-};
-
 enum worker_message_type {
     WORKER_ADD_STREAM = 1,
     WORKER_REMOVE_STREAM,
@@ -81,7 +74,7 @@ struct worker_message {
             uint32_t stream_id;
             const struct frame *frame; /* ref */
         } frame;
-        struct worker_datagram *datagram; /* owned */
+        struct pooled_datagram *datagram; /* of another worker's viewer; from the reader's pool */
         struct {
             struct address from;
             unsigned worker;
@@ -98,6 +91,7 @@ struct worker {
     bool started; /* forwarder's thread */
 
     struct mailbox inbox;
+    struct datagram_pool passed_on; /* what others read for this one */
     /* any thread; relaxed: bounds and counters that order nothing */
     atomic_uint frames_waiting, datagrams_waiting; /* datagrams and origins */
     atomic_ullong frames_dropped;

@@ -284,9 +284,12 @@ static void pass_on(struct worker *w, unsigned to, const uint8_t *data, size_t s
                     const struct address *from)
 {
     struct worker *other = w->config.peers[to];
-    struct worker_datagram *d = malloc(sizeof(*d) + size);
+    struct pooled_datagram *d =
+        size <= DATAGRAM_POOL_SIZE_MAX ? datagram_pool_take(&other->passed_on) : NULL;
     if (d) {
-        *d = (struct worker_datagram){.from = *from, .via = w->config.index, .size = size};
+        d->from = *from;
+        d->via = w->config.index;
+        d->size = size;
         memcpy(d->data, data, size);
         struct worker_message m = {.type = WORKER_DATAGRAM, .datagram = d};
         if (worker_post_bounded(other, &m, &other->datagrams_waiting,
@@ -294,8 +297,8 @@ static void pass_on(struct worker *w, unsigned to, const uint8_t *data, size_t s
             w->datagrams_passed_on++;
             return;
         }
+        datagram_pool_give(&other->passed_on, d);
     }
-    free(d);
     w->datagrams_unknown++;
 }
 

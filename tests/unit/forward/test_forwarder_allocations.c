@@ -1,0 +1,282 @@
+/* test_forwarder_allocations.c - the media path allocates nothing while viewers play.
+ *
+ * This program's own malloc counts every call, of whichever library, on every thread but the
+ * test's. What is proved: frames, retransmissions, reports and feedback, datagrams passed between
+ * workers, and each cipher. What may allocate: a viewer's coming and going, and its checks every
+ * few seconds (libnice's HMAC does).
+ */
+#include "rtp/session/cipher.h"
+#include "tests/unit/forward/forwarder_fixture.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static atomic_bool counting;
+static atomic_ullong allocations;
+static _Atomic(void *) first_caller;
+static _Thread_local bool is_exempt; /* the test's own thread */
+
+static void count(void *caller)
+{
+    if (is_exempt || !atomic_load(&counting))
+        return;
+    if (atomic_fetch_add(&allocations, 1) == 0)
+        atomic_store(&first_caller, caller);
+}
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HAS_SANITIZER
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAS_SANITIZER
+#endif
+
+#ifdef HAS_SANITIZER /* it has its own malloc, and calls this */
+void __sanitizer_malloc_hook(const volatile void *at, size_t size);
+void __sanitizer_malloc_hook(const volatile void *at, size_t size)
+{
+    (void)at;
+    (void)size;
+    count(__builtin_return_address(0));
+}
+#else
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *at, size_t size);
+void *__libc_memalign(size_t alignment, size_t size);
+void *memalign(size_t alignment, size_t size);
+
+void *malloc(size_t size)
+{
+    count(__builtin_return_address(0));
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t n, size_t size)
+{
+    count(__builtin_return_address(0));
+    return __libc_calloc(n, size);
+}
+
+void *realloc(void *at, size_t size)
+{
+    count(__builtin_return_address(0));
+    return __libc_realloc(at, size);
+}
+
+void *memalign(size_t alignment, size_t size)
+{
+    count(__builtin_return_address(0));
+    return __libc_memalign(alignment, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    count(__builtin_return_address(0));
+    return __libc_memalign(alignment, size);
+}
+
+int posix_memalign(void **out, size_t alignment, size_t size)
+{
+    count(__builtin_return_address(0));
+    *out = __libc_memalign(alignment, size);
+    return *out ? 0 : ENOMEM;
+}
+#endif
+
+static void begin_counting(void)
+{
+    atomic_store(&allocations, 0);
+    atomic_store(&first_caller, NULL);
+    atomic_store(&counting, true);
+}
+
+static uint64_t end_counting(void)
+{
+    atomic_store(&counting, false);
+    uint64_t n = atomic_load(&allocations);
+    if (n > 0)
+        printf("%llu allocations, the first by %p\n", (unsigned long long)n,
+               atomic_load(&first_caller));
+    return n;
+}
+
+/* --- the workers --- */
+
+enum { VIEWERS = 8, ROUNDS = 40 };
+
+static void send_feedback(struct client *c)
+{
+    uint8_t out[256] = {0};
+    uint16_t lost[] = {(uint16_t)(c->last_seq - 1), c->last_seq};
+    uint32_t ssrc = SSRC;
+    size_t size = rtcp_write_rr(out, sizeof(out), LOOPBACK_SSRC, NULL, 0);
+    size += rtcp_write_nack(out + size, sizeof(out) - size, LOOPBACK_SSRC, ssrc, lost, 2);
+    size += rtcp_write_pli(out + size, sizeof(out) - size, LOOPBACK_SSRC, ssrc);
+    loopback_client_send_rtcp(&c->loop, out, size);
+}
+
+static uint64_t want_rtx;
+
+static bool have_rtx(struct fixture *x)
+{
+    for (unsigned i = 0; i < x->n_clients; i++) {
+        if (x->clients[i].rtx < want_rtx)
+            return false;
+    }
+    return have_everything(x);
+}
+
+static uint64_t want_reports;
+
+static bool have_reports(struct fixture *x)
+{
+    for (unsigned i = 0; i < x->n_clients; i++) {
+        if (x->clients[i].loop.sender_reports < want_reports)
+            return false;
+    }
+    return true;
+}
+
+static void play_round(struct fixture *x, unsigned round)
+{
+    publish_and_wait(x, round % 10 == 0);
+    for (unsigned i = 0; i < x->n_clients; i++)
+        send_feedback(&x->clients[i]);
+    want_rtx++; /* the newest packet is asked for the first time: it is sent again for certain */
+    run_until(x, have_rtx);
+}
+
+static void play(int n_workers, bool disable_gso)
+{
+    struct fixture *x = fixture_new(n_workers, VIEWERS, disable_gso);
+    for (int i = 0; i < VIEWERS; i++)
+        add_client(x);
+    run_until(x, are_connected);
+    want_rtx = 0;
+    for (unsigned round = 0; round < 3; round++) /* libsrtp opens a stream for each new SSRC */
+        play_round(x, round);
+    want_reports = 1;
+    run_until(x, have_reports);
+    for (int i = 0; i < VIEWERS; i++)
+        x->clients[i].loop.check_us = INT64_MAX;
+    struct forwarder_worker_stats before = worker_sum(x);
+
+    begin_counting();
+    for (unsigned round = 0; round < ROUNDS; round++)
+        play_round(x, round);
+    want_reports = 2;
+    run_until(x, have_reports);
+    assert_int_equal(end_counting(), 0);
+
+    struct forwarder_worker_stats after = worker_sum(x);
+    assert_true(after.packets_sent - before.packets_sent > ROUNDS * VIEWERS * 4);
+    assert_true(after.datagrams_received - before.datagrams_received >= ROUNDS * VIEWERS);
+    /* Of eight addresses some come to the other's socket but for one time in 256. */
+    if (n_workers > 1 && before.datagrams_passed_on > 0)
+        assert_true(after.datagrams_passed_on > before.datagrams_passed_on);
+    fixture_free(x);
+}
+
+static void one_worker_allocates_nothing(void **state)
+{
+    (void)state;
+    play(1, false);
+}
+
+static void single_datagrams_allocate_nothing(void **state)
+{
+    (void)state;
+    play(1, true);
+}
+
+static void two_workers_allocate_nothing(void **state)
+{
+    (void)state;
+    play(2, false);
+}
+
+static void openssl_allocates_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(cipher_install(CIPHER_OPENSSL), 0);
+    play(1, false);
+    assert_int_equal(cipher_install(CIPHER_AUTO), 0);
+}
+
+/* That the counter counts: a viewer's coming allocates on its worker's thread. */
+static void coming_allocates(void **state)
+{
+    (void)state;
+    struct fixture *x = fixture_new(1, 1, false);
+    begin_counting();
+    add_client(x);
+    run_until(x, are_connected);
+    assert_true(end_counting() > 0);
+    fixture_free(x);
+}
+
+/* --- every profile on every backend --- */
+
+static void seal_many(struct seal *a, struct seal *b, uint16_t first, unsigned n)
+{
+    static const uint8_t payload[1000] = {1};
+    uint8_t packet[1200];
+    for (unsigned i = 0; i < n; i++) {
+        const uint16_t seq = (uint16_t)(first + i);
+        const uint8_t header[12] = {0x80, 96, (uint8_t)(seq >> 8), (uint8_t)seq, [11] = 9};
+        memcpy(packet, header, sizeof(header));
+        size_t size = seal_rtp(a, packet, sizeof(header), payload, sizeof(payload));
+        assert_int_equal(unseal_rtp(b, packet, size), 1012);
+        size = rtcp_write_rr(packet, sizeof(packet), 9, NULL, 0);
+        size = seal_rtcp(a, packet, size, sizeof(packet));
+        assert_int_equal(unseal_rtcp(b, packet, size), 8);
+    }
+}
+
+static void sealing_allocates_nothing(void **state)
+{
+    (void)state;
+    static const enum seal_profile profiles[] = {SEAL_AES_128_GCM, SEAL_AES_256_GCM,
+                                                 SEAL_AES128_CM_SHA1_80};
+    static const enum cipher_backend backends[] = {CIPHER_AUTO, CIPHER_OPENSSL};
+    for (size_t i = 0; i < 6; i++) {
+        struct seal *a, *b;
+        struct seal_keys keys = {.profile = profiles[i % 3]};
+        assert_int_equal(cipher_install(backends[i / 3]), 0);
+        assert_int_equal(seal_create(&a, &keys), 0);
+        assert_int_equal(seal_create(&b, &keys), 0);
+        seal_many(a, b, 1, 3);
+        is_exempt = false;
+        begin_counting();
+        seal_many(a, b, 4, 100);
+        uint64_t n = end_counting();
+        is_exempt = true;
+        assert_int_equal(n, 0);
+        seal_destroy(a);
+        seal_destroy(b);
+    }
+    assert_int_equal(cipher_install(CIPHER_AUTO), 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    is_exempt = true;
+    return cipher_install(CIPHER_AUTO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_worker_allocates_nothing),
+        cmocka_unit_test(single_datagrams_allocate_nothing),
+        cmocka_unit_test(two_workers_allocate_nothing),
+        cmocka_unit_test(openssl_allocates_nothing),
+        cmocka_unit_test(coming_allocates),
+        cmocka_unit_test(sealing_allocates_nothing),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

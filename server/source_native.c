@@ -1,0 +1,239 @@
+/* The native kind of source: one thread takes the newest picture of a capture, converts it unless
+ * it is a repeat, encodes it, and publishes what comes out. */
+#include "server/source_ops.h"
+
+#include "capture/capture.h"
+#include "encode/convert.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct native {
+    /* immutable after open */
+    struct source_config config;
+    struct publisher *publisher; /* borrowed: the source's */
+    struct capture *capture;     /* owned */
+    struct convert_dsp dsp;
+    pthread_t thread;
+
+    /* encode thread only */
+    struct encoder *encoder;  /* owned; NULL: to be opened for the next picture's size */
+    struct picture converted; /* what the encoder takes; planes owned */
+    bool has_converted;
+
+    /* any thread */
+    struct histogram convert_us, encode_us;
+};
+
+static int64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static uint64_t captured(const struct native *n)
+{
+    struct capture_stats stats;
+    capture_stats(n->capture, &stats);
+    return stats.captured;
+}
+
+/* --- the encoder and the picture it takes --- */
+
+static int converted_alloc(struct native *n, int width, int height, enum picture_format format)
+{
+    free(n->converted.plane[0]);
+    n->converted = (struct picture){.format = format, .width = width, .height = height};
+    n->has_converted = false;
+    ptrdiff_t stride = (width + 63) / 64 * 64;
+    size_t luma = (size_t)stride * (size_t)height;
+    uint8_t *memory = aligned_alloc(64, (luma + luma / 2 + 127) / 64 * 64);
+    if (!memory)
+        return -ENOMEM;
+    n->converted.plane[0] = memory;
+    n->converted.plane[1] = memory + luma;
+    n->converted.stride[0] = n->converted.stride[1] = stride;
+    if (format == PICTURE_I420) {
+        n->converted.stride[1] = n->converted.stride[2] = stride / 2;
+        n->converted.plane[2] = memory + luma + luma / 4;
+    }
+    return 0;
+}
+
+static int open_encoder(struct native *n, int width, int height, char *error, size_t error_size)
+{
+    const struct encoder_config config = {
+        .codec = n->config.codec,
+        .content = ENCODER_SCREEN,
+        .width = width,
+        .height = height,
+        .fps = n->config.fps,
+        .bitrate_bps = n->config.bitrate_bps,
+        .threads = 1,
+    };
+    struct encoder *encoder;
+    int err = encoder_open(&encoder, n->config.encoder, &config, error, error_size);
+    if (err)
+        return err;
+    err = converted_alloc(n, width, height, encoder_ops(encoder)->input);
+    if (err) {
+        snprintf(error, error_size, "no memory for pictures of %dx%d", width, height);
+        encoder_close(encoder);
+        return err;
+    }
+    n->encoder = encoder;
+    publisher_break(n->publisher);
+    publisher_set_coding(n->publisher, codec_name(n->config.codec), encoder_ops(encoder)->name,
+                         width, height);
+    return 0;
+}
+
+/* --- the encode thread --- */
+
+/* Every access unit the encoder has ready; a skipped picture of a wanted keyframe stays wanted. */
+static void drain_encoder(struct native *n)
+{
+    struct encoded unit;
+    while (encoder_receive(n->encoder, &unit) == 0) {
+        if (unit.size)
+            publisher_publish(n->publisher, &unit, now_us());
+        else
+            publisher_drop(n->publisher);
+    }
+}
+
+static int fit_encoder(struct native *n, const struct picture *pic, char *error, size_t size)
+{
+    if (n->encoder && (pic->width != n->converted.width || pic->height != n->converted.height)) {
+        encoder_close(n->encoder);
+        n->encoder = NULL;
+    }
+    return n->encoder ? 0 : open_encoder(n, pic->width, pic->height, error, size);
+}
+
+static int encode_picture(struct native *n, const struct picture *pic, char *error, size_t size)
+{
+    int err = fit_encoder(n, pic, error, size);
+    if (err)
+        return err;
+    int64_t begin = now_us();
+    if (!pic->repeat || !n->has_converted)
+        convert_picture(&n->dsp, pic, &n->converted);
+    n->has_converted = true;
+    n->converted.captured_us = pic->captured_us;
+    n->converted.repeat = pic->repeat;
+    int64_t converted = now_us();
+    histogram_add(&n->convert_us, converted - begin);
+
+    bool keyframe = publisher_keyframe_due(n->publisher, pic->repeat, converted);
+    if (encoder_submit(n->encoder, &n->converted, keyframe) != 0) {
+        publisher_break(n->publisher);
+        publisher_drop(n->publisher);
+        return 0;
+    }
+    histogram_add(&n->encode_us, now_us() - converted);
+    drain_encoder(n);
+    publisher_tick(n->publisher, captured(n), now_us());
+    return 0;
+}
+
+static void *encode_thread(void *arg)
+{
+    struct native *n = arg;
+    pthread_setname_np(pthread_self(), "amphi-encode");
+    char error[160] = "";
+    const struct picture *pic;
+    while ((pic = capture_take(n->capture)) != NULL) {
+        int err = encode_picture(n, pic, error, sizeof(error));
+        capture_release(n->capture, pic);
+        if (err)
+            break;
+        /* a request inside the gap waits for a picture to ride on: an idle source must give one */
+        if (publisher_keyframe_waits(n->publisher))
+            capture_poke(n->capture);
+    }
+    const char *reason = error[0] ? error : capture_end_reason(n->capture);
+    if (reason)
+        publisher_end(n->publisher, reason);
+    return NULL;
+}
+
+/* --- what source.c calls --- */
+
+static int native_open(void *priv, const struct source_config *config, struct publisher *publisher,
+                       char *error, size_t error_size)
+{
+    struct native *n = priv;
+    n->config = *config;
+    n->publisher = publisher;
+    convert_dsp_init(&n->dsp);
+    const struct capture_config capture = {
+        .kind = config->kind, .arg = config->arg, .fps = config->fps};
+    int err = capture_open(&n->capture, &capture, error, error_size);
+    if (err)
+        return err;
+    struct capture_info about;
+    capture_info(n->capture, &about);
+    publisher_set_name(publisher, config->kind, about.name);
+    /* opened here, so that a wrong size or backend is said before anything starts */
+    return open_encoder(n, about.width, about.height, error, error_size);
+}
+
+static int native_start(void *priv)
+{
+    struct native *n = priv;
+    int err = capture_start(n->capture);
+    if (err)
+        return err;
+    if (pthread_create(&n->thread, NULL, encode_thread, n) != 0) {
+        capture_stop(n->capture);
+        return -EAGAIN;
+    }
+    return 0;
+}
+
+static void native_stop(void *priv)
+{
+    struct native *n = priv;
+    capture_stop(n->capture);
+    pthread_join(n->thread, NULL);
+}
+
+static void native_wake(void *priv)
+{
+    struct native *n = priv;
+    capture_poke(n->capture);
+}
+
+static void native_stats(void *priv, struct source_stats *out)
+{
+    struct native *n = priv;
+    struct capture_stats stats;
+    capture_stats(n->capture, &stats);
+    out->frames_captured = stats.captured;
+    out->frames_superseded = stats.superseded;
+    out->convert_us = &n->convert_us;
+    out->encode_us = &n->encode_us;
+}
+
+static void native_close(void *priv)
+{
+    struct native *n = priv;
+    encoder_close(n->encoder);
+    capture_close(n->capture);
+    free(n->converted.plane[0]);
+}
+
+const struct source_ops source_native_ops = {
+    .priv_size = sizeof(struct native),
+    .open = native_open,
+    .start = native_start,
+    .stop = native_stop,
+    .wake = native_wake,
+    .stats = native_stats,
+    .close = native_close,
+};

@@ -1,0 +1,24 @@
+/* source_ops.h - a kind of source, as source.c drives it: open, start, stop, close, on one thread.
+ *
+ * Between start and stop its own thread uses the publisher; before and after, the caller's.
+ */
+#pragma once
+
+#include "server/publisher.h"
+#include "server/source.h"
+
+struct source_ops {
+    size_t priv_size; /* zeroed memory handed to every call below */
+    /* Names the stream and its coding to the publisher. 0, or -errno with a sentence in `error`;
+     * close follows a failed open too. */
+    int (*open)(void *priv, const struct source_config *config, struct publisher *publisher,
+                char *error, size_t error_size);
+    int (*start)(void *priv);
+    void (*stop)(void *priv); /* only after start; afterwards nothing is published */
+    void (*wake)(void *priv); /* worker threads, never blocks: a keyframe is wanted */
+    /* Any thread: fills in what the publisher does not know. */
+    void (*stats)(void *priv, struct source_stats *out);
+    void (*close)(void *priv); /* after the last wake */
+};
+
+extern const struct source_ops source_native_ops; /* capture, convert, encode */

@@ -2,6 +2,7 @@
 
 #include "signaling/http_listen.h"
 #include "signaling/http_shell.h"
+#include "signaling/http_sniff.h"
 
 #include <glib.h>
 #include <assert.h>
@@ -73,9 +74,11 @@ static void on_connection_gone(struct http_connection *c)
     free(c);
 }
 
-static void adopt(struct http *h, int fd)
+static void adopt(void *arg, int fd)
 {
-    struct http_connection *c = calloc(1, sizeof(*c));
+    struct http *h = arg;
+    bool has_room = h->n_connections < HTTP_CONNECTIONS_MAX;
+    struct http_connection *c = has_room ? calloc(1, sizeof(*c)) : NULL;
     if (!c) {
         close(fd);
         return;
@@ -96,6 +99,13 @@ static void adopt(struct http *h, int fd)
     link_connection(h, c);
 }
 
+/* ICE over TCP. */
+static void give_away(void *arg, int fd)
+{
+    const struct http *h = arg;
+    h->backend->tcp(h->backend->arg, fd);
+}
+
 static void on_acceptable(struct http *h, int listener)
 {
     for (;;) {
@@ -107,10 +117,7 @@ static void on_acceptable(struct http *h, int listener)
             h->accept_paused = true;
             return;
         }
-        if (h->n_connections >= HTTP_CONNECTIONS_MAX)
-            close(fd);
-        else
-            adopt(h, fd);
+        http_sniff_take(h->sniff, fd, http_now_us());
     }
 }
 
@@ -190,6 +197,7 @@ static void on_tick(lws_sorted_usec_list_t *tick)
         http_transaction_tick(c, now_us);
         http_socket_tick(c, now_us);
     }
+    http_sniff_tick(h->sniff, now_us);
     lws_sul_schedule(h->context, 0, tick, on_tick, TICK_US);
 }
 
@@ -266,6 +274,11 @@ static int start_listening(struct http *h, int fd)
 static int start(struct http *h, int fd, char *error, size_t error_size)
 {
     int status = h->routes ? start_library(h, error, error_size) : -ENOMEM;
+    if (status == 0) {
+        struct http_sniff_config config = {
+            .loop = h->loop, .arg = h, .http = adopt, .stun = h->backend->tcp ? give_away : NULL};
+        status = http_sniff_create(&h->sniff, &config);
+    }
     if (status != 0) {
         close(fd);
         return status;
@@ -305,6 +318,7 @@ void http_destroy(struct http *h)
         lws_sul_cancel(&h->tick);
         lws_context_destroy(h->context);
     }
+    http_sniff_destroy(h->sniff);
     if (h->loop)
         ev_loop_destroy(h->loop);
     assert(!h->connections);

@@ -66,6 +66,7 @@ struct http_connection {
 struct http {
     const struct backend *backend; /* borrowed */
     struct ev_loop *loop;          /* owned */
+    struct http_sniff *sniff;      /* owned */
     struct lws_context *context;   /* owned */
     struct lws_vhost *vhost;
     struct lws *listener;

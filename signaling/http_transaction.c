@@ -221,11 +221,20 @@ int http_transaction_on_complete(struct http_connection *c)
     return 0;
 }
 
+/* Whether bytes that came behind a request wait in libwebsockets, which tells it of all connections
+ * together only. A request that begins there is never served: of its body libwebsockets 4.1 never
+ * finds the end, and holds up everybody while it looks for it. */
+static bool is_pipelining(const struct http_connection *c)
+{
+    return lws_service_adjust_timeout(c->http->context, 1, 0) == 0;
+}
+
 int http_transaction_on_writable(struct http_connection *c)
 {
     struct http_transaction *t = c->transaction;
     if (!t || !t->answered)
         return 0;
+    bool last = is_pipelining(c); /* RFC 9112 9.3.2: what stays unanswered is sent again */
     if (!send_part(c))
         return -1;
     if (!is_sent(t)) {
@@ -234,7 +243,7 @@ int http_transaction_on_writable(struct http_connection *c)
         return 0;
     }
     http_transaction_end(c);
-    return lws_http_transaction_completed(c->wsi) ? -1 : 0;
+    return last || lws_http_transaction_completed(c->wsi) ? -1 : 0;
 }
 
 void http_transaction_end(struct http_connection *c)
@@ -281,5 +290,5 @@ int http_transaction_confirm_upgrade(struct http_connection *c, const char *prot
         if (!send_part(c))
             return -1;
     http_transaction_end(c);
-    return 1;
+    return -1; /* what follows in the same packet cannot be seen from here */
 }

@@ -101,11 +101,14 @@ static const char *set_source(struct config *c, const char *value)
     const char *colon = strchr(value, ':');
     size_t n = colon ? (size_t)(colon - value) : strlen(value);
     if (n == 0 || n >= sizeof(s->kind))
-        return "must be screen[:N] or pattern[:WIDTHxHEIGHT]";
+        return "must be screen[:N], pattern[:WIDTHxHEIGHT] or file:PATH";
     memcpy(s->kind, value, n);
     s->kind[n] = '\0';
-    if (strcmp(s->kind, "screen") != 0 && strcmp(s->kind, "pattern") != 0)
-        return "must be screen[:N] or pattern[:WIDTHxHEIGHT]";
+    bool is_file = strcmp(s->kind, "file") == 0;
+    if (!is_file && strcmp(s->kind, "screen") != 0 && strcmp(s->kind, "pattern") != 0)
+        return "must be screen[:N], pattern[:WIDTHxHEIGHT] or file:PATH";
+    if (is_file && !colon)
+        return "file needs a path: file:PATH";
     s->arg[0] = '\0';
     const char *why = colon ? copy_text(s->arg, sizeof(s->arg), colon + 1) : NULL;
     if (!why)
@@ -240,7 +243,8 @@ static const struct option options[] = {
     {"listen", "ADDRESS:PORT", set_listen, "HTTP and WebSocket (127.0.0.1:8080)"},
     {"udp-port", "N", set_udp_port, "the one UDP port of all media (8189; 0: any free one)"},
     {"advertise", "IP[,IP]", set_advertise, "addresses to announce (those of the host)"},
-    {"source", "KIND[:ARG]", set_source, "screen[:N] or pattern[:WxH]; repeatable"},
+    {"source", "KIND[:ARG]", set_source,
+     "screen[:N], pattern[:WxH] or file:PATH (H.264); repeatable"},
     {"room", "CODE", set_room, "code of the room for --source (a random one)"},
     {"codec", "NAME", set_codec, "h264"},
     {"encoder", "NAME", set_encoder, "backend of the codec (the best one built in)"},

@@ -15,10 +15,11 @@
 #define CONFIG_SOURCES_MAX 8
 #define CONFIG_ADVERTISE_MAX 16
 #define CONFIG_TEXT_MAX 128
+#define CONFIG_PATH_MAX 4096
 
 struct config_source {
     char kind[16];
-    char arg[CONFIG_TEXT_MAX]; /* "": none */
+    char arg[CONFIG_PATH_MAX]; /* "": none */
 };
 
 enum config_action { CONFIG_RUN = 1, CONFIG_SHOW_HELP, CONFIG_SHOW_VERSION };

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct source {
     const struct source_ops *ops;
@@ -49,7 +50,7 @@ int source_open(struct source **out, const struct source_config *config, char *e
     struct source *s = calloc(1, sizeof(*s));
     if (!s)
         return -ENOMEM;
-    s->ops = &source_native_ops;
+    s->ops = strcmp(config->kind, "file") == 0 ? &source_file_ops : &source_native_ops;
     s->priv = calloc(1, s->ops->priv_size);
     int err = s->priv ? open_parts(s, config, error, error_size) : -ENOMEM;
     if (err) {

@@ -1,7 +1,7 @@
 /* source.h - what a room shows: one stream of frames, published for as long as the source lives.
  *
- * A native source captures, converts and encodes (source_native.c), and gives its access units to a
- * publisher.
+ * Two kinds: a native source captures, converts and encodes (source_native.c); a file source plays
+ * an encoded file in a loop (source_file.c). Both give their access units to a publisher.
  *
  * Life: source_open checks that the source can be had and says why not; source_start begins its
  * threads; source_close ends them and takes the stream from the forwarder. `on_change` is called on
@@ -9,7 +9,8 @@
  *
  * Keyframes of a native source: the first picture, a new size, a request within the budget
  * (rtp/control/keyframe.h), and the begin of a new GOP: after SOURCE_GOP_US once something changes,
- * and before the GOP outgrows what a new viewer can be started from (rtp/forward/stream.h).
+ * and before the GOP outgrows what a new viewer can be started from (rtp/forward/stream.h). Those
+ * of a file are where they are: a request is granted by the next one that passes.
  */
 #pragma once
 
@@ -26,11 +27,11 @@ struct source;
 
 struct source_config {
     /* borrowed: outlive the source */
-    const char *kind, *arg; /* as in capture.h; arg NULL: none */
+    const char *kind, *arg; /* "file" and its path, or as in capture.h; arg NULL: none */
     const char *encoder;    /* backend name, NULL: the first for the codec */
     enum codec codec;
     uint32_t bitrate_bps;
-    int fps;
+    int fps;                      /* of a file: only where it says no rate itself */
     struct forwarder *forwarder;  /* borrowed: outlives the source */
     void (*on_change)(void *arg); /* a thread of the source */
     void *on_change_arg;
@@ -46,13 +47,14 @@ void source_close(struct source *s); /* NULL is fine */
 struct source_info {
     uint32_t stream_id;
     char name[64], kind[16];     /* UTF-8 */
-    const char *codec, *encoder; /* static texts */
+    const char *codec, *encoder; /* static texts; encoder "none": it was encoded before */
     bool live;                   /* a keyframe has been published, and the source has not ended */
     char end_reason[160];        /* "": has not ended by itself */
     int width, height;
     uint8_t h264_profile[3];
 };
 
+/* Of a file, captured is what was read of it; nothing is superseded, converted or encoded. */
 struct source_stats {
     double capture_fps, encode_fps; /* over the last second or so */
     uint64_t bitrate_bps;           /* of what was published, over the same time */

@@ -22,3 +22,4 @@ struct source_ops {
 };
 
 extern const struct source_ops source_native_ops; /* capture, convert, encode */
+extern const struct source_ops source_file_ops;   /* an encoded file in a loop */

@@ -68,6 +68,21 @@ static void options_are_taken(void **state)
     assert_int_equal(c.log_level, 3);
 }
 
+static void a_file_keeps_its_whole_path(void **state)
+{
+    (void)state;
+    struct config c;
+    char words[700] = "--source file:", path[601];
+    memset(path, 'a', 600);
+    path[600] = '\0';
+    memcpy(path, "C:/", 3); /* only the first colon ends the kind */
+    memcpy(words + strlen(words), path, sizeof(path));
+    assert_int_equal(read_words(&c, words, NULL), 0);
+    assert_int_equal(c.n_sources, 1);
+    assert_string_equal(c.sources[0].kind, "file");
+    assert_string_equal(c.sources[0].arg, path);
+}
+
 static void bitrate_overrides_quality(void **state)
 {
     (void)state;
@@ -108,6 +123,9 @@ static void bad_options_name_themselves(void **state)
         {"--advertise ,", "--advertise"},
         {"--source tv", "--source"},
         {"--source screen:", "--source"},
+        {"--source file", "file:PATH"},
+        {"--source file:", "--source"},
+        {"--source files:a", "--source"},
         {"--room a_b", "--room"},
         {"--codec mpeg2", "--codec"},
         {"--codec av1", "--codec"},
@@ -179,6 +197,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_the_manual),
         cmocka_unit_test(options_are_taken),
+        cmocka_unit_test(a_file_keeps_its_whole_path),
         cmocka_unit_test(bitrate_overrides_quality),
         cmocka_unit_test(port_of_the_environment),
         cmocka_unit_test(bad_options_name_themselves),

@@ -74,6 +74,7 @@ bool forwarder_next_event(struct forwarder *f, struct forwarder_event *out);
 struct forwarder_worker_stats {
     uint32_t viewers;
     uint64_t packets_sent, bytes_sent, send_calls, send_errors;
+    uint64_t send_blocked; /* times the socket was full: its viewers went on when it was not */
     uint64_t datagrams_received, datagrams_passed_on;
     uint64_t datagrams_unknown; /* nobody's, or the other worker had too many waiting */
     uint64_t frames_dropped;    /* mailbox full */

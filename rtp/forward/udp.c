@@ -151,6 +151,7 @@ struct udp_batch {
     struct udp_counters counters;
     unsigned refusals; /* of UDP_SEGMENT, in a row */
     unsigned rest;     /* trains to send as datagrams before it is tried again */
+    bool blocked;      /* the socket was full: what is here waits */
 
     unsigned n;
     size_t used;
@@ -179,9 +180,16 @@ void udp_batch_destroy(struct udp_batch *b)
 
 uint8_t *udp_batch_room(struct udp_batch *b)
 {
+    if (b->blocked)
+        return NULL;
     if (b->n == UDP_BATCH_TRAINS || SCRATCH_BYTES - b->used < UDP_TRAIN_ROOM)
         udp_batch_flush(b);
-    return b->scratch + b->used;
+    return b->blocked ? NULL : b->scratch + b->used;
+}
+
+bool udp_batch_blocked(const struct udp_batch *b)
+{
+    return b->blocked;
 }
 
 void udp_batch_add(struct udp_batch *b, const struct viewer_train *train)
@@ -257,15 +265,27 @@ static void count_sent(struct udp_batch *b, uint32_t packets, uint64_t bytes)
     b->counters.bytes_sent += bytes;
 }
 
-/* One train as single datagrams. Returns false if the kernel did not even take the first. */
-static bool send_plain(struct udp_batch *b, unsigned train_index)
+/* What of a train did not leave yet. */
+static void keep_rest(struct udp_batch *b, unsigned train_index, unsigned n_sent)
+{
+    struct viewer_train *train = &b->trains[train_index];
+    struct iovec *iov = &b->iov[train_index];
+    uint32_t size = n_sent * train->segment_size;
+    train->n_segments = (uint16_t)(train->n_segments - n_sent);
+    train->size -= size;
+    *iov = (struct iovec){(uint8_t *)iov->iov_base + size, train->size};
+}
+
+/* One train as single datagrams: how many the kernel took. If it stopped because it was full the
+ * batch is blocked and the train's rest stays, else the rest is lost. */
+static unsigned send_plain(struct udp_batch *b, unsigned train_index)
 {
     const struct viewer_train *train = &b->trains[train_index];
     uint8_t *data = b->iov[train_index].iov_base;
     struct mmsghdr msgs[VIEWER_TRAIN_MAX];
     struct iovec iov[VIEWER_TRAIN_MAX];
     struct sockaddr_in6 to;
-    unsigned n = train->n_segments, sent_any = 0;
+    unsigned n = train->n_segments, done = 0;
     for (unsigned i = 0; i < n; i++) {
         uint32_t at = (uint32_t)i * train->segment_size;
         size_t size = i + 1 < n ? train->segment_size : train->size - at;
@@ -273,18 +293,22 @@ static bool send_plain(struct udp_batch *b, unsigned train_index)
         msgs[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &iov[i], .msg_iovlen = 1}};
         set_target(b, &msgs[i].msg_hdr, &to, &train->to);
     }
-    for (unsigned done = 0; done < n;) {
+    while (done < n) {
         unsigned sent = send_some(b, msgs + done, n - done);
         for (unsigned i = done; i < done + sent; i++)
             count_sent(b, 1, iov[i].iov_len);
-        sent_any += sent;
+        done += sent;
+        if (sent == 0 && errno == EAGAIN) {
+            b->blocked = true;
+            keep_rest(b, train_index, done);
+            break;
+        }
         if (sent == 0) {
             b->counters.send_errors += n - done; /* the others would not fare better */
             break;
         }
-        done += sent;
     }
-    return sent_any > 0;
+    return done;
 }
 
 static bool is_refusal_of_segments(int error)
@@ -292,24 +316,21 @@ static bool is_refusal_of_segments(int error)
     return error == EIO || error == EINVAL || error == EMSGSIZE;
 }
 
-/* The kernel did not take train `i`. Returns how many trains are done with. */
-static unsigned handle_refusal(struct udp_batch *b, unsigned i)
+/* The kernel did not take train `i`. */
+static void handle_refusal(struct udp_batch *b, unsigned i)
 {
     int error = errno;
-    if (b->trains[i].n_segments > 1 && is_refusal_of_segments(error)) {
+    if (error == EAGAIN) {
+        b->blocked = true;
+    } else if (b->trains[i].n_segments > 1 && is_refusal_of_segments(error)) {
         /* If the datagrams pass it was the segmentation, else the address. */
-        if (send_plain(b, i) && ++b->refusals >= GSO_REFUSALS) {
+        if (send_plain(b, i) > 0 && ++b->refusals >= GSO_REFUSALS) {
             b->refusals = 0;
             b->rest = GSO_REST_TRAINS;
         }
-        return 1;
+    } else {
+        b->counters.send_errors += b->trains[i].n_segments; /* about this destination alone */
     }
-    /* EAGAIN: the socket is full, and the rest would only ask again. Anything else is about this
-     * destination alone. */
-    unsigned lost = error == EAGAIN ? b->n - i : 1;
-    for (unsigned k = i; k < i + lost; k++)
-        b->counters.send_errors += b->trains[k].n_segments;
-    return lost;
 }
 
 static void prepare(struct udp_batch *b, unsigned i)
@@ -342,18 +363,38 @@ static unsigned send_whole(struct udp_batch *b, unsigned from)
     return sent;
 }
 
+/* The trains from `first` on wait where they are. */
+static void keep(struct udp_batch *b, unsigned first)
+{
+    b->n -= first;
+    memmove(b->trains, b->trains + first, b->n * sizeof(b->trains[0]));
+    memmove(b->iov, b->iov + first, b->n * sizeof(b->iov[0]));
+    b->counters.send_blocked++;
+}
+
 void udp_batch_flush(struct udp_batch *b)
 {
+    b->blocked = false;
     for (unsigned i = 0; i < b->n; i++)
         prepare(b, i);
-    for (unsigned i = 0; i < b->n;) {
-        if (is_whole(b, i)) {
-            unsigned sent = send_whole(b, i);
-            i += sent > 0 ? sent : handle_refusal(b, i);
+    unsigned i = 0;
+    while (i < b->n) {
+        unsigned sent = 1;
+        if (!is_whole(b, i)) {
+            (void)send_plain(b, i);
+            b->rest -= b->rest > 0 && !b->blocked;
         } else {
-            (void)send_plain(b, i++);
-            b->rest -= b->rest > 0;
+            sent = send_whole(b, i);
+            if (sent == 0) {
+                handle_refusal(b, i);
+                sent = 1;
+            }
         }
+        if (b->blocked) {
+            keep(b, i);
+            return;
+        }
+        i += sent;
     }
     b->n = 0;
     b->used = 0;

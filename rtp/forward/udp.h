@@ -8,9 +8,10 @@
  *
  * Sending: take udp_batch_room, write a train there, udp_batch_add it; at the end udp_batch_flush.
  * A train leaves as one UDP_SEGMENT send, many of them in one sendmmsg. Where the kernel or the
- * route refuses that, its segments leave as single datagrams. Nothing waits: what the socket does
- * not take is dropped and counted, since media is repaired by NACK and the rest is repeated by its
- * protocol. One thread.
+ * route refuses that, its segments leave as single datagrams. When the socket is full (the device
+ * is slower than we are) the batch is blocked: it keeps what it holds, has no room, and goes on
+ * with a udp_batch_flush once the socket is writable. What is refused for any other reason is
+ * dropped and counted. Nothing waits. One thread.
  */
 #pragma once
 
@@ -53,16 +54,18 @@ struct udp_batch;
 struct udp_counters {
     uint64_t packets_sent, bytes_sent; /* datagrams given to the kernel */
     uint64_t send_calls;
-    uint64_t send_errors; /* datagrams it did not take */
+    uint64_t send_errors;  /* datagrams it did not take */
+    uint64_t send_blocked; /* times the socket was full */
 };
 
 struct udp_batch *udp_batch_new(const struct udp *u); /* `u` is borrowed and outlives the batch */
 void udp_batch_destroy(struct udp_batch *b);          /* NULL is fine */
-/* UDP_TRAIN_ROOM bytes for one train; valid until the next call. May flush. */
+/* UDP_TRAIN_ROOM bytes for one train; valid until the next call. May flush. NULL: blocked. */
 uint8_t *udp_batch_room(struct udp_batch *b);
 /* The train stands at udp_batch_room. */
 void udp_batch_add(struct udp_batch *b, const struct viewer_train *train);
 void udp_batch_flush(struct udp_batch *b);
+bool udp_batch_blocked(const struct udp_batch *b);
 unsigned udp_batch_count(const struct udp_batch *b); /* trains that wait */
 bool udp_batch_gso(const struct udp_batch *b);       /* are trains sent whole now? */
 const struct udp_counters *udp_batch_counters(const struct udp_batch *b);

@@ -136,6 +136,12 @@ bool worker_ufrag_read(const char *ufrag, unsigned *worker, uint32_t *viewer_id)
 
 /* --- the worker's thread --- */
 
+void worker_flush(struct worker *w)
+{
+    if (!udp_batch_blocked(w->batch)) /* else epoll says when */
+        udp_batch_flush(w->batch);
+}
+
 struct worker_stream *worker_find_stream(const struct worker *w, uint32_t id)
 {
     for (unsigned i = 0; i < w->n_streams; i++) {
@@ -313,6 +319,17 @@ static int wait_for_events(const struct worker *w, struct epoll_event *events, i
     return n;
 }
 
+static void watch_writable(struct worker *w)
+{
+    bool wanted = udp_batch_blocked(w->batch);
+    if (wanted == w->watching_writable)
+        return;
+    struct epoll_event e = {.events = EPOLLIN | (wanted ? EPOLLOUT : 0), .data.u32 = EPOLL_UDP};
+    int rc = epoll_ctl(w->epoll_fd, EPOLL_CTL_MOD, w->config.udp.fd, &e);
+    assert(rc == 0);
+    w->watching_writable = wanted;
+}
+
 static void run_round(struct worker *w)
 {
     struct epoll_event events[2];
@@ -321,17 +338,22 @@ static void run_round(struct worker *w)
     w->now_us = worker_clock_us();
     int64_t begun = due < w->now_us ? due : w->now_us;
 
-    bool mail = w->mail_left, datagrams = false;
+    bool mail = w->mail_left, datagrams = false, writable = false;
     for (int i = 0; i < n; i++) {
         mail = mail || events[i].data.u32 == EPOLL_MAIL;
-        datagrams = datagrams || events[i].data.u32 == EPOLL_UDP;
+        bool udp = events[i].data.u32 == EPOLL_UDP;
+        datagrams = datagrams || (udp && events[i].events & ~(uint32_t)EPOLLOUT);
+        writable = writable || (udp && events[i].events & EPOLLOUT);
     }
+    if (writable)
+        worker_viewers_resume(w);
     if (mail)
         read_mail(w);
     if (datagrams)
         read_socket(w);
     run_deadlines(w);
-    udp_batch_flush(w->batch);
+    worker_flush(w);
+    watch_writable(w);
     pass_on_keyframe_requests(w);
     if (w->events_left)
         worker_viewers_tell(w);
@@ -347,7 +369,7 @@ static void *worker_thread(void *arg)
         run_round(w);
     w->now_us = worker_clock_us();
     worker_viewers_close_all(w);
-    udp_batch_flush(w->batch);
+    udp_batch_flush(w->batch); /* the last chance: what does not leave now is lost */
     return NULL;
 }
 

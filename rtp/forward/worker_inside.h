@@ -40,6 +40,8 @@ struct worker_viewer {
     struct worker_link links[VIEWER_TRACKS_MAX];
     struct address origin; /* where its datagrams come from, if has_origin */
     bool has_origin;
+    bool held; /* in worker.held: has something to send, but the socket was full */
+    struct worker_viewer *held_previous, *held_next;
 
     /* the last whole second */
     int64_t rate_since_us;
@@ -102,9 +104,11 @@ struct worker {
     int64_t next_tick_us;
     struct heap deadlines;
     struct origins origins;
-    struct udp_receiver *receiver; /* owned */
-    struct udp_batch *batch;       /* owned */
-    uint64_t trains;               /* ever given to the batch */
+    struct udp_receiver *receiver;                /* owned */
+    struct udp_batch *batch;                      /* owned */
+    uint64_t trains;                              /* ever given to the batch */
+    struct worker_viewer *held_first, *held_last; /* in the order they are to go on */
+    bool watching_writable;
 
     struct worker_stream *streams[FORWARDER_STREAMS_MAX]; /* owned */
     unsigned n_streams;
@@ -122,12 +126,14 @@ int64_t worker_clock_us(void);
 int worker_post_bounded(struct worker *w, const struct worker_message *m, atomic_uint *waiting,
                         unsigned max);
 
+void worker_flush(struct worker *w); /* what waits in the batch, unless the socket is full */
 struct worker_stream *worker_find_stream(const struct worker *w, uint32_t id);
 
 void worker_viewer_begin(struct worker *w, struct worker_viewer *wv);
 /* After any input: what it has to send goes to the batch, its deadline is filed, its state told. It
  * may be gone afterwards. */
 void worker_viewer_settle(struct worker *w, struct worker_viewer *wv);
+void worker_viewers_resume(struct worker *w); /* the socket is writable again */
 void worker_viewer_close(struct worker *w, uint32_t id);
 void worker_viewers_close_all(struct worker *w); /* at the end; nobody is told */
 void worker_viewers_on_frame(struct worker *w, struct worker_stream *ws, const struct frame *f);

@@ -12,6 +12,7 @@ static void fill_worker(struct worker *w, struct forwarder_worker_stats *out)
         .bytes_sent = udp->bytes_sent,
         .send_calls = udp->send_calls,
         .send_errors = udp->send_errors,
+        .send_blocked = udp->send_blocked,
         .datagrams_received = w->datagrams_received,
         .datagrams_unknown = w->datagrams_unknown,
         .datagrams_passed_on = w->datagrams_passed_on,

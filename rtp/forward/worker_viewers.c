@@ -12,6 +12,7 @@
 
 #define VIEWERS_PER_CLOCK 64
 #define RATE_MIN_US 900000 /* a viewer younger than this waits for the next tick */
+#define HELD_US 5000       /* how late the deadlines of a held viewer may become */
 
 static enum viewer_state state_of(const struct worker_viewer *wv)
 {
@@ -130,9 +131,39 @@ static void forget_origin(struct worker *w, struct worker_viewer *wv)
     wv->has_origin = false;
 }
 
+static void hold(struct worker *w, struct worker_viewer *wv)
+{
+    if (wv->held)
+        return;
+    wv->held = true;
+    wv->held_previous = w->held_last;
+    wv->held_next = NULL;
+    if (w->held_last)
+        w->held_last->held_next = wv;
+    else
+        w->held_first = wv;
+    w->held_last = wv;
+}
+
+static void unhold(struct worker *w, struct worker_viewer *wv)
+{
+    if (!wv->held)
+        return;
+    wv->held = false;
+    if (wv->held_previous)
+        wv->held_previous->held_next = wv->held_next;
+    else
+        w->held_first = wv->held_next;
+    if (wv->held_next)
+        wv->held_next->held_previous = wv->held_previous;
+    else
+        w->held_last = wv->held_previous;
+}
+
 /* Of a closed viewer all but the news of it. */
 static void withdraw(struct worker *w, struct worker_viewer *wv)
 {
+    unhold(w, wv);
     heap_remove(&w->deadlines, &wv->deadline);
     forget_origin(w, wv);
     for (unsigned i = 0; i < VIEWER_TRACKS_MAX; i++)
@@ -188,27 +219,51 @@ void worker_viewers_tell(struct worker *w)
 
 /* --- output --- */
 
+/* Media is pulled: what the socket has no room for is simply not made yet. */
 static void drain(struct worker *w, struct worker_viewer *wv)
 {
     struct viewer_train train;
-    while (viewer_send(&wv->viewer, &train, udp_batch_room(w->batch), UDP_TRAIN_ROOM, w->now_us)) {
+    uint8_t *room;
+    while ((room = udp_batch_room(w->batch)) &&
+           viewer_send(&wv->viewer, &train, room, UDP_TRAIN_ROOM, w->now_us)) {
         udp_batch_add(w->batch, &train);
         w->trains++;
     }
+    if (!room)
+        hold(w, wv);
+}
+
+/* Never again in this round, whatever it says: one viewer must not hold up the others. */
+static int64_t next_deadline(const struct worker *w, struct worker_viewer *wv)
+{
+    int64_t at = viewer_next_timeout(&wv->viewer, w->now_us);
+    int64_t earliest = w->now_us + (wv->held ? HELD_US : 1);
+    return at > earliest ? at : earliest;
 }
 
 void worker_viewer_settle(struct worker *w, struct worker_viewer *wv)
 {
     if (!wv->failed)
         drain(w, wv);
-    if (state_of(wv) == VIEWER_CLOSED) {
+    if (state_of(wv) == VIEWER_CLOSED)
         withdraw(w, wv);
-    } else {
-        /* Never again in this round, whatever it says: one viewer must not hold up the others. */
-        int64_t at = viewer_next_timeout(&wv->viewer, w->now_us);
-        heap_set(&w->deadlines, &wv->deadline, at > w->now_us ? at : w->now_us + 1);
-    }
+    else
+        heap_set(&w->deadlines, &wv->deadline, next_deadline(w, wv));
     tell_news(w, wv);
+}
+
+void worker_viewers_resume(struct worker *w)
+{
+    udp_batch_flush(w->batch);
+    struct worker_viewer *last = w->held_last;
+    while (w->held_first && !udp_batch_blocked(w->batch)) {
+        struct worker_viewer *wv = w->held_first;
+        bool was_last = wv == last;
+        unhold(w, wv);
+        worker_viewer_settle(w, wv);
+        if (was_last)
+            break;
+    }
 }
 
 void worker_viewer_close(struct worker *w, uint32_t id)
@@ -249,7 +304,7 @@ void worker_viewers_on_frame(struct worker *w, struct worker_stream *ws, const s
     }
     if (w->trains == trains_before)
         return;
-    udp_batch_flush(w->batch);
+    worker_flush(w);
     w->now_us = worker_clock_us();
     worker_samples_add(&ws->capture_to_send, w->now_us - captured_us);
 }

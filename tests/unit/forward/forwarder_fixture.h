@@ -333,6 +333,7 @@ static inline struct forwarder_worker_stats worker_sum(struct fixture *x)
         sum.viewers += s.workers[i].viewers;
         sum.packets_sent += s.workers[i].packets_sent;
         sum.send_errors += s.workers[i].send_errors;
+        sum.send_blocked += s.workers[i].send_blocked;
         sum.datagrams_received += s.workers[i].datagrams_received;
         sum.datagrams_unknown += s.workers[i].datagrams_unknown;
         sum.datagrams_passed_on += s.workers[i].datagrams_passed_on;

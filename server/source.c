@@ -93,6 +93,7 @@ void source_info(struct source *s, struct source_info *out)
 void source_stats(struct source *s, struct source_stats *out)
 {
     *out = (struct source_stats){0};
-    s->ops->stats(s->priv, out);
+    /* what was published first, and what was captured after it: never less */
     publisher_stats(s->publisher, out);
+    s->ops->stats(s->priv, out);
 }

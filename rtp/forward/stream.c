@@ -60,9 +60,31 @@ static bool has_surplus(const struct stream *s)
     return !in_gop && newest->captured_us - oldest->captured_us > STREAM_HISTORY_US;
 }
 
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* A frame counts for the time after it. */
+static void measure_rate(struct stream *s, const struct frame *f)
+{
+    int64_t elapsed_us = f->captured_us - s->rate_since_us;
+    if (s->newest_id == 0) {
+        s->rate_since_us = f->captured_us;
+    } else if (elapsed_us >= STREAM_RATE_US) {
+        uint64_t rate = s->rate_bytes * 8000000 / (uint64_t)elapsed_us;
+        s->rate_bps = larger(rate, s->last_rate_bps);
+        s->last_rate_bps = rate;
+        s->rate_bytes = 0;
+        s->rate_since_us = f->captured_us;
+    }
+    s->rate_bytes += f->payload.size;
+}
+
 void stream_push(struct stream *s, const struct frame *f)
 {
     assert(f->id > s->newest_id && f->payload.n_packets > 0);
+    measure_rate(s, f);
     if (s->newest_id != 0 && f->id != s->newest_id + 1)
         begin_after_gap(s, f);
     while (!is_empty(s) && f->id - s->oldest_id >= STREAM_RING)

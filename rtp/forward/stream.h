@@ -19,6 +19,7 @@
  * begins a new GOP before these limits (server/source.h). */
 #define STREAM_JOIN_MAX_FRAMES 256
 #define STREAM_JOIN_MAX_BYTES (8u << 20)
+#define STREAM_RATE_US 500000 /* its rate is measured over this long */
 
 struct stream {
     uint32_t id; /* immutable after init */
@@ -27,6 +28,12 @@ struct stream {
     uint64_t oldest_id, newest_id;         /* 0, 0: empty */
     uint64_t keyframe_id;                  /* newest keyframe whose GOP is whole; 0: none */
     uint64_t cached_bytes, gop_bytes;
+
+    /* payload bits per second over the last STREAM_RATE_US or the ones before, whichever was more;
+     * 0: not known yet */
+    uint64_t rate_bps;
+    uint64_t last_rate_bps, rate_bytes;
+    int64_t rate_since_us;
 
     /* asked for by viewers, taken by the worker after each input */
     uint32_t keyframe_requests;

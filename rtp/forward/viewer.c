@@ -50,7 +50,8 @@ int viewer_init(struct viewer *v, const struct viewer_config *config, struct str
     v->unix_offset_us = unix_offset_us;
     memcpy(v->cname, config->cname, sizeof(v->cname));
     v->cname[sizeof(v->cname) - 1] = '\0';
-    pacer_init(&v->pacer, VIEWER_PACE_BPS, VIEWER_PACE_BURST, now_us);
+    v->pace_bps = VIEWER_PACE_BPS;
+    pacer_init(&v->pacer, v->pace_bps, VIEWER_PACE_BURST, now_us);
 
     uint64_t random = config->seed;
     v->transport_seq = (uint16_t)draw(&random);
@@ -94,6 +95,23 @@ static bool is_connected(const struct viewer *v)
     return v->state == VIEWER_WAIT_KEYFRAME || v->state == VIEWER_PLAYING;
 }
 
+/* The streams' rate may have changed. */
+static void follow_rate(struct viewer *v, int64_t now_us)
+{
+    uint64_t rate_bps = 0;
+    for (unsigned i = 0; i < v->n_tracks; i++) {
+        if (v->tracks[i].stream)
+            rate_bps += v->tracks[i].stream->rate_bps;
+    }
+    uint64_t pace_bps = rate_bps < PACER_RATE_MAX_BPS / 3 ? rate_bps * 5 / 2 : PACER_RATE_MAX_BPS;
+    if (pace_bps < VIEWER_PACE_BPS)
+        pace_bps = VIEWER_PACE_BPS;
+    if (pace_bps == v->pace_bps)
+        return;
+    v->pace_bps = pace_bps;
+    pacer_set_rate(&v->pacer, pace_bps, now_us);
+}
+
 /* After anything that may have moved the transport. */
 static void follow_peer(struct viewer *v, int64_t now_us)
 {
@@ -102,6 +120,7 @@ static void follow_peer(struct viewer *v, int64_t now_us)
         viewer_set_state(v, VIEWER_DTLS, now_us);
     if (v->state == VIEWER_DTLS && peer == PEER_CONNECTED) {
         viewer_set_state(v, VIEWER_WAIT_KEYFRAME, now_us);
+        follow_rate(v, now_us);
         viewer_start_tracks(v, NULL);
     }
     if (v->state != VIEWER_CLOSED && peer == PEER_CLOSED)
@@ -121,9 +140,10 @@ void viewer_on_datagram(struct viewer *v, uint8_t *data, size_t size, const stru
 
 void viewer_on_frame(struct viewer *v, const struct stream *s, int64_t now_us)
 {
-    (void)now_us; /* when it leaves is for viewer_send and the pacer to say */
-    if (is_connected(v))
-        viewer_start_tracks(v, s);
+    if (!is_connected(v))
+        return;
+    follow_rate(v, now_us);
+    viewer_start_tracks(v, s);
 }
 
 void viewer_on_stream_end(struct viewer *v, const struct stream *s)
@@ -154,6 +174,13 @@ void viewer_close(struct viewer *v, int64_t now_us)
     v->closing = is_connected(v);
     peer_close(&v->peer, now_us);
     follow_peer(v, now_us);
+}
+
+void viewer_set_stalled(struct viewer *v, bool stalled)
+{
+    if (v->stalled && !stalled)
+        viewer_skip_late(v);
+    v->stalled = stalled;
 }
 
 /* The only segment of its train. */
@@ -190,7 +217,7 @@ bool viewer_send(struct viewer *v, struct viewer_train *train, uint8_t *out, siz
     assert(room >= VIEWER_TRAIN_MAX * VIEWER_DATAGRAM_MAX);
     if (send_control(v, train, out, now_us))
         return true;
-    if (!is_connected(v) || pacer_available(&v->pacer, now_us) <= 0)
+    if (!is_connected(v) || v->stalled || pacer_available(&v->pacer, now_us) <= 0)
         return false;
     *train = (struct viewer_train){.to = v->peer.ice.remote};
     if (!viewer_send_resends(v, train, out, now_us) && !viewer_send_media(v, train, out, now_us))
@@ -215,7 +242,7 @@ int64_t viewer_next_timeout(struct viewer *v, int64_t now_us)
     if (!is_connected(v))
         return next;
     next = min(next, viewer_report_timeout(v));
-    if (viewer_has_media(v))
+    if (!v->stalled && viewer_has_media(v))
         next = min(next, pacer_next_timeout(&v->pacer));
     return next;
 }

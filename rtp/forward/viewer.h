@@ -27,8 +27,11 @@
 #define VIEWER_TRAIN_MAX 64      /* segments in one train (UDP_MAX_SEGMENTS) */
 #define VIEWER_TRAIN_BYTES 65000 /* in one train: what one UDP_SEGMENT send may hold */
 #define VIEWER_DATAGRAM_MAX 1232 /* the largest datagram a viewer sends */
-#define VIEWER_PACE_BPS 50000000 /* keyframes and the first GOP leave at this rate */
-#define VIEWER_PACE_BURST 65536  /* bytes that may leave at once */
+/* Keyframes and the first GOP leave at 2.5 times the rate of the viewer's streams, at least at this
+ * one: so that what piled up is sent in good time, and as trains with pauses in between. */
+#define VIEWER_PACE_BPS 50000000
+#define VIEWER_PACE_BURST 65536 /* bytes that may leave at once */
+#define VIEWER_LATE_US 1000000  /* of a stalled viewer: then it goes on at a newer keyframe */
 #define VIEWER_CNAME_MAX 32
 #define VIEWER_NACKS_PER_RTCP_MAX 256
 
@@ -104,11 +107,13 @@ struct viewer {
     int64_t first_frame_us; /* when the first frame had been sent whole; -1: not yet */
     struct peer peer;
     struct pacer pacer;
+    uint64_t pace_bps; /* what the pacer was last told */
     char cname[VIEWER_CNAME_MAX];
     uint16_t transport_seq; /* next transport-wide sequence number */
     struct viewer_counters counters;
     int64_t unix_offset_us; /* CLOCK_REALTIME - CLOCK_MONOTONIC, given at init */
     bool closing;           /* RTCP BYE is still to be sent */
+    bool stalled;           /* see viewer_set_stalled */
     unsigned n_tracks;
     unsigned next_track; /* whose turn it is to send media */
     struct viewer_track tracks[];
@@ -140,6 +145,11 @@ void viewer_on_frame(struct viewer *v, const struct stream *s, int64_t now_us);
 void viewer_on_stream_end(struct viewer *v, const struct stream *s);
 void viewer_on_timeout(struct viewer *v, int64_t now_us);
 void viewer_close(struct viewer *v, int64_t now_us); /* RTCP BYE, close_notify, VIEWER_CLOSED */
+
+/* A stalled viewer sends no media, for its way out takes none, or there is none; the cursors wait.
+ * When that ends, a track that is VIEWER_LATE_US behind goes on at a newer keyframe, if there is
+ * one: none is asked for, since that would cost the other viewers. */
+void viewer_set_stalled(struct viewer *v, bool stalled);
 
 /* The next train, or false: nothing to send now. `room` >= VIEWER_TRAIN_MAX * VIEWER_DATAGRAM_MAX.
  */

@@ -7,8 +7,10 @@
 #include <string.h>
 
 #define SQUEEZED_STEP (RTP_VIDEO_CLOCK_HZ / 1000)
-#define PACED_SEGMENTS                                                                             \
-    16 /* leave at once when the pacer lets anything leave: a send worth its cost */
+/* What leaves at once when the pacer lets anything leave: sends worth their cost, and pauses of 2
+ * to 5 ms between them. */
+#define PACED_SEGMENTS 16
+#define PACED_US 2500
 #define RESEND_GAP_MIN_MS 5
 #define RESEND_GAP_UNKNOWN_MS 20 /* while the round trip is not known */
 #define RTX_OSN_SIZE 2           /* the original sequence number (RFC 4588 4) */
@@ -70,6 +72,24 @@ static const struct frame *next_frame(struct viewer *v, struct viewer_track *t)
     t->started = false;
     start_track(v, t);
     return t->started ? stream_frame(t->stream, t->cursor_id) : NULL;
+}
+
+/* A new viewer is behind on purpose until it has reached the frame that was live when it joined. */
+static bool is_late(const struct viewer_track *t)
+{
+    if (!t->stream || !t->started || t->cursor_id < t->live_id)
+        return false;
+    const struct frame *next = stream_frame(t->stream, t->cursor_id);
+    const struct frame *newest = stream_frame(t->stream, t->stream->newest_id);
+    return next && newest->captured_us - next->captured_us >= VIEWER_LATE_US;
+}
+
+void viewer_skip_late(struct viewer *v)
+{
+    for (unsigned i = 0; i < v->n_tracks; i++) {
+        if (is_late(&v->tracks[i]))
+            (void)start_from_cache(v, &v->tracks[i]);
+    }
 }
 
 static bool is_any_started(const struct viewer *v)
@@ -141,7 +161,9 @@ static unsigned segments_allowed(struct viewer *v, const struct viewer_track *t,
                                  size_t payload_size, int64_t now_us)
 {
     size_t most = RTP_HEADER_SIZE + t->extensions.size + payload_size + SEAL_TRAILER_MAX;
-    int64_t paced = pacer_available(&v->pacer, now_us) / (int64_t)most;
+    int64_t bytes = pacer_available(&v->pacer, now_us);
+    int64_t pause = (int64_t)(v->pacer.rate_bps / 8 * PACED_US / 1000000);
+    int64_t paced = (bytes > pause ? bytes : pause) / (int64_t)most;
     if (paced < PACED_SEGMENTS)
         paced = PACED_SEGMENTS;
     unsigned fit = at_most(VIEWER_TRAIN_MAX, (unsigned)(VIEWER_TRAIN_BYTES / most));

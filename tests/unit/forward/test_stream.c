@@ -106,6 +106,31 @@ static void the_gop_is_kept_before_the_history(void **state)
     assert_sums(&f->stream);
 }
 
+static void its_rate_is_measured(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t id = 1;
+    push(f, id++, true, 10000, 12345678);
+    for (int i = 1; i < 10; i++)
+        push(f, id++, false, 10000, 50000);
+    assert_int_equal(f->stream.rate_bps, 0); /* 450 ms are too short to know */
+    push(f, id++, false, 10000, 50000);
+    assert_int_equal(f->stream.rate_bps, 1600000);
+    for (int i = 0; i < 50; i++) {
+        push(f, id++, i == 0, i == 0 ? 260000 : 10000, 50000);
+        /* What a keyframe adds is remembered for one more measurement. */
+        uint64_t want = i < 9 ? 1600000 : i < 29 ? 5600000 : 1600000;
+        assert_int_equal(f->stream.rate_bps, want);
+    }
+    push(f, id++, false, 1000, 60000000); /* a still picture: one frame a minute */
+    push(f, id++, false, 1000, 60000000);
+    push(f, id++, false, 1000, 60000000);
+    assert_in_range(f->stream.rate_bps, 100, 200);
+    f->now_us -= 50000000; /* a clock that goes back does no harm */
+    push(f, id++, false, 1000, 0);
+    assert_in_range(f->stream.rate_bps, 100, 200);
+}
+
 static void a_long_gop_is_no_start(void **state)
 {
     struct fixture *f = *state;
@@ -212,6 +237,7 @@ int main(void)
         TEST(the_first_frame_need_be_neither_1_nor_a_keyframe),
         TEST(history_is_kept_before_the_gop),
         TEST(the_gop_is_kept_before_the_history),
+        TEST(its_rate_is_measured),
         TEST(a_long_gop_is_no_start),
         TEST(a_heavy_gop_is_no_start),
         TEST(bytes_are_bounded),

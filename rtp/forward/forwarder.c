@@ -1,5 +1,6 @@
 #include "rtp/forward/forwarder.h"
 #include "rtp/forward/worker.h"
+#include "rtp/forward/worker_tcp.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #define EVENTS_PER_VIEWER 4 /* states until it plays; a full mailbox only delays them */
 
@@ -30,7 +32,7 @@ struct forwarder {
     /* below: the signaling thread */
     struct seat *seats; /* owned; by id & id_mask */
     unsigned n_seats, load[FORWARDER_WORKERS_MAX];
-    uint32_t next_viewer_id, next_stream_id;
+    uint32_t next_viewer_id, next_stream_id, next_tcp;
     uint32_t streams[FORWARDER_STREAMS_MAX];
     unsigned n_streams;
 };
@@ -340,6 +342,15 @@ void forwarder_remove_viewer(struct forwarder *f, uint32_t viewer_id)
         return;
     seat->state = SEAT_LEAVING; /* until its last event is read */
     worker_remove_viewer(f->workers[seat->worker], viewer_id);
+}
+
+void forwarder_add_tcp(struct forwarder *f, int fd)
+{
+    struct tcp_guest *guest;
+    if (tcp_guest_new(&guest, fd) != 0)
+        close(fd);
+    else if (worker_give_tcp(f->workers[f->next_tcp++ % f->n_workers], guest) != 0)
+        tcp_guest_free(guest);
 }
 
 bool forwarder_next_event(struct forwarder *f, struct forwarder_event *out)

@@ -61,6 +61,10 @@ void forwarder_cancel(struct forwarder *f, uint32_t viewer_id);         /* a sea
 int forwarder_add_viewer(struct forwarder *f, const struct viewer_config *config);
 void forwarder_remove_viewer(struct forwarder *f, uint32_t viewer_id);
 
+/* A connection whose first bytes are a framed STUN message (RFC 6544, RFC 4571): takes ownership.
+ * It is given to the viewer that it names, or closed. */
+void forwarder_add_tcp(struct forwarder *f, int fd);
+
 struct forwarder_event {
     uint32_t viewer_id;
     enum viewer_state state; /* VIEWER_CLOSED is the last event of a viewer */
@@ -80,6 +84,8 @@ struct forwarder_worker_stats {
     uint64_t frames_dropped;    /* mailbox full */
     uint64_t loop_lag_p99_us;   /* over the last 1024 rounds: from being due or woken to done */
     uint32_t mailbox_high_water;
+    uint32_t tcp_connections;
+    uint64_t tcp_refused; /* connections over a bound */
     bool gso;
 };
 

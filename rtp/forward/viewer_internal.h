@@ -17,6 +17,7 @@ bool viewer_send_resends(struct viewer *v, struct viewer_train *train, uint8_t *
                          int64_t now_us);
 bool viewer_send_media(struct viewer *v, struct viewer_train *train, uint8_t *out, int64_t now_us);
 bool viewer_has_media(const struct viewer *v); /* the pacer holds something back */
+void viewer_skip_late(struct viewer *v);
 
 /* viewer_rtcp.c */
 void viewer_on_rtcp(struct viewer *v, const uint8_t *data, size_t size, int64_t now_us);

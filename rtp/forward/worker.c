@@ -16,7 +16,7 @@
 #define MAIL_PER_ROUND 1024
 #define RECEIVES_PER_ROUND 8
 
-enum { EPOLL_MAIL, EPOLL_UDP };
+enum { EPOLL_MAIL, EPOLL_UDP, EPOLL_TCP, EPOLL_ALL };
 
 int64_t worker_clock_us(void)
 {
@@ -81,6 +81,12 @@ void worker_give_frame(struct worker *w, uint32_t stream_id, const struct frame 
         atomic_fetch_add_explicit(&w->frames_dropped, 1, memory_order_relaxed);
         frame_unref(f);
     }
+}
+
+int worker_give_tcp(struct worker *w, struct tcp_guest *g)
+{
+    return worker_post_bounded(w, &(struct worker_message){.type = WORKER_TCP, .guest = g},
+                               &w->guests_waiting, WORKER_GUESTS_WAITING_MAX);
 }
 
 void worker_ask(struct worker *w, struct worker_query *q)
@@ -216,6 +222,10 @@ static void on_message(struct worker *w, const struct worker_message *m)
         atomic_fetch_sub_explicit(&w->datagrams_waiting, 1, memory_order_relaxed);
         origins_set_foreign(&w->origins, &m->origin.from, m->origin.worker);
         break;
+    case WORKER_TCP:
+        atomic_fetch_sub_explicit(&w->guests_waiting, 1, memory_order_relaxed);
+        worker_tcp_take(w, m->guest);
+        break;
     case WORKER_QUERY:
         worker_answer(w, m->query);
         break;
@@ -234,6 +244,8 @@ static void dispose(const struct worker_message *m)
         worker_viewer_free(m->viewer);
     else if (m->type == WORKER_FRAME)
         frame_unref(m->frame.frame);
+    else if (m->type == WORKER_TCP)
+        tcp_guest_free(m->guest);
 }
 
 static size_t mail_waiting(struct worker *w)
@@ -289,13 +301,15 @@ static void run_deadlines(struct worker *w)
     }
     if (w->now_us >= w->next_tick_us) {
         worker_viewers_tick(w);
+        worker_tcp_tick(w);
         w->next_tick_us = w->now_us + TICK_US;
     }
 }
 
 static int64_t next_deadline(const struct worker *w)
 {
-    int64_t at = w->n_viewers > 0 ? w->next_tick_us : INT64_MAX;
+    bool any = w->n_viewers > 0 || worker_tcp_is_used(w->tcp);
+    int64_t at = any ? w->next_tick_us : INT64_MAX;
     const struct heap_node *first = heap_first(&w->deadlines);
     if (first && first->at_us < at)
         at = first->at_us;
@@ -332,15 +346,16 @@ static void watch_writable(struct worker *w)
 
 static void run_round(struct worker *w)
 {
-    struct epoll_event events[2];
+    struct epoll_event events[EPOLL_ALL];
     int64_t due = next_deadline(w);
-    int n = wait_for_events(w, events, 2, due);
+    int n = wait_for_events(w, events, EPOLL_ALL, due);
     w->now_us = worker_clock_us();
     int64_t begun = due < w->now_us ? due : w->now_us;
 
-    bool mail = w->mail_left, datagrams = false, writable = false;
+    bool mail = w->mail_left, datagrams = false, writable = false, connections = false;
     for (int i = 0; i < n; i++) {
         mail = mail || events[i].data.u32 == EPOLL_MAIL;
+        connections = connections || events[i].data.u32 == EPOLL_TCP;
         bool udp = events[i].data.u32 == EPOLL_UDP;
         datagrams = datagrams || (udp && events[i].events & ~(uint32_t)EPOLLOUT);
         writable = writable || (udp && events[i].events & EPOLLOUT);
@@ -351,6 +366,8 @@ static void run_round(struct worker *w)
         read_mail(w);
     if (datagrams)
         read_socket(w);
+    if (connections)
+        worker_tcp_run(w);
     run_deadlines(w);
     worker_flush(w);
     watch_writable(w);
@@ -400,7 +417,11 @@ static int allocate(struct worker *w)
     w->by_id = calloc((size_t)c->id_mask + 1, sizeof(*w->by_id));
     if (!w->receiver || !w->batch || !w->viewers || !w->by_id)
         return -ENOMEM;
-    int rc = datagram_pool_init(&w->passed_on, WORKER_DATAGRAMS_WAITING_MAX);
+    int rc = worker_tcp_create(&w->tcp, c->max_viewers);
+    if (rc == 0)
+        rc = watch(w, worker_tcp_fd(w->tcp), EPOLL_TCP);
+    if (rc == 0)
+        rc = datagram_pool_init(&w->passed_on, WORKER_DATAGRAMS_WAITING_MAX);
     if (rc == 0)
         rc = heap_init(&w->deadlines, c->max_viewers);
     return rc != 0 ? rc : origins_init(&w->origins, c->max_viewers, c->max_viewers, c->seed);
@@ -416,7 +437,8 @@ int worker_create(struct worker **out, const struct worker_config *config)
     w->epoll_fd = w->wake_fd = -1;
     /* A viewer is added and removed once, a stream too; one query and one quit are under way. */
     size_t capacity = WORKER_FRAMES_WAITING_MAX + WORKER_DATAGRAMS_WAITING_MAX +
-                      2 * (size_t)config->max_viewers + 2 * FORWARDER_STREAMS_MAX + 2;
+                      WORKER_GUESTS_WAITING_MAX + 2 * (size_t)config->max_viewers +
+                      2 * FORWARDER_STREAMS_MAX + 2;
     int rc = mailbox_init(&w->inbox, sizeof(struct worker_message), capacity, wake, w);
     if (rc != 0) {
         free(w);
@@ -474,6 +496,7 @@ void worker_destroy(struct worker *w)
         worker_viewer_free(w->viewers[--w->n_viewers]);
     while (w->n_streams > 0)
         worker_stream_free(w->streams[--w->n_streams]);
+    worker_tcp_destroy(w->tcp);
     datagram_pool_finish(&w->passed_on);
     heap_finish(&w->deadlines);
     origins_finish(&w->origins);

@@ -19,11 +19,13 @@
 
 #define WORKER_FRAMES_WAITING_MAX 256
 #define WORKER_DATAGRAMS_WAITING_MAX 256
+#define WORKER_GUESTS_WAITING_MAX 256
 #define WORKER_NAME "amphi-worker" /* and its index: the name of the thread */
 
 struct worker;
 struct worker_stream;
 struct worker_viewer;
+struct tcp_guest;
 
 struct worker_config {
     unsigned index, n_workers;
@@ -55,6 +57,9 @@ void worker_add_viewer(struct worker *w, struct worker_viewer *v /* takes owners
 void worker_remove_viewer(struct worker *w, uint32_t id);
 void worker_give_frame(struct worker *w, uint32_t stream_id,
                        const struct frame *f /* takes ownership of one reference */);
+
+/* Takes ownership; -EAGAIN: too many wait, it is the caller's. */
+int worker_give_tcp(struct worker *w, struct tcp_guest *g);
 
 /* A copy of everything worth knowing, filled on the worker's thread. */
 struct worker_query {

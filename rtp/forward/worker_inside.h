@@ -3,6 +3,7 @@
  *
  *     worker.c          the loop, the mailbox, the clock
  *     worker_viewers.c  one viewer: its life, its output, its deadline, whose datagram is it
+ *     worker_tcp.c      TCP connections: whose they are, in and out
  *     worker_stats.c    the answer to a query
  */
 #pragma once
@@ -12,6 +13,7 @@
 #include "rtp/forward/origins.h"
 #include "rtp/forward/worker.h"
 #include "rtp/forward/worker_samples.h"
+#include "rtp/forward/worker_tcp.h"
 
 #include <stdatomic.h>
 
@@ -40,7 +42,8 @@ struct worker_viewer {
     struct worker_link links[VIEWER_TRACKS_MAX];
     struct address origin; /* where its datagrams come from, if has_origin */
     bool has_origin;
-    bool held; /* in worker.held: has something to send, but the socket was full */
+    struct tcp_guest *tcp; /* its connections; worker_tcp.c's */
+    bool held;             /* in worker.held: has something to send, but the socket was full */
     struct worker_viewer *held_previous, *held_next;
 
     /* the last whole second */
@@ -58,6 +61,7 @@ enum worker_message_type {
     WORKER_FRAME,
     WORKER_DATAGRAM,
     WORKER_ORIGIN, /* datagrams from that address belong to that worker */
+    WORKER_TCP,
     WORKER_QUERY,
     WORKER_QUIT,
 };
@@ -81,6 +85,7 @@ struct worker_message {
             struct address from;
             unsigned worker;
         } origin;
+        struct tcp_guest *guest; /* owned */
         struct worker_query *query;
     };
 };
@@ -96,6 +101,7 @@ struct worker {
     struct datagram_pool passed_on; /* what others read for this one */
     /* any thread; relaxed: bounds and counters that order nothing */
     atomic_uint frames_waiting, datagrams_waiting; /* datagrams and origins */
+    atomic_uint guests_waiting;
     atomic_ullong frames_dropped;
 
     /* below: the worker's thread */
@@ -109,6 +115,7 @@ struct worker {
     uint64_t trains;                              /* ever given to the batch */
     struct worker_viewer *held_first, *held_last; /* in the order they are to go on */
     bool watching_writable;
+    struct worker_tcp *tcp; /* owned */
 
     struct worker_stream *streams[FORWARDER_STREAMS_MAX]; /* owned */
     unsigned n_streams;
@@ -135,6 +142,12 @@ void worker_viewer_begin(struct worker *w, struct worker_viewer *wv);
 void worker_viewer_settle(struct worker *w, struct worker_viewer *wv);
 void worker_viewers_resume(struct worker *w); /* the socket is writable again */
 void worker_viewer_close(struct worker *w, uint32_t id);
+struct worker_viewer *worker_viewer_find(const struct worker *w,
+                                         uint32_t id); /* not a closed one */
+/* A datagram of its own, which is modified. Returns whether it was an authentic check. The viewer
+ * may be gone afterwards. */
+bool worker_viewer_give(struct worker *w, struct worker_viewer *wv, uint8_t *data, size_t size,
+                        const struct address *from);
 void worker_viewers_close_all(struct worker *w); /* at the end; nobody is told */
 void worker_viewers_on_frame(struct worker *w, struct worker_stream *ws, const struct frame *f);
 void worker_viewers_on_stream_end(struct worker *w, struct worker_stream *ws);

@@ -6,12 +6,13 @@
 static void fill_worker(struct worker *w, struct forwarder_worker_stats *out)
 {
     const struct udp_counters *udp = udp_batch_counters(w->batch);
+    struct worker_tcp_counters tcp = worker_tcp_counters(w->tcp);
     *out = (struct forwarder_worker_stats){
         .viewers = w->n_viewers,
-        .packets_sent = udp->packets_sent,
-        .bytes_sent = udp->bytes_sent,
+        .packets_sent = udp->packets_sent + tcp.packets_sent,
+        .bytes_sent = udp->bytes_sent + tcp.bytes_sent,
         .send_calls = udp->send_calls,
-        .send_errors = udp->send_errors,
+        .send_errors = udp->send_errors + tcp.send_errors,
         .send_blocked = udp->send_blocked,
         .datagrams_received = w->datagrams_received,
         .datagrams_unknown = w->datagrams_unknown,
@@ -19,6 +20,8 @@ static void fill_worker(struct worker *w, struct forwarder_worker_stats *out)
         .frames_dropped = atomic_load_explicit(&w->frames_dropped, memory_order_relaxed),
         .loop_lag_p99_us = worker_samples_percentile(&w->lag, 99),
         .mailbox_high_water = (uint32_t)w->mailbox_high_water,
+        .tcp_connections = tcp.connections,
+        .tcp_refused = tcp.refused,
         .gso = udp_batch_gso(w->batch),
     };
 }

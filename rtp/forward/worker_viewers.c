@@ -124,6 +124,12 @@ static struct worker_viewer *find_viewer(const struct worker *w, uint32_t id)
     return wv && wv->id == id ? wv : NULL;
 }
 
+struct worker_viewer *worker_viewer_find(const struct worker *w, uint32_t id)
+{
+    struct worker_viewer *wv = find_viewer(w, id);
+    return wv && state_of(wv) != VIEWER_CLOSED ? wv : NULL;
+}
+
 static void forget_origin(struct worker *w, struct worker_viewer *wv)
 {
     if (wv->has_origin)
@@ -164,6 +170,7 @@ static void unhold(struct worker *w, struct worker_viewer *wv)
 static void withdraw(struct worker *w, struct worker_viewer *wv)
 {
     unhold(w, wv);
+    worker_tcp_leave(w, wv);
     heap_remove(&w->deadlines, &wv->deadline);
     forget_origin(w, wv);
     for (unsigned i = 0; i < VIEWER_TRACKS_MAX; i++)
@@ -219,14 +226,26 @@ void worker_viewers_tell(struct worker *w)
 
 /* --- output --- */
 
+/* Does its TCP connection take nothing more, or is it gone? */
+static bool is_stalled(const struct worker *w, const struct worker_viewer *wv)
+{
+    const struct address *to = &wv->viewer.peer.ice.remote;
+    return to->path != 0 && worker_tcp_is_stalled(w, to);
+}
+
 /* Media is pulled: what the socket has no room for is simply not made yet. */
 static void drain(struct worker *w, struct worker_viewer *wv)
 {
     struct viewer_train train;
     uint8_t *room;
-    while ((room = udp_batch_room(w->batch)) &&
-           viewer_send(&wv->viewer, &train, room, UDP_TRAIN_ROOM, w->now_us)) {
-        udp_batch_add(w->batch, &train);
+    while ((room = udp_batch_room(w->batch))) {
+        viewer_set_stalled(&wv->viewer, is_stalled(w, wv));
+        if (!viewer_send(&wv->viewer, &train, room, UDP_TRAIN_ROOM, w->now_us))
+            break;
+        if (train.to.path == 0)
+            udp_batch_add(w->batch, &train);
+        else
+            worker_tcp_send(w, room, &train);
         w->trains++;
     }
     if (!room)
@@ -375,15 +394,23 @@ static void set_origin(struct worker *w, struct worker_viewer *wv, const struct 
     (void)worker_post_bounded(other, &m, &other->datagrams_waiting, WORKER_DATAGRAMS_WAITING_MAX);
 }
 
-static void give(struct worker *w, struct worker_viewer *wv, uint8_t *data, size_t size,
+static bool give(struct worker *w, struct worker_viewer *wv, uint8_t *data, size_t size,
                  const struct address *from, unsigned via)
 {
     const struct ice_lite *ice = &wv->viewer.peer.ice;
     uint64_t checks_before = ice->checks;
     viewer_on_datagram(&wv->viewer, data, size, from, w->now_us);
-    if (ice->checks != checks_before && ice->selected && address_equal(&ice->remote, from))
+    bool was_check = ice->checks != checks_before;
+    if (was_check && ice->selected && address_equal(&ice->remote, from))
         set_origin(w, wv, from, via);
     worker_viewer_settle(w, wv);
+    return was_check;
+}
+
+bool worker_viewer_give(struct worker *w, struct worker_viewer *wv, uint8_t *data, size_t size,
+                        const struct address *from)
+{
+    return give(w, wv, data, size, from, w->config.index);
 }
 
 /* The worker and viewer a datagram belongs to, by its username fragment or else by its address. */
@@ -414,7 +441,7 @@ void worker_demux(struct worker *w, uint8_t *data, size_t size, const struct add
     /* What was passed on once is not passed on again. */
     struct worker_viewer *wv = known && owner == w->config.index ? find_viewer(w, id) : NULL;
     if (wv && state_of(wv) != VIEWER_CLOSED)
-        give(w, wv, data, size, from, via);
+        (void)give(w, wv, data, size, from, via);
     else
         w->datagrams_unknown++;
 }

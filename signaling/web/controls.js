@@ -18,9 +18,11 @@ export const KEYS = new Map([
   ['Escape', 'escape'],
 ]);
 
-/* The command of a key press, or undefined: typing and the browser's own shortcuts are left alone. */
+/* The command of a key press, or undefined: typing and the browser's own shortcuts are left alone.
+ * A dialog that was just closed keeps the focus until the next frame; its keys are the page's again. */
 export function commandOf(event) {
-  const typing = event.target?.closest?.('input, textarea, select, dialog');
+  const dialog = event.target?.closest?.('dialog');
+  const typing = dialog ? dialog.open : event.target?.closest?.('input, textarea, select');
   if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) {
     return undefined;
   }

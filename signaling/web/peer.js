@@ -2,7 +2,8 @@
  *
  * It answers the offer, trickles both ways, and says which of its tracks is which stream. It never
  * reconnects: a session replaces it by another one. Events: `track`, and `state` with the connection
- * state in `detail`. The SDP readers above the class are pure. */
+ * state in `detail`, `closed` when the other side has said goodbye (DTLS close_notify), which the
+ * connection state shows only seconds later. The SDP readers above the class are pure. */
 
 /* The m-sections of a description: [{kind, mid, port, direction, trackId}]. */
 export function mediaSections(sdp) {
@@ -71,14 +72,11 @@ export class MediaPeer extends EventTarget {
     this.peerId = peerId;
     this.tracks = new Map(); // trackId -> {id, kind, track, receiver}
     this.closed = false;
+    this.ended = false; // the other side has said goodbye: what is still decoded was on its way before
     this.#send = send;
     pc.ontrack = (event) => this.#onTrack(event);
     pc.onicecandidate = ({ candidate }) => this.#onCandidate(candidate);
-    pc.onconnectionstatechange = () => {
-      if (!this.closed) {
-        this.dispatchEvent(new CustomEvent('state', { detail: pc.connectionState }));
-      }
-    };
+    pc.onconnectionstatechange = () => this.#tell(pc.connectionState);
   }
 
   get state() {
@@ -98,6 +96,7 @@ export class MediaPeer extends EventTarget {
       throw Object.assign(new Error(names), { code: 'codec' });
     }
     await this.pc.setLocalDescription(answer);
+    this.#listenForGoodbye();
     this.#send({ type: 'answer', sdp: answer.sdp, peerId: this.peerId });
   }
 
@@ -129,6 +128,26 @@ export class MediaPeer extends EventTarget {
   close() {
     this.closed = true;
     this.pc.close();
+  }
+
+  #tell(state) {
+    if (!this.closed) {
+      this.dispatchEvent(new CustomEvent('state', { detail: state }));
+    }
+  }
+
+  /* The transports exist once both descriptions are there; bundled, it is one for all. */
+  #listenForGoodbye() {
+    for (const { transport } of this.pc.getReceivers()) {
+      if (transport) {
+        transport.onstatechange = () => transport.state === 'closed' && this.#onGoodbye();
+      }
+    }
+  }
+
+  #onGoodbye() {
+    this.ended = true;
+    this.#tell('closed');
   }
 
   async #addCandidate(candidate) {

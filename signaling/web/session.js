@@ -18,6 +18,7 @@ const CONNECT_LIMIT = 10000; // answer to connected
 const DISCONNECTED_LIMIT = 3000;
 const STALL_FIRST = 5000;
 const STALL_MAX = 60000;
+const QUIET_AFTER = 2500; // longer than an idle source's repeats are apart
 const IDLE_AFTER = 3000; // an idle source still repeats its picture once a second
 const PROOF_FRAMES = 10; // so many frames after a first one prove that a connection is good
 const CODEC_RETRY = 30000;
@@ -66,6 +67,7 @@ export class ViewerSession extends EventTarget {
     this.next = null;
     this.media = 'none';
     this.sharer = 'unknown';
+    this.quiet = false; // no frame for a moment; it may be too early to act, but not to say so
     this.failure = null; // {code, text, count} of the attempts that failed since the last good one
     client.addEventListener('joined', () => {
       this.#fresh = true;
@@ -95,6 +97,7 @@ export class ViewerSession extends EventTarget {
     this.#frames = 0;
     this.#shownFrames = null;
     this.#progressAt = this.#now();
+    this.quiet = false;
     this.#setMedia('live');
   }
 
@@ -115,6 +118,17 @@ export class ViewerSession extends EventTarget {
     } else {
       this.#client.retryNow();
     }
+  }
+
+  /* The page leaves: says goodbye to the server on every connection. The session ends here. */
+  close() {
+    clearTimeout(this.#rejoinTimer);
+    clearTimeout(this.#disconnectTimer);
+    for (const peer of this.peers) {
+      peer.close();
+    }
+    this.current = this.next = null;
+    this.#setMedia('none');
   }
 
   async tick() {
@@ -143,6 +157,13 @@ export class ViewerSession extends EventTarget {
   #setMedia(media) {
     if (this.media !== media) {
       this.media = media;
+      this.#changed();
+    }
+  }
+
+  #setQuiet(quiet) {
+    if (this.quiet !== quiet) {
+      this.quiet = quiet;
       this.#changed();
     }
   }
@@ -214,6 +235,8 @@ export class ViewerSession extends EventTarget {
     }
     if (state === 'failed') {
       this.#fail(peer, peer === this.current ? 'media-lost' : 'ice-failed', '');
+    } else if (state === 'closed') {
+      this.#fail(peer, 'remote-closed', '');
     }
   }
 
@@ -286,7 +309,7 @@ export class ViewerSession extends EventTarget {
 
   #checkProgress(frames) {
     this.#shownFrames ??= frames;
-    if (frames !== this.#frames) {
+    if (frames !== this.#frames && !this.current.ended) {
       this.#frames = frames;
       this.#progressAt = this.#now();
       if (frames - this.#shownFrames >= PROOF_FRAMES) {
@@ -294,6 +317,7 @@ export class ViewerSession extends EventTarget {
         this.#backoff.reset();
         this.failure = null;
       }
+      this.#setQuiet(false);
       this.#setMedia('live');
       return;
     }
@@ -301,6 +325,7 @@ export class ViewerSession extends EventTarget {
     if (this.#isHidden() || this.media === 'stalled') {
       return;
     }
+    this.#setQuiet(quiet > QUIET_AFTER);
     if (!this.#expectsFrames()) {
       if (quiet > IDLE_AFTER) {
         this.#setMedia('idle');

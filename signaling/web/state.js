@@ -8,7 +8,7 @@
  *   action  the button of the card: '' | 'retry' | 'play' | 'password'
  * facts:
  *   signal {state, reason, attempt, retryInS}   from AmphiClient; retryInS is null or whole seconds
- *   media, sharer, failure                      from ViewerSession
+ *   media, quiet, sharer, failure               from ViewerSession
  *   hasPicture  a frame was painted once, so the last one is still there
  *   blocked     the browser wants a tap before it plays
  *   supported   the browser has WebRTC */
@@ -150,9 +150,12 @@ function choose(facts) {
     return card('blocked', 'Ready to play', detail, { busy: false, action: 'play' });
   }
   if (media === 'live') {
-    const whole = signal.state === 'joined';
-    return whole
-      ? { ...pill('connected', ''), cover: 'none', busy: false }
+    if (signal.state === 'joined') {
+      return { ...pill('connected', ''), cover: 'none', busy: false };
+    }
+    // Both gone: nobody would believe that only the signaling is.
+    return facts.quiet
+      ? reconnecting(facts)
       : pill('connected', 'Signaling reconnecting', { reason: explain(signal.reason) });
   }
   if (signal.state === 'password') {

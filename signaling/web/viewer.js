@@ -18,6 +18,7 @@ import { Strip, streamLabel } from './strip.js';
 
 const TICK = 1000;
 const COUNTDOWN_TICK = 250;
+const FADE = 300; // ms; what leaves has gone by then, see the transitions in viewer.css
 const REPORT_EVERY = 2; // ticks between two viewer-stats messages
 
 const $ = (selector) => document.querySelector(selector);
@@ -43,6 +44,7 @@ const page = {
   figures: null,
   ticks: 0,
   countdown: null,
+  fading: null,
   wakeLock: null,
 };
 
@@ -96,6 +98,7 @@ function facts() {
       retryInS: left === null ? null : Math.max(0, left),
     },
     media: session.media,
+    quiet: session.quiet,
     sharer: session.sharer,
     failure: session.failure,
     hasPicture: page.firstFrameMs !== null,
@@ -121,25 +124,44 @@ function retryWords({ attempt, retryInS }) {
   return attempt > 1 ? `Try ${attempt} · ${when}` : when.replace(/^./, (c) => c.toUpperCase());
 }
 
+/* The words of each cover. One that leaves keeps them until it has faded, then it is emptied, so that
+ * screen readers hear the same words again when they are news again. */
+const covers = {
+  card: (view) => {
+    write($('#status-title'), view?.title ?? '');
+    write($('#status-detail'), view?.detail ?? '');
+    write($('#status-retry'), view ? retryWords(view) : '');
+    $('#status-action').hidden = !view?.action;
+    write($('#status-action'), ACTIONS[view?.action] ?? '');
+  },
+  pill: (view) => {
+    write($('#pill-title'), view?.title ?? '');
+    write($('#pill-retry'), view ? retryWords(view) : '');
+    $('#pill').title = view?.reason ?? '';
+  },
+};
+
+function emptyCovers() {
+  for (const [name, say] of Object.entries(covers)) {
+    if (name !== page.view.cover) {
+      say(null);
+    }
+  }
+}
+
 function render() {
   const view = describe(facts());
   page.view = view;
+  covers[view.cover]?.(view);
+  if (main.dataset.cover !== view.cover) {
+    clearTimeout(page.fading);
+    page.fading = setTimeout(emptyCovers, FADE);
+  }
   main.dataset.state = view.state;
   main.dataset.cover = view.cover;
   main.classList.toggle('busy', view.busy);
   main.classList.toggle('has-picture', page.firstFrameMs !== null);
-  const carded = view.cover === 'card';
-  const pilled = view.cover === 'pill';
-  write($('#status-title'), carded ? view.title : '');
-  write($('#status-detail'), carded ? view.detail : '');
-  write($('#status-retry'), carded ? retryWords(view) : '');
-  write($('#pill-title'), pilled ? view.title : '');
-  write($('#pill-retry'), pilled ? retryWords(view) : '');
-  $('#pill').title = pilled ? view.reason : '';
-  const action = $('#status-action');
-  action.hidden = !carded || !view.action;
-  write(action, ACTIONS[view.action] ?? '');
-  $('#live').hidden = session.media !== 'live';
+  $('#live').hidden = view.state !== 'connected';
   clearTimeout(page.countdown);
   if (view.retryInS !== null) {
     page.countdown = setTimeout(render, COUNTDOWN_TICK);
@@ -211,7 +233,7 @@ function act() {
     });
   } else if (page.view.action === 'password') {
     askPassword('');
-  } else {
+  } else if (page.view.action === 'retry') {
     session.retryNow();
   }
 }
@@ -337,7 +359,11 @@ document.addEventListener('visibilitychange', () => {
     keepAwake();
   }
 });
-addEventListener('pagehide', () => client.close());
+// A closed tab says nothing by itself: closing the connections tells the server that a seat is free.
+addEventListener('pagehide', () => {
+  client.close();
+  session.close();
+});
 addEventListener('pageshow', (event) => event.persisted && location.reload());
 
 window.amphi = {

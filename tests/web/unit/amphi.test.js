@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { AmphiClient, socketUrl } from '../../../signaling/web/amphi.js';
-import { FakeSocket } from './fakes.js';
+import { FakeClock, FakeSocket } from './fakes.js';
 
 const URL_1 = 'ws://host/ws';
 const ROOM = 'SWIFT-OTTER-042';
@@ -13,19 +13,13 @@ beforeEach(() => {
 
 /* A client on a clock that moves by hand, with a log of its events. */
 function setup(t, options = {}) {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
-  const clock = { now: 0 };
+  const clock = new FakeClock(t);
   const client = new AmphiClient({ WebSocket: FakeSocket, now: () => clock.now, random: () => 1, ...options });
   const log = [];
   for (const type of ['state', 'joined', 'streams', 'offer', 'ice', 'sharer', 'password', 'error', 'message']) {
     client.addEventListener(type, ({ detail }) => log.push([type, detail]));
   }
-  const advance = (ms) => {
-    for (let left = ms; left > 0; left -= 100) {
-      clock.now += Math.min(100, left);
-      t.mock.timers.tick(Math.min(100, left));
-    }
-  };
+  const advance = (ms) => clock.advance(ms);
   const events = (type) => log.filter(([name]) => name === type).map(([, detail]) => detail);
   t.after(() => client.close());
   return { client, advance, events };

@@ -1,4 +1,44 @@
-/* Stand-ins for the browser's WebSocket and RTCPeerConnection, moved by hand. */
+/* Stand-ins for the browser's WebSocket, RTCPeerConnection and clock, moved by hand. */
+
+/* Browsers have it, Node 18 does not. */
+globalThis.CustomEvent ??= class extends Event {
+  constructor(type, { detail = null, ...options } = {}) {
+    super(type, options);
+    this.detail = detail;
+  }
+};
+
+/* The clock of one test, in place of setTimeout and clearTimeout until that has ended. */
+export class FakeClock {
+  #timers = new Set();
+
+  constructor(t) {
+    const { setTimeout, clearTimeout } = globalThis;
+    this.now = 0;
+    globalThis.setTimeout = (action, ms = 0) => {
+      const timer = { action, due: this.now + ms };
+      this.#timers.add(timer);
+      return timer;
+    };
+    globalThis.clearTimeout = (timer) => this.#timers.delete(timer);
+    t.after(() => Object.assign(globalThis, { setTimeout, clearTimeout }));
+  }
+
+  /* `ms` pass; what becomes due meanwhile runs in its order and at its time. */
+  advance(ms) {
+    const end = this.now + ms;
+    for (;;) {
+      const [timer] = [...this.#timers].filter(({ due }) => due <= end).sort((a, b) => a.due - b.due);
+      if (!timer) {
+        break;
+      }
+      this.#timers.delete(timer);
+      this.now = timer.due;
+      timer.action();
+    }
+    this.now = end;
+  }
+}
 
 export class FakeSocket {
   static all = [];
@@ -61,6 +101,11 @@ export class FakeConnection {
     this.answer = ANSWER;
     this.frames = 0;
     this.closed = false;
+    this.transport = { state: 'connected', onstatechange: null };
+  }
+
+  getReceivers() {
+    return [{ transport: this.transport }, { transport: null }];
   }
 
   async setRemoteDescription(description) {
@@ -94,6 +139,12 @@ export class FakeConnection {
   become(state) {
     this.connectionState = state;
     this.onconnectionstatechange();
+  }
+
+  /* A DTLS close_notify of the other side. */
+  hearGoodbye() {
+    this.transport.state = 'closed';
+    this.transport.onstatechange();
   }
 
   track(id, mid, kind = 'video') {

@@ -56,5 +56,9 @@ test('shortcuts leave typing and the browser alone', () => {
   assert.equal(press('x'), undefined);
   assert.equal(press('f', { ctrlKey: true }), undefined);
   assert.equal(press('f', { repeat: true }), undefined);
-  assert.equal(press('f', { target: { closest: () => ({}) } }), undefined);
+  // What closest() finds for each selector that is asked for.
+  const within = (found) => ({ target: { closest: (selector) => found[selector] ?? null } });
+  assert.equal(press('f', within({ 'input, textarea, select': {} })), undefined);
+  assert.equal(press('f', within({ dialog: { open: true } })), undefined);
+  assert.equal(press('f', within({ dialog: { open: false }, 'input, textarea, select': {} })), 'fullscreen');
 });

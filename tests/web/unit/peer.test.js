@@ -90,3 +90,17 @@ test('a track is named by the offer, and its buffer is asked to be empty', async
   assert.equal(peer.videoTracks().length, 1);
   assert.equal(peer.audioTracks().length, 0);
 });
+
+test('tells the goodbye of the other side, but not its own', async () => {
+  const { pc, peer } = setup();
+  const states = [];
+  peer.addEventListener('state', ({ detail }) => states.push(detail));
+  await peer.accept(OFFER);
+  pc.transport.onstatechange();
+  assert.deepEqual(states, []);
+  pc.hearGoodbye();
+  assert.deepEqual(states, ['closed']);
+  peer.close();
+  pc.hearGoodbye();
+  assert.deepEqual(states, ['closed']);
+});

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ViewerSession } from '../../../signaling/web/session.js';
-import { FakeConnection, OFFER, settle } from './fakes.js';
+import { FakeClock, FakeConnection, OFFER, settle } from './fakes.js';
 
 /* The protocol client as the session sees it. */
 class FakeClient extends EventTarget {
@@ -30,8 +30,7 @@ class FakeClient extends EventTarget {
 }
 
 function setup(t) {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
-  const clock = { now: 0 };
+  const clock = new FakeClock(t);
   const client = new FakeClient();
   const made = [];
   const session = new ViewerSession(client, {
@@ -56,15 +55,14 @@ function setup(t) {
   /* Seconds pass; `frames(pc)` says what decodes meanwhile. */
   const run = async (seconds, perSecond = 0) => {
     for (let i = 0; i < seconds; i += 1) {
-      clock.now += 1000;
       if (session.current) {
         session.current.pc.frames += perSecond;
       }
-      t.mock.timers.tick(1000);
+      clock.advance(1000);
       await session.tick();
     }
   };
-  return { session, client, made, offer, play, run };
+  return { session, client, clock, made, offer, play, run };
 }
 
 test('an offer becomes a peer, and a painted frame makes it current', async (t) => {
@@ -178,25 +176,25 @@ test('disconnected for 3 s: rejoin; shorter: nothing', async (t) => {
 });
 
 test('failed after playing: rejoin at once', async (t) => {
-  const { session, client, play } = setup(t);
+  const { session, client, clock, play } = setup(t);
   const pc = await play();
   pc.become('failed');
-  t.mock.timers.tick(1);
+  clock.advance(1);
   assert.equal(client.rejoins, 1);
   assert.equal(session.failure.code, 'media-lost');
 });
 
 test('a path that never works is tried with growing delays and counted', async (t) => {
-  const { session, client, offer } = setup(t);
+  const { session, client, clock, offer } = setup(t);
   client.emit('joined', {});
   for (const [count, delay] of [[1, 1000], [2, 2000], [3, 4000]]) {
     const pc = await offer();
     pc.become('failed');
     assert.ok(pc.closed);
     assert.deepEqual([session.failure.code, session.failure.count, session.media], ['ice-failed', count, 'none']);
-    t.mock.timers.tick(delay - 1);
+    clock.advance(delay - 1);
     assert.equal(client.rejoins, count - 1);
-    t.mock.timers.tick(1);
+    clock.advance(1);
     assert.equal(client.rejoins, count);
     client.emit('joined', {});
   }
@@ -213,13 +211,13 @@ test('10 s without a connection is a failure too', async (t) => {
 });
 
 test('the server says why a connection ended: it is replaced', async (t) => {
-  const { session, client, play } = setup(t);
+  const { session, client, clock, play } = setup(t);
   await play();
   client.emit('error', { code: 'bad-message', error: 'what?' });
   assert.equal(session.failure, null);
   client.emit('error', { code: 'consent-lost', error: '' });
   assert.equal(session.media, 'stalled');
-  t.mock.timers.tick(1);
+  clock.advance(1);
   assert.equal(client.rejoins, 1);
 });
 
@@ -265,4 +263,41 @@ test('while the socket is down the rejoin is left to it', async (t) => {
   pc.become('failed');
   await run(5);
   assert.equal(client.rejoins, 0);
+});
+
+test('a goodbye of the server is acted upon at once', async (t) => {
+  const { session, client, clock, play, run } = setup(t);
+  const pc = await play();
+  pc.hearGoodbye();
+  assert.deepEqual([session.media, session.failure.code], ['stalled', 'remote-closed']);
+  clock.advance(1);
+  assert.equal(client.rejoins, 1);
+  await run(1, 30);
+  assert.equal(session.media, 'stalled', 'late frames are no sign of life');
+});
+
+test('says that it is quiet before it acts on it', async (t) => {
+  const { session, client, play, run } = setup(t);
+  await play();
+  const changes = [];
+  session.addEventListener('change', () => changes.push(session.quiet));
+  await run(2, 30);
+  await run(2);
+  assert.equal(session.quiet, false);
+  await run(1);
+  assert.deepEqual([session.quiet, session.media, client.rejoins], [true, 'live', 0]);
+  await run(1, 30);
+  assert.deepEqual([session.quiet, changes], [false, [true, false]]);
+});
+
+test('when the page leaves every connection is closed and nothing is tried again', async (t) => {
+  const { session, client, made, offer, play, run } = setup(t);
+  const pc = await play();
+  client.emit('joined', {});
+  await offer(OFFER, 'v2');
+  pc.become('failed');
+  session.close();
+  assert.deepEqual(made.map(({ closed }) => closed), [true, true]);
+  await run(10);
+  assert.deepEqual([client.rejoins, session.peers.length, session.media], [0, 0, 'none']);
 });

@@ -4,7 +4,7 @@ import { describe, explain } from '../../../signaling/web/state.js';
 
 const FACTS = {
   signal: { state: 'joined', reason: null, attempt: 0, retryInS: null },
-  media: 'none', sharer: 'unknown', failure: null, hasPicture: false, blocked: false, supported: true,
+  media: 'none', quiet: false, sharer: 'unknown', failure: null, hasPicture: false, blocked: false, supported: true,
 };
 const view = ({ signal = {}, ...rest } = {}) => describe({ ...FACTS, ...rest, signal: { ...FACTS.signal, ...signal } });
 const lost = { state: 'waiting', reason: { code: 'lost', text: '' }, attempt: 2, retryInS: 3 };
@@ -18,6 +18,8 @@ const ROWS = [
   ['offered', { media: 'negotiating', sharer: 'live' }, 'negotiating', 'card', /Opening/],
   ['playing', { media: 'live', hasPicture: true }, 'connected', 'none', /^$/],
   ['playing, socket lost', { media: 'live', hasPicture: true, signal: lost }, 'connected', 'pill', /Signaling reconnecting/],
+  ['picture and socket gone', { media: 'live', quiet: true, hasPicture: true, signal: lost }, 'reconnecting', 'pill', /^Reconnecting/],
+  ['a quiet moment', { media: 'live', quiet: true, hasPicture: true }, 'connected', 'none', /^$/],
   ['playing, presenter said to have stopped', { media: 'live', sharer: 'stopped', hasPicture: true }, 'connected', 'none', /^$/],
   ['stalled', { media: 'stalled', sharer: 'live', hasPicture: true }, 'reconnecting', 'pill', /Reconnecting/],
   ['stalled, joining anew', { media: 'stalled', hasPicture: true, signal: { state: 'joining' } }, 'reconnecting', 'pill', /Reconnecting/],

@@ -145,6 +145,16 @@ export class Hub {
   }
 }
 
+/* Polls until `check` gives something truthy; an error that says what was awaited otherwise. */
+export async function until(what, check, within = 20000) {
+  for (const end = Date.now() + within; !check();) {
+    if (Date.now() > end) {
+      throw new Error(`not within ${within} ms: ${what}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 /* Starts the server; {hub, url, close()}. */
 export async function startServer() {
   const hub = new Hub();
@@ -184,8 +194,6 @@ export async function startPresenter(browser, { url, hub }, { streams = 1, audio
   const page = await browser.newPage();
   await page.goto(`${url}/mock/presenter?streams=${streams}${audio ? '&audio' : ''}`);
   await page.waitForFunction(() => window.ready === true);
-  while (hub.streams.length !== streams) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  await until('the streams are known', () => hub.streams.length === streams);
   return page;
 }

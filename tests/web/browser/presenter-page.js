@@ -7,6 +7,8 @@ const audio = new URLSearchParams(location.search).has('audio')
   ? new AudioContext().createMediaStreamDestination().stream.getAudioTracks()[0]
   : null;
 const COLOURS = ['#e8edf5', '#dff3e4', '#f7e6d3'];
+const WIDTH = 640; // small: many of these are encoded and decoded at once, in software
+const HEIGHT = 360;
 let drawing = true;
 
 function draw(context, index, frame) {
@@ -26,8 +28,8 @@ function draw(context, index, frame) {
 
 const streams = Array.from({ length: count }, (_, index) => {
   const canvas = document.createElement('canvas');
-  canvas.width = 1280;
-  canvas.height = 720;
+  canvas.width = WIDTH;
+  canvas.height = HEIGHT;
   const context = canvas.getContext('2d');
   const media = canvas.captureStream(30);
   let frame = 0;
@@ -60,8 +62,8 @@ socket.onopen = () => {
     windowName: NAMES[index % NAMES.length][0],
     appName: NAMES[index % NAMES.length][1],
     isFocused: index === 0,
-    width: 1280,
-    height: 720,
+    width: WIDTH,
+    height: HEIGHT,
     codec: 'vp8',
     layers: 1,
     paused: false,

@@ -51,7 +51,7 @@ static inline int fake_reserve(void *arg, const char *code, struct backend_room 
                        "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:"
                        "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF",
         .n_candidates = 2,
-        .candidates = {{"192.0.2.10", 8189}, {"2001:db8::10", 8189}},
+        .candidates = {{.ip = "192.0.2.10", .port = 8189}, {.ip = "2001:db8::10", .port = 8189}},
         .cname = "amphi",
     };
     snprintf(seat->ufrag, sizeof(seat->ufrag), "ufrag%u", (unsigned)seat->viewer_id);

@@ -17,16 +17,12 @@ static bool has_chroma_format(uint8_t profile)
     return false;
 }
 
-/* 7.3.2.1.1.1 */
+/* 7.3.2.1.1.1: a scale of 0 ends the list. */
 static void skip_scaling_list(struct bit_reader *r, int entries)
 {
-    int32_t last = 8, next = 8;
-    for (int i = 0; i < entries && !r->bad; i++) {
-        if (next != 0)
-            next = (last + bit_reader_se(r)) & 255;
-        if (next != 0)
-            last = next;
-    }
+    int32_t scale = 8;
+    for (int i = 0; i < entries && scale != 0; i++)
+        scale = (scale + bit_reader_se(r)) & 255;
 }
 
 static void read_chroma(struct bit_reader *r, struct sps *s)

@@ -20,9 +20,9 @@ static bool has_chroma_format(uint8_t profile)
 /* 7.3.2.1.1.1: a scale of 0 ends the list. */
 static void skip_scaling_list(struct bit_reader *r, int entries)
 {
-    int32_t scale = 8;
+    uint32_t scale = 8; /* modulo 256, so a delta may be anything */
     for (int i = 0; i < entries && scale != 0; i++)
-        scale = (scale + bit_reader_se(r)) & 255;
+        scale = (scale + (uint32_t)bit_reader_se(r)) & 255;
 }
 
 static void read_chroma(struct bit_reader *r, struct sps *s)

@@ -80,6 +80,7 @@ struct sps_fields {
     uint32_t order_type, order_cycle;
     uint32_t chroma_format, depth; /* only written for profile 100 and above */
     bool scaling_lists;
+    int32_t scaling_delta;     /* of every entry but those of list 2, which ends at once */
     uint32_t tick, time_scale; /* 0: no timing */
 };
 
@@ -100,7 +101,8 @@ static inline void write_chroma(struct h264_writer *w, const struct sps_fields *
     for (int i = 0; f->scaling_lists && i < (f->chroma_format == 3 ? 12 : 8); i++) {
         write_u(w, 1, i != 1);
         for (int k = 0; i != 1 && k < (i < 6 ? 16 : 64); k++) {
-            write_se(w, i == 2 ? -8 : 1); /* list 2 ends at once: the next scale is 0 */
+            write_se(w,
+                     i == 2 ? -8 : f->scaling_delta); /* list 2 ends at once: the next scale is 0 */
             if (i == 2)
                 break;
         }

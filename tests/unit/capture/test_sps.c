@@ -80,6 +80,22 @@ static void profile_and_format_are_told(void **state)
     assert_int_equal(sps.width, 64);
 }
 
+static void scaling_lists_of_any_delta_are_passed(void **state)
+{
+    (void)state;
+    /* none of these brings a list of 16 or 64 entries to a scale of 0 */
+    static const int32_t deltas[] = {0, 256, -256, 0x7ffffffd, -0x7ffffffd};
+    for (size_t i = 0; i < sizeof(deltas) / sizeof(deltas[0]); i++) {
+        struct sps sps;
+        struct sps_fields fields = {100, 0, 41, 4, 3, .chroma_format = 1, .depth = 8};
+        fields.scaling_lists = true;
+        fields.scaling_delta = deltas[i];
+        assert_true(parse(&sps, &fields));
+        assert_int_equal(sps.width, 64);
+        assert_int_equal(sps.height, 48);
+    }
+}
+
 static void every_order_count_is_passed(void **state)
 {
     (void)state;
@@ -173,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_are_those_after_cropping),
         cmocka_unit_test(profile_and_format_are_told),
+        cmocka_unit_test(scaling_lists_of_any_delta_are_passed),
         cmocka_unit_test(every_order_count_is_passed),
         cmocka_unit_test(timing_is_read_behind_the_rest_of_the_vui),
         cmocka_unit_test(impossible_sizes_are_refused),

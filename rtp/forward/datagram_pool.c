@@ -12,7 +12,7 @@ int datagram_pool_init(struct datagram_pool *p, unsigned n)
         return -ENOMEM;
     pthread_mutex_init(&p->lock, NULL);
     for (unsigned i = 0; i + 1 < n; i++)
-        p->all[i].next_free = &p->all[i + 1];
+        p->all[i].next = &p->all[i + 1];
     p->free = p->all;
     return 0;
 }
@@ -31,7 +31,7 @@ struct pooled_datagram *datagram_pool_take(struct datagram_pool *p)
     pthread_mutex_lock(&p->lock);
     struct pooled_datagram *d = p->free;
     if (d)
-        p->free = d->next_free;
+        p->free = d->next;
     pthread_mutex_unlock(&p->lock);
     return d;
 }
@@ -39,7 +39,7 @@ struct pooled_datagram *datagram_pool_take(struct datagram_pool *p)
 void datagram_pool_give(struct datagram_pool *p, struct pooled_datagram *d)
 {
     pthread_mutex_lock(&p->lock);
-    d->next_free = p->free;
+    d->next = p->free;
     p->free = d;
     pthread_mutex_unlock(&p->lock);
 }

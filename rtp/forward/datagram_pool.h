@@ -1,4 +1,5 @@
-/* datagram_pool.h - a fixed number of buffers for datagrams that go from one worker to another.
+/* datagram_pool.h - a fixed number of buffers for datagrams that wait: for another worker, or for
+ * another round.
  *
  * Any thread takes and gives back; the lock is held for a few instructions. The one given back last
  * is taken first, so that what is rarely needed is never touched.
@@ -17,7 +18,8 @@ struct pooled_datagram {
     struct address from;
     unsigned via; /* the worker whose socket it came to */
     size_t size;
-    struct pooled_datagram *next_free; /* the pool's */
+    uint32_t viewer_id;           /* whose it is, where that is known */
+    struct pooled_datagram *next; /* the pool's, or of who has it */
     uint8_t data[DATAGRAM_POOL_SIZE_MAX];
 };
 

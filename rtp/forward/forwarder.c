@@ -1,5 +1,6 @@
 #include "rtp/forward/forwarder.h"
 #include "rtp/forward/worker.h"
+#include "rtp/forward/worker_handshakes.h"
 #include "rtp/forward/worker_tcp.h"
 
 #include <assert.h>
@@ -47,6 +48,13 @@ static uint32_t mask_for(unsigned max_viewers)
     return size - 1;
 }
 
+static unsigned share(const struct forwarder_config *config)
+{
+    unsigned all = config->max_handshakes ? config->max_handshakes : WORKER_HANDSHAKES_MAX;
+    unsigned n = (unsigned)config->n_workers;
+    return (all + n - 1) / n;
+}
+
 static int add_worker(struct forwarder *f, const struct forwarder_config *config, struct udp *udp)
 {
     struct worker_config wc = {
@@ -54,6 +62,7 @@ static int add_worker(struct forwarder *f, const struct forwarder_config *config
         .n_workers = (unsigned)config->n_workers,
         .peers = f->workers,
         .max_viewers = f->max_viewers,
+        .max_handshakes = share(config),
         .id_mask = f->id_mask,
         .udp = *udp,
         .dtls = config->dtls,

@@ -25,6 +25,7 @@ struct forwarder_config {
     int n_workers;
     uint16_t udp_port; /* 0: any free one */
     unsigned max_viewers;
+    unsigned max_handshakes;   /* DTLS, under way at a time; 0: WORKER_HANDSHAKES_MAX */
     bool disable_gso;          /* for tests and comparison */
     struct dtls_context *dtls; /* borrowed: outlives the forwarder */
     void (*wake)(void *arg);   /* any thread: an event is waiting */
@@ -84,6 +85,9 @@ struct forwarder_worker_stats {
     uint64_t frames_dropped;    /* mailbox full */
     uint64_t loop_lag_p99_us;   /* over the last 1024 rounds: from being due or woken to done */
     uint32_t mailbox_high_water;
+    uint32_t handshakes;          /* DTLS, under way */
+    uint64_t handshakes_waited;   /* their datagrams that waited for another round of the worker */
+    uint64_t handshakes_deferred; /* and those dropped, to be repeated: too many at a time */
     uint32_t tcp_connections;
     uint64_t tcp_refused; /* connections over a bound */
     bool gso;

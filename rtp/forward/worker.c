@@ -315,7 +315,7 @@ static int64_t next_deadline(const struct worker *w)
         at = first->at_us;
     if (w->events_left && w->now_us + TELL_AGAIN_US < at)
         at = w->now_us + TELL_AGAIN_US;
-    return w->mail_left ? w->now_us : at;
+    return w->mail_left || worker_handshakes_wait(w) ? w->now_us : at;
 }
 
 static int wait_for_events(const struct worker *w, struct epoll_event *events, int max,
@@ -369,6 +369,7 @@ static void run_round(struct worker *w)
     if (connections)
         worker_tcp_run(w);
     run_deadlines(w);
+    worker_handshakes_run(w);
     worker_flush(w);
     watch_writable(w);
     pass_on_keyframe_requests(w);
@@ -418,6 +419,8 @@ static int allocate(struct worker *w)
     if (!w->receiver || !w->batch || !w->viewers || !w->by_id)
         return -ENOMEM;
     int rc = worker_tcp_create(&w->tcp, c->max_viewers);
+    if (rc == 0)
+        rc = worker_handshakes_init(&w->handshakes, c->max_handshakes);
     if (rc == 0)
         rc = watch(w, worker_tcp_fd(w->tcp), EPOLL_TCP);
     if (rc == 0)
@@ -498,6 +501,7 @@ void worker_destroy(struct worker *w)
         worker_stream_free(w->streams[--w->n_streams]);
     worker_tcp_destroy(w->tcp);
     datagram_pool_finish(&w->passed_on);
+    worker_handshakes_finish(&w->handshakes);
     heap_finish(&w->deadlines);
     origins_finish(&w->origins);
     udp_receiver_destroy(w->receiver);

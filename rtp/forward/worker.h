@@ -31,6 +31,7 @@ struct worker_config {
     unsigned index, n_workers;
     struct worker *const *peers; /* borrowed; all there before worker_start, this one included */
     uint32_t max_viewers;
+    unsigned max_handshakes; /* under way at a time */
     /* Viewer ids are distinct in their low bits: id & id_mask is a viewer's place. */
     uint32_t id_mask;
     uint64_t seed;             /* random */

@@ -4,6 +4,7 @@
  *     worker.c          the loop, the mailbox, the clock
  *     worker_viewers.c  one viewer: its life, its output, its deadline, whose datagram is it
  *     worker_tcp.c      TCP connections: whose they are, in and out
+ *     worker_handshakes.c  how much of DTLS at a time
  *     worker_stats.c    the answer to a query
  */
 #pragma once
@@ -12,6 +13,7 @@
 #include "rtp/forward/heap.h"
 #include "rtp/forward/origins.h"
 #include "rtp/forward/worker.h"
+#include "rtp/forward/worker_handshakes.h"
 #include "rtp/forward/worker_samples.h"
 #include "rtp/forward/worker_tcp.h"
 
@@ -45,6 +47,9 @@ struct worker_viewer {
     struct tcp_guest *tcp; /* its connections; worker_tcp.c's */
     bool held;             /* in worker.held: has something to send, but the socket was full */
     struct worker_viewer *held_previous, *held_next;
+    bool shaking; /* in the middle of its handshake; worker_handshakes.c's, as what follows */
+    int64_t shook_us;
+    struct worker_viewer *shaking_older, *shaking_newer;
 
     /* the last whole second */
     int64_t rate_since_us;
@@ -116,6 +121,7 @@ struct worker {
     struct worker_viewer *held_first, *held_last; /* in the order they are to go on */
     bool watching_writable;
     struct worker_tcp *tcp; /* owned */
+    struct worker_handshakes handshakes;
 
     struct worker_stream *streams[FORWARDER_STREAMS_MAX]; /* owned */
     unsigned n_streams;
@@ -148,6 +154,9 @@ struct worker_viewer *worker_viewer_find(const struct worker *w,
  * may be gone afterwards. */
 bool worker_viewer_give(struct worker *w, struct worker_viewer *wv, uint8_t *data, size_t size,
                         const struct address *from);
+/* The same at once, whatever it costs. `via` is the worker whose socket it came to. */
+bool worker_viewer_deal(struct worker *w, struct worker_viewer *wv, uint8_t *data, size_t size,
+                        const struct address *from, unsigned via);
 void worker_viewers_close_all(struct worker *w); /* at the end; nobody is told */
 void worker_viewers_on_frame(struct worker *w, struct worker_stream *ws, const struct frame *f);
 void worker_viewers_on_stream_end(struct worker *w, struct worker_stream *ws);

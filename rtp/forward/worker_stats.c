@@ -23,6 +23,9 @@ static void fill_worker(struct worker *w, struct forwarder_worker_stats *out)
         .tcp_connections = tcp.connections,
         .tcp_refused = tcp.refused,
         .gso = udp_batch_gso(w->batch),
+        .handshakes = w->handshakes.n,
+        .handshakes_waited = w->handshakes.waited,
+        .handshakes_deferred = w->handshakes.deferred,
     };
 }
 

@@ -264,6 +264,8 @@ void worker_viewer_settle(struct worker *w, struct worker_viewer *wv)
 {
     if (!wv->failed)
         drain(w, wv);
+    if (state_of(wv) != VIEWER_DTLS)
+        worker_handshakes_leave(w, wv);
     if (state_of(wv) == VIEWER_CLOSED)
         withdraw(w, wv);
     else
@@ -394,8 +396,8 @@ static void set_origin(struct worker *w, struct worker_viewer *wv, const struct 
     (void)worker_post_bounded(other, &m, &other->datagrams_waiting, WORKER_DATAGRAMS_WAITING_MAX);
 }
 
-static bool give(struct worker *w, struct worker_viewer *wv, uint8_t *data, size_t size,
-                 const struct address *from, unsigned via)
+bool worker_viewer_deal(struct worker *w, struct worker_viewer *wv, uint8_t *data, size_t size,
+                        const struct address *from, unsigned via)
 {
     const struct ice_lite *ice = &wv->viewer.peer.ice;
     uint64_t checks_before = ice->checks;
@@ -405,6 +407,15 @@ static bool give(struct worker *w, struct worker_viewer *wv, uint8_t *data, size
         set_origin(w, wv, from, via);
     worker_viewer_settle(w, wv);
     return was_check;
+}
+
+static bool give(struct worker *w, struct worker_viewer *wv, uint8_t *data, size_t size,
+                 const struct address *from, unsigned via)
+{
+    if (!worker_handshakes_concern(wv, data, size))
+        return worker_viewer_deal(w, wv, data, size, from, via);
+    worker_handshakes_give(w, wv, data, size, from, via);
+    return false;
 }
 
 bool worker_viewer_give(struct worker *w, struct worker_viewer *wv, uint8_t *data, size_t size,

@@ -334,6 +334,9 @@ static inline struct forwarder_worker_stats worker_sum(struct fixture *x)
         sum.packets_sent += s.workers[i].packets_sent;
         sum.send_errors += s.workers[i].send_errors;
         sum.send_blocked += s.workers[i].send_blocked;
+        sum.handshakes += s.workers[i].handshakes;
+        sum.handshakes_waited += s.workers[i].handshakes_waited;
+        sum.handshakes_deferred += s.workers[i].handshakes_deferred;
         sum.datagrams_received += s.workers[i].datagrams_received;
         sum.datagrams_unknown += s.workers[i].datagrams_unknown;
         sum.datagrams_passed_on += s.workers[i].datagrams_passed_on;

@@ -1,0 +1,121 @@
+/* test_worker_handshakes.c - many who join at once: all are connected in the end, a bounded number
+ * at a time, and a worker does a bounded part of it in one round. */
+#include "tests/unit/forward/forwarder_fixture.h"
+
+#include "rtp/forward/worker_handshakes.h"
+#include "rtp/session/cipher.h"
+
+static struct fixture *begin(unsigned max_handshakes)
+{
+    struct fixture *x = fixture_new(1, CLIENTS, false);
+    forwarder_destroy(x->f);
+    struct forwarder_config config = configure(x, 1, CLIENTS);
+    config.max_handshakes = max_handshakes;
+    start(x, &config);
+    return x;
+}
+
+static void nobody_is_left_out(void **state)
+{
+    (void)state;
+    static const unsigned limits[] = {5, 0};
+    for (size_t i = 0; i < 2; i++) {
+        struct fixture *x = begin(limits[i]);
+        for (int k = 0; k < CLIENTS; k++)
+            add_client(x);
+        unsigned most = 0;
+        int64_t end_us = loopback_now_us() + WAIT_US;
+        while (!are_connected(x)) {
+            assert_true(loopback_now_us() < end_us);
+            pump(x);
+            unsigned n = worker_sum(x).handshakes;
+            most = n > most ? n : most;
+        }
+        struct forwarder_worker_stats w = worker_sum(x);
+        assert_int_equal(w.handshakes, 0);
+        if (limits[i] != 0) {
+            assert_true(most <= limits[i]);
+            assert_true(w.handshakes_deferred > 0);
+        } else {
+            assert_int_equal(w.handshakes_deferred, 0);
+        }
+        publish_and_wait(x, true);
+        fixture_free(x);
+    }
+}
+
+static bool is_held(struct fixture *x)
+{
+    (void)x;
+    return true;
+}
+
+/* While the worker is kept from its socket everybody's first flight comes: more than a round's. */
+static void what_is_too_much_waits(void **state)
+{
+    (void)state;
+    struct fixture *x = begin(0);
+    struct client *first = add_client(x);
+    run_until(x, are_connected);
+    for (int k = 1; k < CLIENTS; k++)
+        add_client(x);
+    for (int k = 1; k < CLIENTS; k++) { /* checks alone */
+        while (!x->clients[k].loop.ice_done)
+            pump(x);
+    }
+    publish(x, true);
+    run_until(x, is_held);
+    atomic_store(&x->hold, true);
+    uint8_t pli[64] = {0};
+    size_t size = rtcp_write_pli(pli, sizeof(pli), LOOPBACK_SSRC, SSRC);
+    loopback_client_send_rtcp(&first->loop, pli, size);
+    sem_wait(&x->held);
+    for (int64_t end_us = loopback_now_us() + 600000; loopback_now_us() < end_us;)
+        pump(x); /* OpenSSL repeats its flight after 100 and 200 ms */
+    sem_post(&x->release);
+    run_until(x, are_connected);
+    struct forwarder_worker_stats w = worker_sum(x);
+    assert_true(w.handshakes_waited > 0);
+    assert_int_equal(w.handshakes_deferred, 0);
+    publish(x, true);
+    fixture_free(x);
+}
+
+/* One who stops in the middle keeps its place only as long as it speaks. */
+static void the_silent_make_room(void **state)
+{
+    (void)state;
+    struct fixture *x = begin(1);
+    struct client *silent = add_client(x);
+    while (worker_sum(x).handshakes == 0) {
+        struct pollfd fd = {.fd = silent->loop.fd, .events = POLLIN};
+        poll(&fd, 1, 5);
+        uint8_t data[2048];
+        if (!silent->loop.ice_done)
+            loopback_client_pump(&silent->loop);
+        else
+            (void)!recv(silent->loop.fd, data, sizeof(data), 0); /* never answered */
+    }
+    close_client(silent);
+    struct client *next = add_client(x);
+    while (!next->loop.seal)
+        pump(x);
+    assert_true(worker_sum(x).handshakes_deferred > 0);
+    fixture_free(x);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    return cipher_install(CIPHER_AUTO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nobody_is_left_out),
+        cmocka_unit_test(what_is_too_much_waits),
+        cmocka_unit_test(the_silent_make_room),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}

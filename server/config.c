@@ -73,6 +73,13 @@ static const char *set_udp_port(struct config *c, const char *value)
     return why;
 }
 
+static const char *set_no_ice_tcp(struct config *c, const char *value)
+{
+    (void)value;
+    c->no_ice_tcp = true;
+    return NULL;
+}
+
 static const char *set_advertise(struct config *c, const char *value)
 {
     c->n_advertise = 0;
@@ -242,6 +249,7 @@ static const char *set_log_json(struct config *c, const char *value)
 static const struct option options[] = {
     {"listen", "ADDRESS:PORT", set_listen, "HTTP and WebSocket (127.0.0.1:8080)"},
     {"udp-port", "N", set_udp_port, "the one UDP port of all media (8189; 0: any free one)"},
+    {"no-ice-tcp", NULL, set_no_ice_tcp, "no media over the HTTP port (behind a proxy)"},
     {"advertise", "IP[,IP]", set_advertise, "addresses to announce (those of the host)"},
     {"source", "KIND[:ARG]", set_source,
      "screen[:N], pattern[:WxH] or file:PATH (H.264); repeatable"},

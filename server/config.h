@@ -29,6 +29,7 @@ struct config {
     char listen_ip[64];
     uint16_t listen_port;
     uint16_t udp_port;
+    bool no_ice_tcp; /* the HTTP port takes no media */
     unsigned n_advertise;
     struct address advertise[CONFIG_ADVERTISE_MAX]; /* port 0 */
     unsigned n_sources;

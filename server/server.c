@@ -237,6 +237,13 @@ static void on_leave(void *arg, uint32_t viewer_id)
     g_hash_table_remove(s->guests, GUINT_TO_POINTER(viewer_id));
 }
 
+/* ICE over TCP. */
+static void on_tcp(void *arg, int fd)
+{
+    struct server *s = arg;
+    forwarder_add_tcp(s->forwarder, fd);
+}
+
 static bool on_is_admin(void *arg, const char *bearer)
 {
     struct server *s = arg;
@@ -377,6 +384,41 @@ static void choose_candidates(struct server *s)
         add_interfaces(s, true);
 }
 
+static bool is_any(const struct address *a)
+{
+    return a->sa.sa_family == AF_INET ? a->in.sin_addr.s_addr == htonl(INADDR_ANY)
+                                      : IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
+}
+
+static bool is_loopback(const struct address *a)
+{
+    return a->sa.sa_family == AF_INET ? ntohl(a->in.sin_addr.s_addr) >> 24 == 127
+                                      : IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr);
+}
+
+/* Does a connection to this address and the HTTP port arrive here? What the user advertised is
+ * expected to lead to where we listen, but not to loopback: in between is a proxy then. */
+static bool is_listened_at(const struct server *s, const struct backend_candidate *c)
+{
+    struct address listen, a;
+    if (!address_parse(&listen, s->config.listen_ip, 0) || !address_parse(&a, c->ip, 0))
+        return false;
+    bool same_family = listen.sa.sa_family == a.sa.sa_family;
+    if (is_any(&listen))
+        return same_family || listen.sa.sa_family == AF_INET6; /* "::" takes IPv4 as well */
+    if (s->config.n_advertise > 0 && !is_loopback(&listen))
+        return same_family;
+    return address_equal(&listen, &a);
+}
+
+static void offer_tcp(struct server *s)
+{
+    for (unsigned i = 0; i < s->n_candidates && !s->config.no_ice_tcp; i++) {
+        if (is_listened_at(s, &s->candidates[i]))
+            s->candidates[i].tcp_port = http_port(s->http);
+    }
+}
+
 static int open_sources(struct server *s, char *error, size_t error_size)
 {
     char code[BACKEND_ROOM_MAX];
@@ -454,6 +496,7 @@ static int open_signaling(struct server *s, char *error, size_t error_size)
         .reserve = on_reserve,
         .start = on_start,
         .leave = on_leave,
+        .tcp = s->config.no_ice_tcp ? NULL : on_tcp,
         .is_admin = on_is_admin,
         .metrics_open = s->config.metrics_open,
         .stats_json = on_stats_json,
@@ -490,6 +533,7 @@ static int open_all(struct server *s, char *error, size_t error_size)
     err = open_signaling(s, error, error_size);
     if (err)
         return err;
+    offer_tcp(s);
     make_url(s);
     return start_sources(s, error, error_size);
 }

@@ -111,10 +111,10 @@ export async function startAmphi(args, { build = 'release', env = {} } = {}) {
 }
 
 /** Chromium with a profile of its own, as a process that can also be killed. */
-export async function startBrowser() {
+export async function startBrowser({ executablePath = '/usr/bin/chromium' } = {}) {
   const profile = mkdtempSync(path.join(os.tmpdir(), 'amphi-browser-'));
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: '/usr/bin/chromium',
+    executablePath,
     headless: false,
     args: ['--headless=new', ...CHROMIUM_FLAGS],
     viewport: { width: 1280, height: 800 },

@@ -64,11 +64,11 @@ void room_viewer_removed(struct room *r)
     r->viewers--;
 }
 
+/* `index` is the source's place in the room: a track keeps its name when another one ends. */
 static void describe_stream(const struct source_info *info, unsigned index,
                             struct backend_stream *out)
 {
     *out = (struct backend_stream){
-        .is_focused = index == 0,
         .width = info->width,
         .height = info->height,
         .codec = BACKEND_H264,
@@ -79,25 +79,22 @@ static void describe_stream(const struct source_info *info, unsigned index,
     memcpy(out->h264_profile, info->h264_profile, sizeof(out->h264_profile));
 }
 
-void room_describe(const struct room *r, struct backend_room *out)
+void room_describe(const struct room *r, struct backend_room *out,
+                   uint32_t stream_ids[BACKEND_STREAMS_MAX])
 {
-    *out = (struct backend_room){.viewers = r->viewers, .n_streams = r->n_sources};
+    *out = (struct backend_room){.viewers = r->viewers, .live = true};
     memcpy(out->code, r->code, sizeof(out->code));
-    out->live = r->n_sources > 0;
     for (unsigned i = 0; i < r->n_sources; i++) {
         struct source_info info;
         source_info(r->sources[i], &info);
+        if (info.end_reason[0])
+            continue;
         out->live = out->live && info.live;
-        describe_stream(&info, i, &out->streams[i]);
+        describe_stream(&info, i, &out->streams[out->n_streams]);
+        if (stream_ids)
+            stream_ids[out->n_streams] = info.stream_id;
+        out->n_streams++;
     }
-}
-
-unsigned room_stream_ids(const struct room *r, uint32_t out[BACKEND_STREAMS_MAX])
-{
-    for (unsigned i = 0; i < r->n_sources; i++) {
-        struct source_info info;
-        source_info(r->sources[i], &info);
-        out[i] = info.stream_id;
-    }
-    return r->n_sources;
+    out->live = out->live && out->n_streams > 0;
+    out->streams[0].is_focused = out->n_streams > 0;
 }

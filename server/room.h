@@ -21,7 +21,7 @@ void room_init(struct room *r, const char *code, int64_t now_us);
 void room_finish(struct room *r); /* closes its sources */
 void room_viewer_added(struct room *r);
 void room_viewer_removed(struct room *r);
-/* What signaling may know of it. A room is live when all its sources are. */
-void room_describe(const struct room *r, struct backend_room *out);
-/* The sources' stream ids, in the order of backend_room.streams; returns how many. */
-unsigned room_stream_ids(const struct room *r, uint32_t out[BACKEND_STREAMS_MAX]);
+/* What signaling may know of it: the sources that have not ended. A room is live when all of them
+ * are. `stream_ids`, unless NULL, gets theirs in the order of backend_room.streams. */
+void room_describe(const struct room *r, struct backend_room *out,
+                   uint32_t stream_ids[BACKEND_STREAMS_MAX]);

@@ -16,6 +16,7 @@
 #include <glib.h>
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,7 @@ struct server {
 
     /* any thread */
     atomic_bool stop, sources_changed;
+    sem_t stopped; /* whoever said stop does not touch `http` any more */
 };
 
 static int64_t now_us(void)
@@ -72,12 +74,22 @@ static void random_bytes(void *out, size_t size)
     (void)n;
 }
 
-static uint32_t random_ssrc(void)
+static bool has_ssrc(const struct backend_seat *seat, uint32_t ssrc)
+{
+    bool found = false;
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++)
+        found |= seat->tracks[i].ssrc == ssrc || seat->tracks[i].rtx_ssrc == ssrc;
+    return found;
+}
+
+/* All of a viewer's packets are protected with one key, so that two alike would be two packets
+ * under one nonce (RFC 7714 8.1). */
+static uint32_t random_ssrc(const struct backend_seat *seat)
 {
     uint32_t ssrc;
     do {
         random_bytes(&ssrc, sizeof(ssrc));
-    } while (ssrc == 0);
+    } while (ssrc == 0 || has_ssrc(seat, ssrc));
     return ssrc;
 }
 
@@ -106,7 +118,7 @@ static bool on_room(void *arg, const char *code, struct backend_room *out)
 {
     struct room *room = find_room(arg, code);
     if (room)
-        room_describe(room, out);
+        room_describe(room, out, NULL);
     return room != NULL;
 }
 
@@ -122,8 +134,8 @@ static void fill_seat(struct server *s, const struct forwarder_seat *seat, unsig
     random_bytes(&name, sizeof(name));
     snprintf(out->cname, sizeof(out->cname), "%016llx", (unsigned long long)name);
     for (unsigned i = 0; i < n_streams; i++) {
-        out->tracks[i].ssrc = random_ssrc();
-        out->tracks[i].rtx_ssrc = random_ssrc();
+        out->tracks[i].ssrc = random_ssrc(out);
+        out->tracks[i].rtx_ssrc = random_ssrc(out);
     }
 }
 
@@ -134,7 +146,8 @@ static int on_reserve(void *arg, const char *code, struct backend_room *room,
     struct room *r = find_room(s, code);
     if (!r)
         return -ENOENT;
-    room_describe(r, room);
+    uint32_t streams[BACKEND_STREAMS_MAX];
+    room_describe(r, room, streams);
     if (!room->live)
         return -ENODATA;
     struct forwarder_seat place;
@@ -143,7 +156,8 @@ static int on_reserve(void *arg, const char *code, struct backend_room *room,
         return err;
     struct guest *guest = g_new0(struct guest, 1);
     guest->room = r;
-    guest->n_streams = room_stream_ids(r, guest->streams);
+    guest->n_streams = room->n_streams;
+    memcpy(guest->streams, streams, room->n_streams * sizeof(streams[0]));
     fill_seat(s, &place, guest->n_streams, &guest->seat);
     g_hash_table_insert(s->guests, GUINT_TO_POINTER(place.viewer_id), guest);
     *seat = guest->seat;
@@ -547,6 +561,7 @@ int server_create(struct server **out, const struct config *config, char *error,
     }
     s->config = *config;
     s->started_us = now_us();
+    sem_init(&s->stopped, 0, 0);
     s->guests = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     if (config->admin_token[0])
         memcpy(s->admin_token, config->admin_token, sizeof(s->admin_token));
@@ -567,12 +582,15 @@ void server_run(struct server *s)
         http_service(s->http);
         handle_events(s);
     }
+    while (sem_wait(&s->stopped) != 0) {
+    }
 }
 
 void server_stop(struct server *s)
 {
     atomic_store(&s->stop, true);
     http_wake(s->http);
+    sem_post(&s->stopped);
 }
 
 void server_destroy(struct server *s)
@@ -587,6 +605,7 @@ void server_destroy(struct server *s)
     s->forwarder = NULL;
     http_destroy(s->http);
     g_hash_table_destroy(s->guests);
+    sem_destroy(&s->stopped);
     dtls_context_destroy(s->dtls);
     free(s);
 }

@@ -8,6 +8,21 @@
 #include <regex.h>
 #include <string.h>
 
+/* What a room asks of a source. */
+struct source {
+    struct source_info info;
+};
+
+void source_info(struct source *s, struct source_info *out)
+{
+    *out = s->info;
+}
+
+void source_close(struct source *s)
+{
+    s->info.live = false;
+}
+
 static void codes_have_their_form_and_differ(void **state)
 {
     (void)state;
@@ -39,10 +54,52 @@ static void viewers_are_counted_with_their_peak(void **state)
     assert_int_equal(r.viewers, 2);
     assert_int_equal(r.viewers_peak, 3);
     struct backend_room about;
-    room_describe(&r, &about);
+    room_describe(&r, &about, NULL);
     assert_string_equal(about.code, "CALM-FOX-007");
     assert_int_equal(about.viewers, 2);
     assert_false(about.live); /* nothing to watch in an empty room */
+    room_finish(&r);
+}
+
+static struct source live_source(uint32_t stream_id)
+{
+    return (struct source){.info = {.stream_id = stream_id, .live = true, .width = 64}};
+}
+
+static void a_source_that_ends_leaves_the_others_live(void **state)
+{
+    (void)state;
+    struct source sources[] = {live_source(7), live_source(8), live_source(9)};
+    struct room r;
+    room_init(&r, "CALM-FOX-007", 5);
+    for (int i = 0; i < 3; i++)
+        r.sources[r.n_sources++] = &sources[i];
+    struct backend_room about;
+    uint32_t ids[BACKEND_STREAMS_MAX];
+
+    sources[2].info.live = false; /* not yet */
+    room_describe(&r, &about, ids);
+    assert_false(about.live);
+    assert_int_equal(about.n_streams, 3);
+
+    sources[2].info.live = true;
+    sources[0].info.live = false;
+    strcpy(sources[0].info.end_reason, "the window was closed");
+    room_describe(&r, &about, ids);
+    assert_true(about.live);
+    assert_int_equal(about.n_streams, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(ids[i], 8 + i);
+        assert_string_equal(about.streams[i].track_id, i == 0 ? "video1" : "video2");
+        assert_int_equal(about.streams[i].is_focused, i == 0);
+    }
+
+    strcpy(sources[1].info.end_reason, "this one too");
+    strcpy(sources[2].info.end_reason, "and this one");
+    room_describe(&r, &about, ids);
+    assert_false(about.live);
+    assert_int_equal(about.n_streams, 0);
+    assert_false(about.streams[0].is_focused);
     room_finish(&r);
 }
 
@@ -51,6 +108,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(codes_have_their_form_and_differ),
         cmocka_unit_test(viewers_are_counted_with_their_peak),
+        cmocka_unit_test(a_source_that_ends_leaves_the_others_live),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,8 @@
  *
  * sample() reads the cumulative counters of one report, figures() turns two samples into rates over
  * the time between them, rows() words them. All three are pure; StatsPanel is the only one that knows
- * the page. What a browser does not report is null and shown as a dash, never as a zero. */
+ * the page. What a browser does not report, or measured on a way that is gone, is null and shown as a
+ * dash, never as a zero. */
 
 const known = (value) => (Number.isFinite(value) ? value : null);
 
@@ -15,8 +16,13 @@ function inboundVideo(report, trackIdentifier) {
   return null;
 }
 
+const GONE = new Set(['disconnected', 'failed', 'closed']);
+
 function selectedPair(report, inbound) {
   const transport = report.get(inbound.transportId);
+  if (GONE.has(transport?.dtlsState) || GONE.has(transport?.iceState)) {
+    return null;
+  }
   if (transport?.selectedCandidatePairId) {
     return report.get(transport.selectedCandidatePairId) ?? null;
   }
@@ -86,6 +92,7 @@ export function figures(before, now) {
     ...now,
     fps: per('framesDecoded', 1),
     bitrateBps: per('bytes', 8),
+    jitterMs: received === 0 ? null : now.jitterMs,
     // Late and repaired packets are taken back from packetsLost, so the change may be below zero.
     lossPercent: expected > 0 ? Math.max(0, (100 * lost) / expected) : null,
     jitterBufferMs: emitted > 0 ? (1000 * delta('bufferDelay')) / emitted : null,

@@ -60,6 +60,16 @@ test('packets that arrive after all do not make the loss negative', () => {
   assert.equal(figures(before, after).lossPercent, 0);
 });
 
+test('what was measured on a way that is gone is not told as if it were now', () => {
+  const before = sample(report(1000, { packetsReceived: 100 }), 'screen');
+  for (const end of [{ dtlsState: 'closed' }, { iceState: 'disconnected' }, { iceState: 'failed' }]) {
+    const gone = report(2000, { packetsReceived: 100 });
+    gone.set('t', { ...gone.get('t'), dtlsState: 'connected', iceState: 'connected', ...end });
+    const f = figures(before, sample(gone, 'screen'));
+    assert.deepEqual([f.rttMs, f.path, f.transport, f.jitterMs], [null, null, null, null]);
+  }
+});
+
 test('a relay at either end is a relay; a browser without transport statistics has a nominated pair', () => {
   const relay = sample(report(0, {}, [['r', { type: 'remote-candidate', candidateType: 'relay' }]]), 'screen');
   assert.equal(relay.path, 'Relay');

@@ -82,7 +82,7 @@ export async function startDisplay(size) {
 /** The program on free loopback ports, from build/`build`; resolves once it has printed its URL. */
 export async function startAmphi(args, { build = 'release', env = {} } = {}) {
   const run = start(
-    path.join(ROOT, 'build', build, 'amphi'),
+    path.resolve(ROOT, 'build', build, 'amphi'),
     ['--listen', '127.0.0.1:0', '--udp-port', '0', '--advertise', '127.0.0.1', '--room', ROOM,
       '--admin-token', TOKEN, ...args],
     { env },

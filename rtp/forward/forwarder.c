@@ -5,12 +5,19 @@
 
 #include <assert.h>
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
+/* Viewers that came or went until what they left in the heap is given back to the system. What a
+ * handshake needs for a moment lies between what its viewer keeps, so that free pages stay with the
+ * heap; on this thread, a millisecond for 20 MB. */
+#define TRIM_AFTER 256
 #define EVENTS_PER_VIEWER 4 /* states until it plays; a full mailbox only delays them */
 
 enum seat_state { SEAT_FREE, SEAT_RESERVED, SEAT_TAKEN, SEAT_LEAVING };
@@ -36,6 +43,7 @@ struct forwarder {
     uint32_t next_viewer_id, next_stream_id, next_tcp;
     uint32_t streams[FORWARDER_STREAMS_MAX];
     unsigned n_streams;
+    unsigned since_trim; /* viewers that came or went */
 };
 
 /* --- life --- */
@@ -362,10 +370,22 @@ void forwarder_add_tcp(struct forwarder *f, int fd)
         tcp_guest_free(guest);
 }
 
+static void trim_heap(struct forwarder *f)
+{
+    if (++f->since_trim < TRIM_AFTER)
+        return;
+    f->since_trim = 0;
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
+}
+
 bool forwarder_next_event(struct forwarder *f, struct forwarder_event *out)
 {
     if (!mailbox_take(&f->events, out))
         return false;
+    if (out->state == VIEWER_PLAYING || out->state == VIEWER_CLOSED)
+        trim_heap(f);
     if (out->state == VIEWER_CLOSED) {
         struct seat *seat = find_seat(f, out->viewer_id);
         assert(seat);

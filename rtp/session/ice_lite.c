@@ -29,7 +29,8 @@ static const uint16_t known_attributes[] = {
  * and nothing is shared between threads. */
 static void init_agent(StunAgent *agent)
 {
-    stun_debug_disable(); /* one word of libnice's, always set to the same; its output has passwords */
+    stun_debug_disable(); /* one word of libnice's, always set to the same; its output has passwords
+                           */
     stun_agent_init(agent, known_attributes, STUN_COMPATIBILITY_RFC5389,
                     STUN_AGENT_USAGE_SHORT_TERM_CREDENTIALS | STUN_AGENT_USAGE_USE_FINGERPRINT);
 }

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EXTENSION_URI_TRANSPORT_CC \
+#define EXTENSION_URI_TRANSPORT_CC                                                                 \
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 #define EXTENSION_URI_PLAYOUT_DELAY "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 #define EXTENSION_URI_MID "urn:ietf:params:rtp-hdrext:sdes:mid"

@@ -1,5 +1,6 @@
-/* fuzz_message.c - a WebSocket session fed with messages and events. The input is lines: one that is a
- * single letter is an event, every other one a message. What is sent is JSON, and no seat is lost. */
+/* fuzz_message.c - a WebSocket session fed with messages and events. The input is lines: one that
+ * is a single letter is an event, every other one a message. What is sent is JSON, and no seat is
+ * lost. */
 #include "signaling/session_ws.h"
 
 #include "tests/unit/signaling/fake_backend.h"

@@ -1,5 +1,5 @@
-/* sdp_fixtures.h - descriptions as programs of today write them. The two of Chromium were recorded, the
- * others are written in the manner of the program that is named. */
+/* sdp_fixtures.h - descriptions as programs of today write them. The two of Chromium were recorded,
+ * the others are written in the manner of the program that is named. */
 #pragma once
 
 /* Chromium 156: a WHEP offer of audio and video, recvonly, not yet gathered to the end */

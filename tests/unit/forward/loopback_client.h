@@ -1,16 +1,21 @@
 /* loopback_client.h - a viewer on a real socket: ICE checks, DTLS, and RTP that is opened and
  * counted.
  *
- * Life: loopback_client_open, loopback_client_pump as often as there is something to read or time
- * has passed, loopback_client_close. One thread. What it asserts ends the program.
+ * Life: loopback_client_open (UDP; or loopback_client_begin and loopback_client_use_tcp, which may
+ * also be called later, to go on over a connection), loopback_client_pump as often as there is
+ * something to read or time has passed, loopback_client_close. One thread. What it asserts ends the
+ * program.
  */
 #pragma once
 
 #include "rtp/forward/forwarder.h"
+#include "rtp/session/framing.h"
 #include "rtp/wire/rtcp.h"
 #include "rtp/wire/rtp.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -22,7 +27,10 @@
 #define LOOPBACK_SSRC 1u /* of its RTCP */
 
 struct loopback_client {
-    int fd;
+    int fd; /* -1: none */
+    bool tcp;
+    bool ended;         /* TCP: by the other side */
+    struct framing *in; /* owned; of TCP */
     struct ice_local server;
     uint8_t transaction[12];
     int64_t check_us;
@@ -47,16 +55,34 @@ static inline int64_t loopback_now_us(void)
 
 static inline void loopback_client_send(struct loopback_client *c, const uint8_t *data, size_t size)
 {
-    ssize_t n = send(c->fd, data, size, 0);
+    uint8_t framed[FRAMING_HEADER + FRAMING_FRAME_MAX];
+    if (c->tcp) {
+        framing_write(framed, size);
+        memcpy(framed + FRAMING_HEADER, data, size);
+        data = framed;
+        size += FRAMING_HEADER;
+    }
+    ssize_t n = send(c->fd, data, size, MSG_NOSIGNAL);
+    assert(n < 0 || (size_t)n == size);
     if (n >= 0) /* else nobody listens there any more */
         c->datagrams_sent++;
+}
+
+static inline void loopback_client_begin(struct loopback_client *c, const struct ice_local *server,
+                                         struct dtls_context *dtls,
+                                         const struct dtls_fingerprint *fingerprint)
+{
+    *c = (struct loopback_client){.fd = -1, .server = *server};
+    memcpy(c->transaction, server->pwd, sizeof(c->transaction)); /* random enough */
+    int rc = dtls_create(&c->dtls, dtls, DTLS_CLIENT, fingerprint, 1);
+    assert(rc == 0);
 }
 
 static inline void loopback_client_open(struct loopback_client *c, uint16_t port,
                                         const struct ice_local *server, struct dtls_context *dtls,
                                         const struct dtls_fingerprint *fingerprint)
 {
-    *c = (struct loopback_client){.server = *server};
+    loopback_client_begin(c, server, dtls, fingerprint);
     struct address to;
     int room = 4 << 20;
     bool ok = address_parse(&to, "127.0.0.1", port);
@@ -64,9 +90,33 @@ static inline void loopback_client_open(struct loopback_client *c, uint16_t port
     ok = ok && c->fd >= 0 && connect(c->fd, &to.sa, address_size(&to)) == 0;
     assert(ok);
     (void)setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
-    memcpy(c->transaction, server->pwd, sizeof(c->transaction)); /* random enough */
-    int rc = dtls_create(&c->dtls, dtls, DTLS_CLIENT, fingerprint, 1);
-    assert(rc == 0);
+}
+
+/* Goes on over a connection with a receive buffer of `room` bytes (0: the kernel's choice), and
+ * leaves the descriptor it had to the caller. Returns the other end. */
+static inline int loopback_client_use_tcp(struct loopback_client *c, int room)
+{
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof(name);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    bool ok = listener >= 0 && bind(listener, (struct sockaddr *)&name, size) == 0 &&
+              listen(listener, 1) == 0 &&
+              getsockname(listener, (struct sockaddr *)&name, &size) == 0;
+    c->fd = socket(AF_INET, SOCK_STREAM, 0);
+    ok = ok && c->fd >= 0;
+    if (room > 0)
+        ok = ok && setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room)) == 0;
+    ok = ok && connect(c->fd, (struct sockaddr *)&name, size) == 0;
+    int other = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+    assert(ok && other >= 0);
+    close(listener);
+    c->tcp = true;
+    c->ended = false;
+    if (!c->in)
+        c->in = malloc(sizeof(*c->in));
+    assert(c->in);
+    framing_init(c->in);
+    return other;
 }
 
 static inline void loopback_client_close(struct loopback_client *c)
@@ -74,6 +124,7 @@ static inline void loopback_client_close(struct loopback_client *c)
     dtls_destroy(c->dtls);
     seal_destroy(c->seal);
     close(c->fd);
+    free(c->in);
 }
 
 static inline void loopback_client_check(struct loopback_client *c, int64_t now_us)
@@ -146,12 +197,32 @@ static inline void loopback_client_on_datagram(struct loopback_client *c, uint8_
     }
 }
 
+static inline void loopback_client_read_tcp(struct loopback_client *c)
+{
+    size_t room, size;
+    uint8_t *data = framing_room(c->in, &room);
+    ssize_t n;
+    while ((n = recv(c->fd, data, room, MSG_DONTWAIT)) > 0) {
+        framing_added(c->in, (size_t)n);
+        int rc;
+        while ((rc = framing_peek(c->in, &data, &size)) == 1) {
+            loopback_client_on_datagram(c, data, size);
+            framing_drop(c->in);
+        }
+        assert(rc == 0);
+        data = framing_room(c->in, &room);
+    }
+    c->ended = c->ended || n == 0 || errno != EAGAIN;
+}
+
 /* Reads all there is, then does what is due. */
 static inline void loopback_client_pump(struct loopback_client *c)
 {
     uint8_t data[2048];
     ssize_t n;
-    while ((n = recv(c->fd, data, sizeof(data), 0)) >= 0)
+    if (c->tcp)
+        loopback_client_read_tcp(c);
+    while (!c->tcp && (n = recv(c->fd, data, sizeof(data), 0)) >= 0)
         loopback_client_on_datagram(c, data, (size_t)n);
     int64_t now_us = loopback_now_us();
     if (now_us >= c->check_us && !c->closed)

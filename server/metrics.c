@@ -90,6 +90,16 @@ static double worker_high_water(const struct forwarder_worker_stats *w)
     return w->mailbox_high_water;
 }
 
+static double worker_tcp(const struct forwarder_worker_stats *w)
+{
+    return w->tcp_connections;
+}
+
+static double worker_tcp_refused(const struct forwarder_worker_stats *w)
+{
+    return (double)w->tcp_refused;
+}
+
 static double worker_gso(const struct forwarder_worker_stats *w)
 {
     return w->gso;
@@ -101,7 +111,7 @@ static const struct {
 } worker_families[] = {
     {"worker_viewers", "gauge", "Viewers the worker owns.", worker_viewers},
     {"worker_packets_sent_total", "counter", "RTP packets sent.", worker_packets},
-    {"worker_sent_bytes_total", "counter", "UDP payload sent.", worker_bytes},
+    {"worker_sent_bytes_total", "counter", "Payload sent, over UDP and TCP.", worker_bytes},
     {"worker_send_calls_total", "counter", "System calls that sent.", worker_calls},
     {"worker_send_errors_total", "counter", "Trains the kernel did not take.", worker_errors},
     {"worker_datagrams_received_total", "counter", "Datagrams received.", worker_received},
@@ -111,6 +121,8 @@ static const struct {
     {"worker_frames_dropped_total", "counter", "Frames a full mailbox refused.", worker_dropped},
     {"worker_loop_lag_p99_seconds", "gauge", "How late the loop runs.", worker_lag},
     {"worker_mailbox_high_water", "gauge", "Most messages that ever waited.", worker_high_water},
+    {"worker_tcp_connections", "gauge", "Connections that carry media or may.", worker_tcp},
+    {"worker_tcp_refused_total", "counter", "Connections over a bound.", worker_tcp_refused},
     {"worker_gso", "gauge", "1 where UDP segmentation offload is used.", worker_gso},
 };
 

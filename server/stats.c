@@ -131,6 +131,8 @@ static json_t *worker_json(const struct forwarder_worker_stats *w)
     set_int(o, "frames_dropped", w->frames_dropped);
     set_int(o, "loop_lag_p99_us", w->loop_lag_p99_us);
     set_int(o, "mailbox_high_water", w->mailbox_high_water);
+    set_int(o, "tcp_connections", w->tcp_connections);
+    set_int(o, "tcp_refused", w->tcp_refused);
     json_object_set_new(o, "gso", json_boolean(w->gso));
     return o;
 }
@@ -193,6 +195,7 @@ static json_t *viewer_json(const struct forwarder_viewer_stats *v)
     set_text(o, "state_reason", peer_reason_name(v->reason));
     set_real(o, "since_s", (double)v->state_age_us / 1e6);
     set_text(o, "remote", remote);
+    set_text(o, "transport", !remote[0] ? "" : v->remote.path ? "tcp" : "udp");
     set_ms(o, "rtt_ms", v->rtt_us);
     set_real(o, "loss_percent", v->fraction_lost * 100.0 / 256);
     set_real(o, "jitter_ms", v->jitter_us / 1e3);

@@ -100,6 +100,7 @@ async function watchesOverTcp(t, open) {
   assert.deepEqual(await selected(page), overTcp());
   const [viewer] = (await amphi.stats()).rooms[0].viewers_list.filter((v) => v.state === 'playing');
   assert.equal(viewer.remote.split(':')[0], THEIRS);
+  assert.equal(viewer.transport, 'tcp');
   await page.evaluate(() => window.whep?.pc.close()); /* the viewer page does so by itself */
   await page.close();
   await until('it is gone', async () => (await amphi.stats()).rooms[0].viewers === 0);

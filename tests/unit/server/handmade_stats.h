@@ -32,6 +32,8 @@ static inline void handmade_init(struct handmade *h)
         .frames_dropped = 108,
         .loop_lag_p99_us = 109,
         .mailbox_high_water = 110,
+        .tcp_connections = 111,
+        .tcp_refused = 112,
         .gso = true,
     };
     h->stream = (struct forwarder_stream_stats){

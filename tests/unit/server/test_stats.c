@@ -47,10 +47,10 @@ static void the_process_and_its_workers(void **state)
     assert_number(process, "threads", 3);
     assert_number(process, "open_fds", 4);
     static const char *const keys[] = {
-        "packets_sent",       "bytes_sent",        "send_calls",          "send_errors",
-        "datagrams_received", "datagrams_unknown", "datagrams_passed_on", "frames_dropped",
-        "loop_lag_p99_us",    "mailbox_high_water"};
-    for (int i = 0; i < 10; i++)
+        "packets_sent",       "bytes_sent",         "send_calls",          "send_errors",
+        "datagrams_received", "datagrams_unknown",  "datagrams_passed_on", "frames_dropped",
+        "loop_lag_p99_us",    "mailbox_high_water", "tcp_connections",     "tcp_refused"};
+    for (int i = 0; i < 12; i++)
         assert_number(only(root, "workers"), keys[i], 101 + i);
     assert_true(json_is_true(json_object_get(only(root, "workers"), "gso")));
     json_decref(root);
@@ -102,6 +102,32 @@ static void a_viewer_in_full(void **state)
     json_decref(root);
 }
 
+/* Before a check there is neither an address nor a transport. */
+static void the_transport_of_a_viewer(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ip, *remote, *transport;
+        uint32_t path;
+    } rows[] = {{NULL, "", "", 0},
+                {"192.0.2.1", "192.0.2.1:5000", "udp", 0},
+                {"192.0.2.1", "192.0.2.1:5000", "tcp", 7}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        handmade_init(&made);
+        if (rows[i].ip)
+            assert_true(address_parse(&made.viewer.remote, rows[i].ip, 5000));
+        made.viewer.remote.path = rows[i].path;
+        char *text = stats_json(&made.stats, true);
+        json_t *root = json_loads(text, 0, NULL);
+        json_t *viewer = only(only(root, "rooms"), "viewers_list");
+        assert_string_equal(json_string_value(json_object_get(viewer, "remote")), rows[i].remote);
+        assert_string_equal(json_string_value(json_object_get(viewer, "transport")),
+                            rows[i].transport);
+        json_decref(root);
+        free(text);
+    }
+}
+
 static void without_a_room(void **state)
 {
     (void)state;
@@ -120,6 +146,7 @@ int main(void)
         cmocka_unit_test(the_process_and_its_workers),
         cmocka_unit_test(the_room_and_its_stream),
         cmocka_unit_test(a_viewer_in_full),
+        cmocka_unit_test(the_transport_of_a_viewer),
         cmocka_unit_test(without_a_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

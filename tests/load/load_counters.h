@@ -12,8 +12,9 @@ enum load_counter {
     LOAD_RETRIES,
     LOAD_CONNECTED, /* DTLS */
     LOAD_READY,     /* first whole keyframe */
-    LOAD_FAILED,
-    LOAD_ENDED, /* by the server, while they watched */
+    LOAD_SETTLED,   /* ready, or failed before */
+    LOAD_FAILED,    /* before or after */
+    LOAD_ENDED,     /* by the server, while they watched */
     LOAD_GONE,
     LOAD_PACKETS,
     LOAD_BYTES,

@@ -125,7 +125,9 @@ void load_run_print(const struct load_run *r)
            d.own_cpu_percent, o->threads, o->threads == 1 ? "" : "s", o->no_gro ? "off" : "on",
            o->drop ? ", media dropped at the sockets" : "", d.packets_per_s, d.mbit_per_s,
            r->load_average[0], r->load_average[1]);
-    if (r->viewers_after != r->viewers_before)
+    if (r->viewers_after < 0)
+        printf("afterwards the server does not answer: %s\n", r->server_error);
+    else if (r->viewers_after != r->viewers_before)
         printf("the server still has %ld viewers, %ld before\n", r->viewers_after,
                r->viewers_before);
     printf("%s\n", r->interrupted ? "interrupted" : load_run_is_good(r) ? "ok" : "NOT OK");
@@ -138,6 +140,7 @@ static const char *const counter_names[LOAD_COUNTERS] = {
     [LOAD_RETRIES] = "retries",
     [LOAD_CONNECTED] = "viewers_connected",
     [LOAD_READY] = "viewers_ready",
+    [LOAD_SETTLED] = "viewers_settled",
     [LOAD_FAILED] = "viewers_failed",
     [LOAD_ENDED] = "viewers_ended_by_server",
     [LOAD_GONE] = "viewers_gone",

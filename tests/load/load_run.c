@@ -72,9 +72,8 @@ static void show_progress(struct crew *c, const char *phase)
     fprintf(stderr,
             "\r%-8s %" PRIu64 " joining, %" PRIu64 " watching, %" PRIu64 " failed; %.0f packets/s, "
             "%.1f Mbit/s, lost %" PRIu64 ", freezes %" PRIu64 "   ",
-            phase, t.v[LOAD_STARTED] - t.v[LOAD_READY] - t.v[LOAD_FAILED],
-            t.v[LOAD_READY] - t.v[LOAD_ENDED], t.v[LOAD_FAILED],
-            (double)(t.v[LOAD_PACKETS] - c->shown.v[LOAD_PACKETS]) / s,
+            phase, t.v[LOAD_STARTED] - t.v[LOAD_SETTLED], t.v[LOAD_SETTLED] - t.v[LOAD_FAILED],
+            t.v[LOAD_FAILED], (double)(t.v[LOAD_PACKETS] - c->shown.v[LOAD_PACKETS]) / s,
             (double)(t.v[LOAD_BYTES] - c->shown.v[LOAD_BYTES]) * 8e-6 / s, load_run_lost(&t),
             t.v[LOAD_FREEZES]);
     c->shown = t;
@@ -103,7 +102,7 @@ static void wait_for(struct crew *c, const char *phase,
 
 static bool all_joined(const struct load_totals *t, unsigned viewers)
 {
-    return t->v[LOAD_READY] + t->v[LOAD_FAILED] - t->v[LOAD_ENDED] >= viewers;
+    return t->v[LOAD_SETTLED] >= viewers;
 }
 
 static bool all_gone(const struct load_totals *t, unsigned viewers)

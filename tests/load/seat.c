@@ -128,6 +128,8 @@ __attribute__((format(printf, 2, 3))) static void note_failure(struct seat *s, c
     vsnprintf(s->failure, sizeof(s->failure), format, args);
     va_end(args);
     count(s, LOAD_FAILED, 1);
+    if (!s->ready)
+        count(s, LOAD_SETTLED, 1);
 }
 
 static void fail(struct seat *s, const char *why, int64_t now_us)
@@ -314,6 +316,8 @@ static void follow_watcher(struct seat *s, int64_t now_us)
         s->ready = true;
         s->deadline_us = INT64_MAX;
         count(s, LOAD_READY, 1);
+        if (s->failure[0] == '\0')
+            count(s, LOAD_SETTLED, 1);
         if (options_of(s)->drop && !w->config.follow)
             drop_media(s);
     }

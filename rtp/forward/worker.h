@@ -18,7 +18,7 @@
 #include <semaphore.h>
 
 #define WORKER_FRAMES_WAITING_MAX 256
-#define WORKER_DATAGRAMS_WAITING_MAX 256
+#define WORKER_DATAGRAMS_WAITING_MAX 1024
 #define WORKER_GUESTS_WAITING_MAX 256
 #define WORKER_NAME "amphi-worker" /* and its index: the name of the thread */
 

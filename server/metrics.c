@@ -60,6 +60,11 @@ static double worker_errors(const struct forwarder_worker_stats *w)
     return (double)w->send_errors;
 }
 
+static double worker_blocked(const struct forwarder_worker_stats *w)
+{
+    return (double)w->send_blocked;
+}
+
 static double worker_received(const struct forwarder_worker_stats *w)
 {
     return (double)w->datagrams_received;
@@ -100,6 +105,21 @@ static double worker_tcp_refused(const struct forwarder_worker_stats *w)
     return (double)w->tcp_refused;
 }
 
+static double worker_handshakes(const struct forwarder_worker_stats *w)
+{
+    return w->handshakes;
+}
+
+static double worker_handshakes_waited(const struct forwarder_worker_stats *w)
+{
+    return (double)w->handshakes_waited;
+}
+
+static double worker_handshakes_deferred(const struct forwarder_worker_stats *w)
+{
+    return (double)w->handshakes_deferred;
+}
+
 static double worker_gso(const struct forwarder_worker_stats *w)
 {
     return w->gso;
@@ -110,10 +130,11 @@ static const struct {
     worker_value_fn *value;
 } worker_families[] = {
     {"worker_viewers", "gauge", "Viewers the worker owns.", worker_viewers},
-    {"worker_packets_sent_total", "counter", "RTP packets sent.", worker_packets},
+    {"worker_packets_sent_total", "counter", "Datagrams sent, media or not.", worker_packets},
     {"worker_sent_bytes_total", "counter", "Payload sent, over UDP and TCP.", worker_bytes},
     {"worker_send_calls_total", "counter", "System calls that sent.", worker_calls},
-    {"worker_send_errors_total", "counter", "Trains the kernel did not take.", worker_errors},
+    {"worker_send_errors_total", "counter", "Datagrams that could not be sent.", worker_errors},
+    {"worker_send_blocked_total", "counter", "Times the UDP socket was full.", worker_blocked},
     {"worker_datagrams_received_total", "counter", "Datagrams received.", worker_received},
     {"worker_datagrams_unknown_total", "counter", "Datagrams of nobody we know.", worker_unknown},
     {"worker_datagrams_passed_on_total", "counter", "Datagrams handed to their worker.",
@@ -123,6 +144,11 @@ static const struct {
     {"worker_mailbox_high_water", "gauge", "Most messages that ever waited.", worker_high_water},
     {"worker_tcp_connections", "gauge", "Connections that carry media or may.", worker_tcp},
     {"worker_tcp_refused_total", "counter", "Connections over a bound.", worker_tcp_refused},
+    {"worker_handshakes", "gauge", "DTLS handshakes under way.", worker_handshakes},
+    {"worker_handshakes_waited_total", "counter", "Handshake datagrams that waited their turn.",
+     worker_handshakes_waited},
+    {"worker_handshakes_deferred_total", "counter", "Handshake datagrams left to be repeated.",
+     worker_handshakes_deferred},
     {"worker_gso", "gauge", "1 where UDP segmentation offload is used.", worker_gso},
 };
 

@@ -133,6 +133,10 @@ static json_t *worker_json(const struct forwarder_worker_stats *w)
     set_int(o, "mailbox_high_water", w->mailbox_high_water);
     set_int(o, "tcp_connections", w->tcp_connections);
     set_int(o, "tcp_refused", w->tcp_refused);
+    set_int(o, "send_blocked", w->send_blocked);
+    set_int(o, "handshakes", w->handshakes);
+    set_int(o, "handshakes_waited", w->handshakes_waited);
+    set_int(o, "handshakes_deferred", w->handshakes_deferred);
     json_object_set_new(o, "gso", json_boolean(w->gso));
     return o;
 }

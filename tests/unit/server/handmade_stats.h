@@ -14,13 +14,9 @@ struct handmade {
     struct histogram convert_us, encode_us;
 };
 
-static inline void handmade_init(struct handmade *h)
+static inline struct forwarder_worker_stats handmade_worker(void)
 {
-    memset(h, 0, sizeof(*h));
-    room_init(&h->room, "CALM-FOX-007", 0);
-    h->room.viewers = 3;
-    h->room.viewers_peak = 5;
-    h->worker = (struct forwarder_worker_stats){
+    return (struct forwarder_worker_stats){
         .viewers = 3,
         .packets_sent = 101,
         .bytes_sent = 102,
@@ -34,8 +30,21 @@ static inline void handmade_init(struct handmade *h)
         .mailbox_high_water = 110,
         .tcp_connections = 111,
         .tcp_refused = 112,
+        .send_blocked = 113,
+        .handshakes = 114,
+        .handshakes_waited = 115,
+        .handshakes_deferred = 116,
         .gso = true,
     };
+}
+
+static inline void handmade_init(struct handmade *h)
+{
+    memset(h, 0, sizeof(*h));
+    room_init(&h->room, "CALM-FOX-007", 0);
+    h->room.viewers = 3;
+    h->room.viewers_peak = 5;
+    h->worker = handmade_worker();
     h->stream = (struct forwarder_stream_stats){
         .stream_id = 9,
         .joins_from_cache = 201,

@@ -38,6 +38,8 @@ static void values_stand_under_their_names(void **state)
     assert_line(text, "amphi_worker_mailbox_high_water{worker=\"0\"} 110");
     assert_line(text, "amphi_worker_tcp_connections{worker=\"0\"} 111");
     assert_line(text, "amphi_worker_tcp_refused_total{worker=\"0\"} 112");
+    assert_line(text, "amphi_worker_send_blocked_total{worker=\"0\"} 113");
+    assert_line(text, "amphi_worker_handshakes_deferred_total{worker=\"0\"} 116");
     assert_line(text, "amphi_room_viewers{room=\"CALM-FOX-007\"} 3");
     assert_line(text,
                 "amphi_stream_frames_encoded_total{room=\"CALM-FOX-007\",track=\"video0\"} 404");

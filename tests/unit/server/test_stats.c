@@ -49,8 +49,9 @@ static void the_process_and_its_workers(void **state)
     static const char *const keys[] = {
         "packets_sent",       "bytes_sent",         "send_calls",          "send_errors",
         "datagrams_received", "datagrams_unknown",  "datagrams_passed_on", "frames_dropped",
-        "loop_lag_p99_us",    "mailbox_high_water", "tcp_connections",     "tcp_refused"};
-    for (int i = 0; i < 12; i++)
+        "loop_lag_p99_us",    "mailbox_high_water", "tcp_connections",     "tcp_refused",
+        "send_blocked",       "handshakes",         "handshakes_waited",   "handshakes_deferred"};
+    for (int i = 0; i < 16; i++)
         assert_number(only(root, "workers"), keys[i], 101 + i);
     assert_true(json_is_true(json_object_get(only(root, "workers"), "gso")));
     json_decref(root);

@@ -127,7 +127,8 @@ export function rows(f, firstFrameMs = null) {
     row('buffer', 'Jitter buffer', fixed(f.jitterBufferMs, 1, ' ms'), grade(f.jitterBufferMs, 150, 500)),
     row('loss', 'Packets lost', fixed(f.lossPercent, 2, ' %') + total, grade(f.lossPercent, 1, 5)),
     row('nack', 'NACK / PLI sent', `${count(f.nacks)} / ${count(f.plis)}`),
-    row('freezes', 'Freezes', count(f.freezes) + frozen),
+    // What the browser calls freezes: gaps between frames, which a screen where nothing moves has too.
+    row('freezes', 'Pauses', count(f.freezes) + frozen),
     row('frames', 'Frames decoded', count(f.framesDecoded)),
     row('dropped', 'Frames dropped', count(f.framesDropped)),
     row('first', 'First frame', fixed(firstFrameMs, 0, ' ms')),

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { STATUS_REFUSED = 2 };
@@ -84,6 +85,17 @@ static void block_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
+/* A socket per WebSocket and per viewer over TCP: the soft limit of 1024 is for programs that use
+ * select(). If it cannot be raised, new connections are refused where it ends. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int refuse(const char *why)
 {
     fprintf(stderr, "amphi: %s\n", why);
@@ -124,6 +136,7 @@ int main(int argc, char **argv)
         return 0;
     }
     block_signals();
+    raise_descriptor_limit();
     log_init((enum log_level)config.log_level, config.log_json);
     return run(&config);
 }

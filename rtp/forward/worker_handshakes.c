@@ -21,8 +21,8 @@ void worker_handshakes_finish(struct worker_handshakes *h)
 
 static void enter(struct worker_handshakes *h, struct worker_viewer *wv, int64_t now_us)
 {
-    wv->shaking = true;
-    wv->shook_us = now_us;
+    wv->shaking = wv->has_shaken = true;
+    wv->shaking_since_us = now_us;
     wv->shaking_older = h->newest;
     wv->shaking_newer = NULL;
     if (h->newest)
@@ -56,11 +56,12 @@ void worker_handshakes_leave(struct worker *w, struct worker_viewer *wv)
 
 static bool admit(struct worker_handshakes *h, struct worker_viewer *wv, int64_t now_us)
 {
-    leave(h, wv); /* to come in again as the newest */
+    if (wv->shaking)
+        return true;
     if (h->n >= h->max) {
-        if (now_us - h->oldest->shook_us < WORKER_HANDSHAKES_SILENT_US)
+        if (wv->has_shaken || now_us - h->oldest->shaking_since_us < WORKER_HANDSHAKES_TURN_US)
             return false;
-        leave(h, h->oldest); /* should it go on, it needs a place like anybody else */
+        leave(h, h->oldest); /* should it go on, it needs a place that nobody wants */
     }
     enter(h, wv, now_us);
     return true;

@@ -5,7 +5,8 @@
  * its loop a worker spends WORKER_HANDSHAKES_ROUND_US on them; what comes beyond that waits, in
  * order, for the next round, behind that round's frames. Of viewers in the middle of a handshake
  * there are at most `max`; the first datagrams of more are dropped and counted, and their peers
- * repeat them. Whoever says nothing for WORKER_HANDSHAKES_SILENT_US makes room. One thread.
+ * repeat them. After WORKER_HANDSHAKES_TURN_US, whatever one still says, its place is for whoever
+ * has had none yet: so nobody keeps others out by never coming to an end. One thread.
  */
 #pragma once
 
@@ -16,7 +17,7 @@
 #define WORKER_HANDSHAKES_MAX 200 /* of all workers together, unless configured */
 #define WORKER_HANDSHAKES_ROUND_US 2000
 #define WORKER_HANDSHAKES_WAITING_MAX 512 /* datagrams */
-#define WORKER_HANDSHAKES_SILENT_US 1000000
+#define WORKER_HANDSHAKES_TURN_US 1000000 /* several round trips, of which one is needed */
 
 struct worker;
 struct worker_viewer;
@@ -26,7 +27,7 @@ struct worker_handshakes {
     struct datagram_pool pool;
     struct pooled_datagram *first, *last; /* that wait, in the order they came */
 
-    struct worker_viewer *oldest, *newest; /* under way, by when they last said something */
+    struct worker_viewer *oldest, *newest; /* under way, by when they began */
     unsigned n;
     int64_t spent_us; /* in this round */
 

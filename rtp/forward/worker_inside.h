@@ -48,7 +48,8 @@ struct worker_viewer {
     bool held;             /* in worker.held: has something to send, but the socket was full */
     struct worker_viewer *held_previous, *held_next;
     bool shaking; /* in the middle of its handshake; worker_handshakes.c's, as what follows */
-    int64_t shook_us;
+    bool has_shaken;
+    int64_t shaking_since_us;
     struct worker_viewer *shaking_older, *shaking_newer;
 
     /* the last whole second */

@@ -81,26 +81,54 @@ static void what_is_too_much_waits(void **state)
     fixture_free(x);
 }
 
-/* One who stops in the middle keeps its place only as long as it speaks. */
+/* One whose checks are answered but who never answers a flight. */
+static void begin_handshake(struct fixture *x, struct client *c)
+{
+    while (worker_sum(x).handshakes == 0) {
+        struct pollfd fd = {.fd = c->loop.fd, .events = POLLIN};
+        poll(&fd, 1, 5);
+        uint8_t data[2048];
+        if (!c->loop.ice_done)
+            loopback_client_pump(&c->loop);
+        else
+            (void)!recv(c->loop.fd, data, sizeof(data), 0); /* never answered */
+    }
+}
+
+/* One who stops in the middle keeps its place for a time. */
 static void the_silent_make_room(void **state)
 {
     (void)state;
     struct fixture *x = begin(1);
     struct client *silent = add_client(x);
-    while (worker_sum(x).handshakes == 0) {
-        struct pollfd fd = {.fd = silent->loop.fd, .events = POLLIN};
-        poll(&fd, 1, 5);
-        uint8_t data[2048];
-        if (!silent->loop.ice_done)
-            loopback_client_pump(&silent->loop);
-        else
-            (void)!recv(silent->loop.fd, data, sizeof(data), 0); /* never answered */
-    }
+    begin_handshake(x, silent);
     close_client(silent);
     struct client *next = add_client(x);
     while (!next->loop.seal)
         pump(x);
     assert_true(worker_sum(x).handshakes_deferred > 0);
+    fixture_free(x);
+}
+
+/* Nor does one who talks on without coming to an end, and it gets no place from those who wait. */
+static void the_talkative_make_room(void **state)
+{
+    (void)state;
+    struct fixture *x = begin(1);
+    struct client *talkative = add_client(x);
+    begin_handshake(x, talkative);
+    struct client *others[] = {add_client(x), add_client(x)};
+    int64_t end_us = loopback_now_us() + WAIT_US;
+    while (!others[0]->loop.seal || !others[1]->loop.seal) {
+        static const uint8_t no_record[] = {22, 254, 253};
+        assert_true(loopback_now_us() < end_us);
+        loopback_client_send(&talkative->loop, no_record, sizeof(no_record));
+        for (int i = 0; i < 2; i++)
+            loopback_client_pump(&others[i]->loop);
+    }
+    assert_false(talkative->loop.seal);
+    assert_true(worker_sum(x).handshakes_deferred > 0);
+    close_client(talkative);
     fixture_free(x);
 }
 
@@ -116,6 +144,7 @@ int main(void)
         cmocka_unit_test(nobody_is_left_out),
         cmocka_unit_test(what_is_too_much_waits),
         cmocka_unit_test(the_silent_make_room),
+        cmocka_unit_test(the_talkative_make_room),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -8,8 +8,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define OUT_STEP 16384u /* by which what waits grows */
-#define UNREAD_MAX (1 << 20)
+#define OUT_STEP 16384u  /* by which what waits grows */
+#define UNREAD_STEPS 256 /* of what a client sent last; beyond that it may have its reset */
 
 _Static_assert(TCP_OUT_MAX >= VIEWER_TRAIN_MAX * (FRAMING_HEADER + VIEWER_DATAGRAM_MAX),
                "what the kernel leaves of one train can wait");
@@ -29,10 +29,19 @@ int tcp_open(struct tcp *t, int fd)
     return 0;
 }
 
+/* Unread bytes would make closing a reset, and take what was sent last with them. */
+static void discard_unread(int fd)
+{
+    uint8_t ignored[4096];
+    for (int i = 0; i < UNREAD_STEPS; i++) {
+        if (recv(fd, ignored, sizeof(ignored), MSG_DONTWAIT) <= 0)
+            return;
+    }
+}
+
 void tcp_close(struct tcp *t)
 {
-    /* Unread bytes would make it a reset, and take what was sent last with them. */
-    (void)recv(t->fd, NULL, UNREAD_MAX, MSG_DONTWAIT | MSG_TRUNC);
+    discard_unread(t->fd);
     close(t->fd);
     free(t->out);
     *t = (struct tcp){.fd = -1};

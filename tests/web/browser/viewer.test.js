@@ -177,7 +177,7 @@ describe('the pages', { concurrency: AT_ONCE }, () => {
     await covered(page, 'pill');
     await says(page, '#pill-title', /^Signaling reconnecting/);
     await decodes(page);
-    assert.equal(await page.evaluate(() => window.amphi.state), 'connected');
+    await state(page, 'connected');
     assert.ok(await brightness(page) > 100);
     hub.refuse = false;
     await replaced(page, old);
@@ -226,7 +226,7 @@ describe('the pages', { concurrency: AT_ONCE }, () => {
     const old = await page.evaluateHandle(() => window.amphi.peerConnection);
     hub.broadcast({ type: 'sharer-stopped' });
     await decodes(page);
-    assert.equal(await page.evaluate(() => window.amphi.state), 'connected');
+    await state(page, 'connected');
     hub.tell({ type: 'drawing', on: false });
     await state(page, 'waiting');
     await says(page, '#status-title', 'The presenter has stopped');
@@ -254,8 +254,16 @@ describe('the pages', { concurrency: AT_ONCE }, () => {
     await state(page, 'not-found');
     await says(page, '#status-title', 'Room not found');
     await says(page, '#status-retry', /next try in [1-5] s/i);
+    // The page may be asking by itself at any moment: the button is pressed while it waits.
+    await page.waitForFunction(() => {
+      const { client } = window.amphi;
+      if (client.state !== 'waiting') {
+        return false;
+      }
+      document.querySelector('#status-action').click();
+      return client.state === 'connecting';
+    });
     hub.rooms.add(ROOM);
-    await page.click('#status-action');
     await state(page, 'connected');
   });
 

@@ -201,8 +201,10 @@ static json_t *viewer_json(const struct forwarder_viewer_stats *v)
     set_text(o, "remote", remote);
     set_text(o, "transport", !remote[0] ? "" : v->remote.path ? "tcp" : "udp");
     set_ms(o, "rtt_ms", v->rtt_us);
-    set_real(o, "loss_percent", v->fraction_lost * 100.0 / 256);
-    set_real(o, "jitter_ms", v->jitter_us / 1e3);
+    json_object_set_new(o, "loss_percent",
+                        v->fraction_lost < 0 ? json_null()
+                                             : json_real(v->fraction_lost * 100.0 / 256));
+    set_ms(o, "jitter_ms", v->jitter_us);
     set_int(o, "sent_bps", v->sent_bps);
     set_int(o, "packets_sent", v->counters.packets_sent);
     set_int(o, "bytes_sent", v->counters.bytes_sent);

@@ -107,9 +107,9 @@ struct forwarder_viewer_stats {
     enum peer_reason reason;
     int64_t age_us, state_age_us;
     int64_t first_frame_us; /* after it was added; -1: not yet */
-    int64_t rtt_us;         /* -1: not known */
-    uint8_t fraction_lost;  /* 1/256 */
-    uint32_t jitter_us;
+    /* of the first track's last receiver report; -1: not known */
+    int64_t rtt_us, jitter_us;
+    int fraction_lost; /* 1/256 */
     struct address remote;
     struct viewer_counters counters;
     uint64_t sent_bps;  /* over the last whole second */

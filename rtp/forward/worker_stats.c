@@ -53,6 +53,8 @@ static void fill_viewer(const struct worker *w, const struct worker_viewer *wv,
         .state_age_us = w->now_us - v->state_since_us,
         .first_frame_us = v->first_frame_us < 0 ? -1 : v->first_frame_us - v->created_us,
         .rtt_us = -1,
+        .jitter_us = -1,
+        .fraction_lost = -1,
         .counters = v->counters,
         .sent_bps = wv->sent_bps,
         .stream_id = wv->stream_id,
@@ -63,7 +65,7 @@ static void fill_viewer(const struct worker *w, const struct worker_viewer *wv,
     if (report->any_block) {
         out->rtt_us = report->rtt_us;
         out->fraction_lost = report->fraction_lost;
-        out->jitter_us = (uint32_t)((uint64_t)report->jitter * 1000000 / RTP_VIDEO_CLOCK_HZ);
+        out->jitter_us = (int64_t)report->jitter * 1000000 / RTP_VIDEO_CLOCK_HZ;
     }
 }
 

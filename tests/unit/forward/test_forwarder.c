@@ -143,6 +143,8 @@ static void test_feedback(void **unused)
     assert_int_equal(s.viewers[0].counters.resent, 1);
     assert_int_equal(s.viewers[0].counters.plis, 1);
     assert_int_equal(s.viewers[0].rtt_us, -1);
+    assert_int_equal(s.viewers[0].jitter_us, -1);
+    assert_int_equal(s.viewers[0].fraction_lost, -1);
     assert_int_equal(s.streams[0].keyframe_requests, 2);
     forwarder_stats_free(&s);
     fixture_free(x);

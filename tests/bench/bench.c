@@ -1,6 +1,6 @@
 /* bench.c - what one packet costs on its way, beside its floor.
  *
- *     bench [--json] [payload] [seal] [viewer] [forward]        all without names
+ *     bench [--json] [payload] [seal] [viewer] [forward] [shards]        all without names
  */
 #include "tests/bench/bench.h"
 
@@ -157,7 +157,8 @@ int main(int argc, char **argv)
     } parts[] = {{"payload", bench_payload},
                  {"seal", bench_seal},
                  {"viewer", bench_viewer},
-                 {"forward", bench_forward}};
+                 {"forward", bench_forward},
+                 {"shards", bench_shards}};
     for (int i = 1; i < argc; i++)
         as_json = as_json || strcmp(argv[i], "--json") == 0;
     if (cipher_install(CIPHER_AUTO) != 0) {

@@ -47,3 +47,4 @@ void bench_payload(void);
 void bench_seal(void);
 void bench_viewer(void);
 void bench_forward(void);
+void bench_shards(void);

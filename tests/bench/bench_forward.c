@@ -1,31 +1,31 @@
-/* bench_forward.c - the whole way of a worker: frames published to one worker with connected
- * viewers on loopback, beside the bare loop of the same calls (header, seal_rtp, sendmmsg with
- * UDP_SEGMENT).
+/* bench_forward.c - the whole way of a worker: frames published to workers with connected viewers
+ * on loopback.
  *
- * Both send to the same sockets, whose receive buffers are full: the kernel drops at the receiver's
- * ingress, so that the sender's cost is measured and not a receiver's. Both run at the same pace,
- * frame after frame, and are charged all CPU of the process.
+ * Beside the bare loop of the same calls (header, seal_rtp, sendmmsg with UDP_SEGMENT) to the same
+ * sockets, for 100 to 4000 viewers: what a worker adds must not grow with them. The sockets'
+ * receive buffers are full: the kernel drops at the receiver's ingress, so that the sender's cost
+ * is measured and not a receiver's. Both run at the same pace, frame after frame, and are charged
+ * all CPU of the process.
+ *
+ * And two workers beside one: the CPU a packet takes, and the time until all is sent when each
+ * worker has as much to do as it can. 1.00 is twice the work; 1.11 is 1.8 times. The time is only
+ * worth something if two cores have nothing else to do.
  */
-#include "rtp/forward/forwarder.h"
 #include "rtp/forward/udp.h"
-#include "rtp/payload/h264.h"
-#include "tests/bench/bench.h"
-#include "tests/unit/forward/loopback_client.h"
+#include "tests/bench/bench_stage.h"
 
-#include <errno.h>
 #include <netinet/udp.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
-    ROUNDS = 21,
-    FRAMES = 50,
-    FRAME_US = 3000,  /* the pacer lets 11 kB leave every 1.8 ms */
     FLOOR_BATCH = 32, /* trains per sendmmsg */
-    CONNECT_US = 10000000,
-    FLUSH_US = 1000000,
     TRAIN_BYTES = BENCH_FRAME_PACKETS * 1232,
+    SHARD_VIEWERS = 1000,
+    SHARD_FRAMES = 30,
+    SHARD_ROUNDS = 9,
+    POLL_US = 4000,
+    END_US = 20000000,
 };
 
 struct floor_message {
@@ -37,218 +37,61 @@ struct floor_message {
     } control;
 };
 
-struct stage {
-    struct forwarder *f;
-    struct dtls_context *server, *client;
-    uint32_t stream_id;
-    struct frame_pool *pool;
-    uint64_t next_id;
-    struct loopback_client clients[BENCH_VIEWERS];
+struct scene {
+    struct bench_stage *stage;
+    int frames;
+    int64_t frame_us;
 
-    struct udp udp; /* the floor's */
-    struct seal *seals[BENCH_VIEWERS];
-    struct address sinks[BENCH_VIEWERS];
+    struct udp udp;      /* the floor's */
+    struct seal **seals; /* owned */
     uint16_t seq;
     struct mmsghdr msgs[FLOOR_BATCH];
     struct floor_message floor[FLOOR_BATCH];
     uint8_t scratch[FLOOR_BATCH][TRAIN_BYTES];
 };
 
-static void fail(const char *what)
-{
-    fprintf(stderr, "bench forward: %s\n", what);
-    exit(1);
-}
-
-static void ignore(void *arg)
-{
-    (void)arg;
-}
-
-static void ignore_requests(void *arg, uint32_t requests)
-{
-    (void)arg;
-    (void)requests;
-}
-
-/* --- connecting --- */
-
-static void add_viewer(struct stage *s, int i, const struct dtls_fingerprint *server,
-                       const struct dtls_fingerprint *client)
-{
-    struct forwarder_seat seat;
-    if (forwarder_reserve(s->f, &seat) != 0)
-        fail("no seat");
-    struct viewer_config config = {
-        .id = seat.viewer_id,
-        .seed = seat.viewer_id,
-        .cname = "bench",
-        .peer = {.local = seat.ice,
-                 .role = DTLS_SERVER,
-                 .n_fingerprints = 1,
-                 .fingerprints = {*client}},
-        .n_tracks = 1,
-        .tracks = {{.stream_id = s->stream_id,
-                    .ssrc = 1,
-                    .rtx_ssrc = 2,
-                    .payload_type = 102,
-                    .rtx_payload_type = 103,
-                    .extensions = {.transport_cc = 3}}},
-    };
-    if (forwarder_add_viewer(s->f, &config) != 0)
-        fail("viewer refused");
-    loopback_client_open(&s->clients[i], forwarder_port(s->f), &seat.ice, s->client, server);
-}
-
-static void connect_all(struct stage *s)
-{
-    struct pollfd fds[BENCH_VIEWERS];
-    int64_t end_us = bench_now_us() + CONNECT_US;
-    for (int connected = 0; connected < BENCH_VIEWERS;) {
-        if (bench_now_us() > end_us)
-            fail("not connected in time");
-        for (int i = 0; i < BENCH_VIEWERS; i++)
-            fds[i] = (struct pollfd){.fd = s->clients[i].fd, .events = POLLIN};
-        poll(fds, BENCH_VIEWERS, 10);
-        connected = 0;
-        for (int i = 0; i < BENCH_VIEWERS; i++) {
-            loopback_client_pump(&s->clients[i]);
-            connected += s->clients[i].seal != NULL;
-        }
-    }
-}
-
-/* Another socket in the client's place: it takes from anybody, and has no room. */
-static void make_sink(struct stage *s, int i)
-{
-    struct sockaddr_in name;
-    socklen_t size = sizeof(name);
-    int tiny = 1, *fd = &s->clients[i].fd;
-    if (getsockname(*fd, (struct sockaddr *)&name, &size) != 0)
-        fail("no address");
-    close(*fd);
-    *fd = socket(AF_INET, SOCK_DGRAM, 0);
-    if (*fd < 0 || setsockopt(*fd, SOL_SOCKET, SO_RCVBUF, &tiny, sizeof(tiny)) != 0 ||
-        bind(*fd, (struct sockaddr *)&name, sizeof(name)) != 0)
-        fail("no sink");
-    address_from_sockaddr(&s->sinks[i], (struct sockaddr *)&name);
-    struct seal_keys keys = {.profile = SEAL_AES_128_GCM, .local = {(uint8_t)i, 1}};
-    if (seal_create(&s->seals[i], &keys) != 0)
-        fail("no seal");
-}
-
-static void fingerprint(struct dtls_fingerprint *out, const struct dtls_context *ctx)
-{
-    char text[DTLS_FINGERPRINT_TEXT_MAX];
-    dtls_context_fingerprint(ctx, text);
-    if (!dtls_fingerprint_parse(out, text))
-        fail("no fingerprint");
-}
-
-static struct stage *stage_new(void)
-{
-    struct stage *s = calloc(1, sizeof(*s));
-    if (!s || dtls_context_create(&s->server) != 0 || dtls_context_create(&s->client) != 0)
-        fail("no memory");
-    struct forwarder_config config = {
-        .n_workers = 1, .max_viewers = BENCH_VIEWERS, .dtls = s->server, .wake = ignore};
-    struct forwarder_source source = {.want_keyframe = ignore_requests};
-    char error[200];
-    if (forwarder_create(&s->f, &config, error, sizeof(error)) != 0)
-        fail(error);
-    s->pool = frame_pool_new(16384, 64);
-    s->next_id = 1;
-    if (!s->pool || forwarder_add_stream(s->f, &source, &s->stream_id) != 0)
-        fail("no stream");
-    struct dtls_fingerprint server, client;
-    fingerprint(&server, s->server);
-    fingerprint(&client, s->client);
-    for (int i = 0; i < BENCH_VIEWERS; i++)
-        add_viewer(s, i, &server, &client);
-    connect_all(s);
-    for (int i = 0; i < BENCH_VIEWERS; i++)
-        make_sink(s, i);
-    if (udp_open(&s->udp, 0, NULL, false) != 0)
-        fail("no socket");
-    return s;
-}
-
-static void stage_free(struct stage *s)
-{
-    forwarder_destroy(s->f);
-    for (int i = 0; i < BENCH_VIEWERS; i++) {
-        loopback_client_close(&s->clients[i]);
-        seal_destroy(s->seals[i]);
-    }
-    udp_close(&s->udp);
-    frame_pool_close(s->pool);
-    dtls_context_destroy(s->server);
-    dtls_context_destroy(s->client);
-    free(s);
-}
-
 /* --- the forwarder --- */
 
-static void publish(struct stage *s)
+/* Until the workers have sent that many packets in all. Asking costs them something: seldom. */
+static void wait_for(struct bench_stage *stage, uint64_t packets)
 {
-    struct frame *f = frame_get(s->pool);
-    size_t size;
-    const uint8_t *unit = bench_access_unit(&size);
-    if (!f || h264_packetize(&f->payload, unit, size, PACKETIZE_MAX_PAYLOAD) != 0)
-        fail("no frame");
-    f->id = s->next_id++;
-    f->captured_us = bench_now_us();
-    f->rtp_ts = (uint32_t)(f->id * 3000);
-    f->keyframe = f->id == 1;
-    forwarder_publish(s->f, s->stream_id, f);
-}
-
-static void sleep_until(int64_t at_us)
-{
-    struct timespec t = {.tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000};
-    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
-}
-
-static struct forwarder_worker_stats worker_stats(struct stage *s)
-{
-    struct forwarder_stats stats;
-    if (forwarder_stats(s->f, &stats) != 0)
-        fail("no statistics");
-    struct forwarder_worker_stats w = stats.workers[0];
-    forwarder_stats_free(&stats);
-    return w;
+    int64_t end_us = bench_now_us() + END_US;
+    while (bench_stage_stats(stage).packets_sent < packets) {
+        if (bench_now_us() > end_us)
+            bench_fail("the workers did not send all of it");
+        bench_sleep_until(bench_now_us() + POLL_US);
+    }
 }
 
 static double run_forwarder(void *arg)
 {
-    struct stage *s = arg;
-    uint64_t packets_before = worker_stats(s).packets_sent;
-    uint64_t want = (uint64_t)FRAMES * BENCH_VIEWERS * BENCH_FRAME_PACKETS;
+    struct scene *s = arg;
+    struct bench_stage *stage = s->stage;
+    uint64_t packets = (uint64_t)s->frames * (uint64_t)stage->n_viewers * BENCH_FRAME_PACKETS;
+    bench_stage_keep_alive(stage);
+    uint64_t end = bench_stage_stats(stage).packets_sent + packets;
     int64_t at_us = bench_now_us(), before = bench_process_cpu_ns();
-    for (int i = 0; i < FRAMES; i++) {
-        publish(s);
-        sleep_until(at_us += FRAME_US);
+    for (int i = 0; i < s->frames; i++) {
+        bench_stage_publish(stage);
+        bench_sleep_until(at_us += s->frame_us);
     }
-    int64_t spent_ns = bench_process_cpu_ns() - before; /* what is still under way is not charged */
-    uint64_t packets = worker_stats(s).packets_sent - packets_before;
-    if (packets < want * 99 / 100)
-        return -1;
-    return (double)spent_ns / (double)packets;
+    wait_for(stage, end);
+    return (double)(bench_process_cpu_ns() - before) / (double)packets;
 }
 
 /* --- the bare loop --- */
 
-static void send_batch(struct stage *s, unsigned n)
+static void send_batch(struct scene *s, unsigned n)
 {
     for (unsigned done = 0; done < n;) {
         int sent = sendmmsg(s->udp.fd, s->msgs + done, n - done, MSG_DONTWAIT);
         if (sent <= 0)
-            fail("the bare loop cannot send");
+            bench_fail("the bare loop cannot send");
         done += (unsigned)sent;
     }
 }
 
-static size_t protect_frame(struct stage *s, int viewer, uint8_t *out)
+static size_t protect_frame(struct scene *s, int viewer, uint8_t *out)
 {
     const struct packetize *frame = bench_frame();
     size_t used = 0;
@@ -260,7 +103,7 @@ static size_t protect_frame(struct stage *s, int viewer, uint8_t *out)
     return used;
 }
 
-static void prepare(struct stage *s, unsigned i, int viewer, size_t size)
+static void prepare(struct scene *s, unsigned i, int viewer, size_t size)
 {
     struct floor_message *m = &s->floor[i];
     struct msghdr *hdr = &s->msgs[i].msg_hdr;
@@ -273,10 +116,10 @@ static void prepare(struct stage *s, unsigned i, int viewer, size_t size)
                            .msg_control = m->control.bytes,
                            .msg_controllen = sizeof(m->control.bytes)};
     if (s->udp.v6) {
-        hdr->msg_namelen = address_to_v6(&s->sinks[viewer], &m->to);
+        hdr->msg_namelen = address_to_v6(&s->stage->sinks[viewer], &m->to);
     } else {
-        hdr->msg_namelen = address_size(&s->sinks[viewer]);
-        memcpy(&m->to, &s->sinks[viewer], hdr->msg_namelen);
+        hdr->msg_namelen = address_size(&s->stage->sinks[viewer]);
+        memcpy(&m->to, &s->stage->sinks[viewer], hdr->msg_namelen);
     }
     struct cmsghdr *cmsg = CMSG_FIRSTHDR(hdr);
     cmsg->cmsg_level = SOL_UDP;
@@ -287,33 +130,126 @@ static void prepare(struct stage *s, unsigned i, int viewer, size_t size)
 
 static double run_floor(void *arg)
 {
-    struct stage *s = arg;
+    struct scene *s = arg;
     int64_t at_us = bench_now_us(), before = bench_process_cpu_ns();
-    for (int f = 0; f < FRAMES; f++) {
+    for (int f = 0; f < s->frames; f++) {
         unsigned n = 0;
-        for (int i = 0; i < BENCH_VIEWERS; i++) {
+        for (int i = 0; i < s->stage->n_viewers; i++) {
             prepare(s, n, i, protect_frame(s, i, s->scratch[n]));
-            if (++n == FLOOR_BATCH || i + 1 == BENCH_VIEWERS) {
+            if (++n == FLOOR_BATCH || i + 1 == s->stage->n_viewers) {
                 send_batch(s, n);
                 n = 0;
             }
         }
         s->seq = (uint16_t)(s->seq + BENCH_FRAME_PACKETS);
-        sleep_until(at_us += FRAME_US);
+        bench_sleep_until(at_us += s->frame_us);
     }
     int64_t spent_ns = bench_process_cpu_ns() - before;
-    return (double)spent_ns / FRAMES / BENCH_VIEWERS / BENCH_FRAME_PACKETS;
+    return (double)spent_ns / s->frames / s->stage->n_viewers / BENCH_FRAME_PACKETS;
+}
+
+static void add_floor(struct scene *s)
+{
+    if (udp_open(&s->udp, 0, NULL, false) != 0 || !s->udp.gso)
+        bench_fail("this kernel has no UDP_SEGMENT");
+    s->seals = calloc((size_t)s->stage->n_viewers, sizeof(*s->seals));
+    for (int i = 0; s->seals && i < s->stage->n_viewers; i++) {
+        struct seal_keys keys = {.profile = SEAL_AES_128_GCM,
+                                 .local = {(uint8_t)i, (uint8_t)(i >> 8), 1}};
+        if (seal_create(&s->seals[i], &keys) != 0)
+            bench_fail("no seal");
+    }
+    if (!s->seals)
+        bench_fail("no memory");
+}
+
+static void remove_floor(struct scene *s)
+{
+    for (int i = 0; i < s->stage->n_viewers; i++)
+        seal_destroy(s->seals[i]);
+    free(s->seals);
+    udp_close(&s->udp);
+}
+
+static void compare_with_floor(int n_viewers, int frames, int64_t frame_us, int rounds)
+{
+    struct scene *s = calloc(1, sizeof(*s));
+    if (!s)
+        bench_fail("no memory");
+    s->stage = bench_stage_new(1, n_viewers);
+    s->frames = frames;
+    s->frame_us = frame_us;
+    add_floor(s);
+    char name[40];
+    snprintf(name, sizeof(name), "forward, %d viewers", n_viewers);
+    bench_compare(name, &(struct bench_side){"worker", run_forwarder, s},
+                  &(struct bench_side){"header + seal + sendmmsg", run_floor, s}, rounds);
+    remove_floor(s);
+    bench_stage_free(s->stage);
+    free(s);
+}
+
+/* --- one worker and two --- */
+
+struct shards {
+    struct bench_stage *stage;
+    double cpu_ns, wall_ns; /* of a packet, in the last round */
+};
+
+static void run_shards(struct shards *s)
+{
+    struct bench_stage *stage = s->stage;
+    uint64_t packets = (uint64_t)SHARD_FRAMES * (uint64_t)stage->n_viewers * BENCH_FRAME_PACKETS;
+    bench_stage_keep_alive(stage);
+    uint64_t end = bench_stage_stats(stage).packets_sent + packets;
+    int64_t begun_us = bench_now_us(), before = bench_process_cpu_ns();
+    for (int i = 0; i < SHARD_FRAMES; i++)
+        bench_stage_publish(stage);
+    wait_for(stage, end);
+    s->cpu_ns = (double)(bench_process_cpu_ns() - before) / (double)packets;
+    s->wall_ns = (double)(bench_now_us() - begun_us) * 1000 / (double)packets;
+}
+
+static double cpu_of(void *arg)
+{
+    struct shards *s = arg;
+    run_shards(s);
+    return s->cpu_ns;
+}
+
+static double wall_of_one(void *arg)
+{
+    struct shards *s = arg;
+    run_shards(s);
+    return s->wall_ns;
+}
+
+static double wall_of_two(void *arg)
+{
+    return 2 * wall_of_one(arg);
+}
+
+static void compare_shards(void)
+{
+    struct shards one = {.stage = bench_stage_new(1, SHARD_VIEWERS)};
+    struct shards two = {.stage = bench_stage_new(2, SHARD_VIEWERS)};
+    bench_compare("shards, CPU", &(struct bench_side){"2 workers", cpu_of, &two},
+                  &(struct bench_side){"1 worker", cpu_of, &one}, SHARD_ROUNDS);
+    bench_compare("shards, time", &(struct bench_side){"2 workers, time x 2", wall_of_two, &two},
+                  &(struct bench_side){"1 worker", wall_of_one, &one}, SHARD_ROUNDS);
+    bench_stage_free(one.stage);
+    bench_stage_free(two.stage);
 }
 
 void bench_forward(void)
 {
-    struct stage *s = stage_new();
-    if (!s->udp.gso)
-        fail("this kernel has no UDP_SEGMENT");
-    bench_compare("forward, 100 viewers", &(struct bench_side){"worker", run_forwarder, s},
-                  &(struct bench_side){"header + seal + sendmmsg", run_floor, s}, ROUNDS);
-    struct forwarder_worker_stats w = worker_stats(s);
-    if (w.viewers != BENCH_VIEWERS || w.send_errors > 0 || w.frames_dropped > 0)
-        fail("viewers, datagrams or frames were lost");
-    stage_free(s);
+    compare_with_floor(100, 50, 3000, 21); /* the pacer lets 11 kB leave every 1.8 ms */
+    compare_with_floor(500, 10, 9000, 11);
+    compare_with_floor(1000, 5, 18000, 11);
+    compare_with_floor(4000, 2, 72000, 11);
+}
+
+void bench_shards(void)
+{
+    compare_shards();
 }

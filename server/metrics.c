@@ -5,9 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Bounds of every histogram, in microseconds: a frame at 1000, 120, 60, 30 fps and up. */
-static const uint64_t bounds_us[] = {250,   500,   1000,   2000,   4000,   8000,   16000,
-                                     33000, 66000, 125000, 250000, 500000, 1000000};
+/* Bounds of every histogram, in microseconds: ends of buckets (histogram.h), so that each count is
+ * exact. */
+static const uint64_t bounds_us[] = {255,   511,   1023,   2047,   4095,   8191,   16383,
+                                     32767, 65535, 131071, 262143, 524287, 1048575};
 enum { N_BOUNDS = sizeof(bounds_us) / sizeof(bounds_us[0]) };
 
 static void family(FILE *f, const char *name, const char *type, const char *help)

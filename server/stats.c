@@ -141,6 +141,18 @@ static json_t *worker_json(const struct forwarder_worker_stats *w)
     return o;
 }
 
+/* Nothing is sent before there is a viewer: then there is no figure, not a zero. */
+static void set_send_delay(json_t *o, const struct forwarder_stream_stats *f)
+{
+    if (f->capture_to_send_us_p99 != 0) {
+        set_percentiles(o, "capture_to_send_us", f->capture_to_send_us_p50,
+                        f->capture_to_send_us_p99);
+        return;
+    }
+    json_object_set_new(o, "capture_to_send_us_p50", json_null());
+    json_object_set_new(o, "capture_to_send_us_p99", json_null());
+}
+
 static json_t *stream_json(const struct stats *s, unsigned i)
 {
     const struct source_info *info = &s->infos[i];
@@ -173,8 +185,7 @@ static json_t *stream_json(const struct stats *s, unsigned i)
     set_int(o, "keyframe_requests", source->keyframe_requests);
     set_int(o, "keyframe_requests_coalesced", source->keyframe_requests_coalesced);
     if (f) {
-        set_percentiles(o, "capture_to_send_us", f->capture_to_send_us_p50,
-                        f->capture_to_send_us_p99);
+        set_send_delay(o, f);
         set_int(o, "joins_from_cache", f->joins_from_cache);
         set_int(o, "joins_waited", f->joins_waited);
     }

@@ -66,6 +66,28 @@ static void histograms_never_fall(void **state)
     free(text);
 }
 
+/* 300 us were measured, 7000 us too: a bucket holds what is at most its bound and nothing above. */
+static void buckets_are_exact(void **state)
+{
+    (void)state;
+    char *text = text_of();
+    const char *labels = "room=\"CALM-FOX-007\",track=\"video0\"";
+    static const struct {
+        const char *name, *bound;
+        int count;
+    } rows[] = {{"convert", "0.000255", 0},
+                {"convert", "0.000511", 100},
+                {"encode", "0.004095", 0},
+                {"encode", "0.008191", 100}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char line[256];
+        snprintf(line, sizeof(line), "amphi_stream_%s_seconds_bucket{%s,le=\"%s\"} %d",
+                 rows[i].name, labels, rows[i].bound, rows[i].count);
+        assert_line(text, line);
+    }
+    free(text);
+}
+
 /* Each sample belongs to the family declared last, and no family is declared twice. */
 static void every_sample_follows_its_type(void **state)
 {
@@ -91,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_stand_under_their_names),
         cmocka_unit_test(histograms_never_fall),
+        cmocka_unit_test(buckets_are_exact),
         cmocka_unit_test(every_sample_follows_its_type),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

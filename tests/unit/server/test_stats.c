@@ -144,6 +144,19 @@ static void the_transport_of_a_viewer(void **state)
     }
 }
 
+static void a_send_delay_nobody_measured_is_null(void **state)
+{
+    (void)state;
+    handmade_init(&made);
+    made.stream.capture_to_send_us_p50 = made.stream.capture_to_send_us_p99 = 0;
+    char *text = stats_json(&made.stats, false);
+    json_t *root = json_loads(text, 0, NULL), *stream = only(only(root, "rooms"), "streams");
+    assert_true(json_is_null(json_object_get(stream, "capture_to_send_us_p50")));
+    assert_true(json_is_null(json_object_get(stream, "capture_to_send_us_p99")));
+    json_decref(root);
+    free(text);
+}
+
 static void without_a_room(void **state)
 {
     (void)state;
@@ -164,6 +177,7 @@ int main(void)
         cmocka_unit_test(a_viewer_in_full),
         cmocka_unit_test(what_is_not_measured_is_not_zero),
         cmocka_unit_test(the_transport_of_a_viewer),
+        cmocka_unit_test(a_send_delay_nobody_measured_is_null),
         cmocka_unit_test(without_a_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -194,7 +194,7 @@ static void test_any_one_datagram_may_get_lost(void **state)
             total = n.sent;
         destroy_network(&n);
     }
-    assert_in_range(total, 3, 10);
+    assert_true(total >= 3); /* more where the machine stalls: OpenSSL's timer is a real one */
 }
 
 static void test_wrong_fingerprint_on_the_server(void **state)

@@ -80,7 +80,7 @@ enum { VIEWERS = 3, SLOW = 1, SECONDS = 20, FPS = 30, GOP = 60, SCRATCH = 64 * 1
 
 struct watched {
     struct viewer *v; /* owned */
-    uint64_t digest; /* of when what left */
+    uint64_t digest;  /* of when what left */
 };
 
 struct house {

@@ -233,7 +233,7 @@ export async function readBarcode(page) {
 /** framesDecoded of the page's peer connection, whichever way it was made. */
 export async function framesDecoded(page) {
   return page.evaluate(async () => {
-    const pc = window.whep?.pc ?? window.amphi.peerConnection;
+    const pc = window.whep?.pc ?? window.amphi?.peerConnection;
     if (!pc) {
       return 0;
     }

@@ -157,7 +157,6 @@ static void *encode_thread(void *arg)
             capture_poke(n->capture);
     }
     const char *reason = error[0] ? error : capture_end_reason(n->capture);
-    capture_stop(n->capture); /* nobody takes its pictures any more */
     if (reason)
         publisher_end(n->publisher, reason);
     return NULL;

@@ -34,7 +34,7 @@ const stream = async () => (await amphi.stats()).rooms[0].streams[0];
 
 /** Of the page's incoming video: how often the player says it froze, and keyframes it decoded. */
 const player = (page) => page.evaluate(async () => {
-  const pc = window.whep?.pc ?? window.amphi.peerConnection;
+  const pc = window.whep?.pc ?? window.amphi?.peerConnection;
   const found = [...(await pc.getStats()).values()]
     .find((s) => s.type === 'inbound-rtp' && s.kind === 'video');
   return { freezes: found.freezeCount, keyframes: found.keyFramesDecoded, plis: found.pliCount };

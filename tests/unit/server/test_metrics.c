@@ -22,7 +22,7 @@ static char *text_of(void)
 
 static void assert_line(const char *text, const char *line)
 {
-    char whole[256];
+    char whole[520];
     snprintf(whole, sizeof(whole), "\n%s\n", line);
     if (!strstr(text, whole))
         fail_msg("no line %s", line);
@@ -80,7 +80,7 @@ static void buckets_are_exact(void **state)
                 {"encode", "0.004095", 0},
                 {"encode", "0.008191", 100}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        char line[256];
+        char line[512];
         snprintf(line, sizeof(line), "amphi_stream_%s_seconds_bucket{%s,le=\"%s\"} %d",
                  rows[i].name, labels, rows[i].bound, rows[i].count);
         assert_line(text, line);

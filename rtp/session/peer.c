@@ -37,6 +37,7 @@ int peer_init(struct peer *p, const struct peer_config *config, struct dtls_cont
     if (error != 0)
         return error;
     ice_lite_init(&p->ice, &config->local, config->remote_ufrag, now_us);
+    p->full_ice = config->full_ice;
     p->state = PEER_ICE;
     p->reason = PEER_REASON_NONE;
     p->state_since_us = now_us;
@@ -84,6 +85,14 @@ static void follow_dtls(struct peer *p, int64_t now_us)
     }
 }
 
+/* There is a path: the handshake may begin. */
+static void begin_dtls(struct peer *p, int64_t now_us)
+{
+    set_state(p, PEER_DTLS, PEER_REASON_NONE, now_us);
+    dtls_start(p->dtls);
+    follow_dtls(p, now_us);
+}
+
 static void on_stun(struct peer *p, const uint8_t *data, size_t size, const struct address *from,
                     int64_t now_us)
 {
@@ -93,11 +102,24 @@ static void on_stun(struct peer *p, const uint8_t *data, size_t size, const stru
         ice_lite_on_stun(&p->ice, data, size, from, p->stun_reply, &p->stun_reply_size, now_us);
     if (result == ICE_IGNORED)
         p->bad_datagrams++;
-    if (result != ICE_SELECTED || p->state != PEER_ICE)
-        return;
-    set_state(p, PEER_DTLS, PEER_REASON_NONE, now_us);
-    dtls_start(p->dtls);
-    follow_dtls(p, now_us);
+    if (result == ICE_SELECTED && p->state == PEER_ICE)
+        begin_dtls(p, now_us);
+}
+
+void peer_on_path(struct peer *p, const struct address *remote, int64_t now_us)
+{
+    assert(p->full_ice);
+    p->ice.remote = *remote;
+    p->ice.selected = true;
+    if (p->state == PEER_ICE)
+        begin_dtls(p, now_us);
+}
+
+void peer_on_path_lost(struct peer *p, int64_t now_us)
+{
+    assert(p->full_ice);
+    if (p->state != PEER_CLOSED)
+        set_state(p, PEER_CLOSED, PEER_REASON_CONSENT_LOST, now_us);
 }
 
 enum peer_input peer_on_datagram(struct peer *p, uint8_t *data, size_t *size,
@@ -108,7 +130,7 @@ enum peer_input peer_on_datagram(struct peer *p, uint8_t *data, size_t *size,
         p->bad_datagrams++;
         return PEER_INPUT_NONE;
     }
-    if (kind == DATAGRAM_STUN) {
+    if (kind == DATAGRAM_STUN && !p->full_ice) {
         on_stun(p, data, *size, from, now_us);
         return PEER_INPUT_NONE;
     }
@@ -157,7 +179,7 @@ int64_t peer_next_timeout(struct peer *p, int64_t now_us)
     int64_t at = p->deadline_us, other = INT64_MAX;
     if (p->state == PEER_DTLS)
         other = dtls_next_timeout(p->dtls, now_us);
-    else if (p->state == PEER_CONNECTED)
+    else if (p->state == PEER_CONNECTED && !p->full_ice)
         other = ice_lite_consent_deadline(&p->ice);
     return other < at ? other : at;
 }
@@ -178,7 +200,7 @@ void peer_on_timeout(struct peer *p, int64_t now_us)
         }
         break;
     case PEER_CONNECTED:
-        if (now_us >= ice_lite_consent_deadline(&p->ice))
+        if (!p->full_ice && now_us >= ice_lite_consent_deadline(&p->ice))
             set_state(p, PEER_CLOSED, PEER_REASON_CONSENT_LOST, now_us);
         break;
     case PEER_CLOSED:

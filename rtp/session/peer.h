@@ -1,10 +1,13 @@
-/* peer.h - one peer's transport: ICE-lite, then DTLS, then SRTP, on one 5-tuple. Sans-IO.
+/* peer.h - one peer's transport: ICE, then DTLS, then SRTP, on one 5-tuple. Sans-IO.
  *
  *     PEER_ICE --valid check--> PEER_DTLS --keys--> PEER_CONNECTED --close--> PEER_CLOSED
  *         \------------------------- timeout, failure, no consent -------------/
  *
  * Life: peer_init, then peer_on_datagram / peer_on_timeout; after each of them drain
  * peer_next_datagram until it returns 0 and file peer_next_timeout. peer_finish frees. One thread.
+ *
+ * Beside a full agent (ice_full.h) no STUN comes here: the agent's owner says which path it has
+ * chosen and when consent for it is lost.
  */
 #pragma once
 
@@ -30,6 +33,8 @@ enum peer_reason {
 struct peer_config {
     struct ice_local local;
     char remote_ufrag[ICE_UFRAG_MAX + 1];
+    bool full_ice; /* an agent beside it does what ice_lite does else, with the next one too */
+    char remote_pwd[ICE_PWD_MAX + 1];
     enum dtls_role role;
     unsigned n_fingerprints;
     struct dtls_fingerprint fingerprints[DTLS_FINGERPRINTS_MAX];
@@ -40,6 +45,7 @@ struct peer {
     enum peer_reason reason;
     int64_t state_since_us;
     int64_t deadline_us; /* of the state: ICE or DTLS timeout */
+    bool full_ice;       /* of `ice` only `remote` and `selected` count */
     struct ice_lite ice;
     struct dtls *dtls; /* owned */
     struct seal *seal; /* owned; exists once connected */
@@ -64,6 +70,10 @@ void peer_finish(struct peer *p); /* zeroed memory is fine */
 
 enum peer_input peer_on_datagram(struct peer *p, uint8_t *data, size_t *size,
                                  const struct address *from, int64_t now_us);
+/* With full_ice: the agent has chosen a path to `remote`, or another one. */
+void peer_on_path(struct peer *p, const struct address *remote, int64_t now_us);
+void peer_on_path_lost(struct peer *p, int64_t now_us);
+
 /* The next datagram to send (STUN answers, handshake flights, alerts); 0: none. */
 size_t peer_next_datagram(struct peer *p, uint8_t *out, size_t room, struct address *to);
 int64_t peer_next_timeout(struct peer *p, int64_t now_us);

@@ -526,6 +526,77 @@ static int teardown(void **state)
     return 0;
 }
 
+/* --- beside a full agent --- */
+
+static void create_beside_agent(struct scene *s)
+{
+    create_scene(s, DTLS_SERVER);
+    peer_finish(&s->peer);
+    struct peer_config config = {.local = credentials,
+                                 .full_ice = true,
+                                 .role = DTLS_SERVER,
+                                 .n_fingerprints = 1,
+                                 .fingerprints = {fingerprint_of(client_context)}};
+    assert_int_equal(peer_init(&s->peer, &config, server_context, s->now), 0);
+}
+
+static void an_agent_chooses_the_path(void **state)
+{
+    (void)state;
+    struct scene s;
+    create_beside_agent(&s);
+    check(&s, &s.viewer.from); /* it is the agent that reads these */
+    assert_int_equal(s.peer.state, PEER_ICE);
+    assert_int_equal(s.peer.bad_datagrams, 1);
+    assert_int_equal(drain(&s), 0);
+
+    peer_on_path(&s.peer, &s.viewer.from, s.now);
+    assert_int_equal(s.peer.state, PEER_DTLS);
+    dtls_start(s.viewer.dtls);
+    pump(&s);
+    assert_int_equal(s.peer.state, PEER_CONNECTED);
+    s.now += 100 * SECOND; /* consent is the agent's business */
+    assert_int_equal(peer_next_timeout(&s.peer, s.now), INT64_MAX);
+    peer_on_timeout(&s.peer, s.now);
+    assert_int_equal(s.peer.state, PEER_CONNECTED);
+
+    s.viewer.from = at("192.0.2.10", 6000);
+    peer_on_path(&s.peer, &s.viewer.from, s.now);
+    assert_int_equal(s.peer.state, PEER_CONNECTED);
+    peer_close(&s.peer, s.now);
+    assert_int_equal(drain(&s), 1); /* close_notify, to the new address */
+    assert_int_equal(dtls_state(s.viewer.dtls), DTLS_CLOSED);
+    destroy_scene(&s);
+}
+
+static void an_agent_loses_the_path(void **state)
+{
+    (void)state;
+    struct scene s;
+    create_beside_agent(&s);
+    peer_on_path(&s.peer, &s.viewer.from, s.now);
+    dtls_start(s.viewer.dtls);
+    pump(&s);
+    peer_on_path_lost(&s.peer, s.now);
+    assert_int_equal(s.peer.state, PEER_CLOSED);
+    assert_int_equal(s.peer.reason, PEER_REASON_CONSENT_LOST);
+    assert_int_equal(drain(&s), 0);
+    peer_on_path_lost(&s.peer, s.now);
+    destroy_scene(&s);
+}
+
+static void no_path_is_chosen(void **state)
+{
+    (void)state;
+    struct scene s;
+    create_beside_agent(&s);
+    s.now += PEER_CONNECT_TIMEOUT_US;
+    peer_on_timeout(&s.peer, s.now);
+    assert_int_equal(s.peer.state, PEER_CLOSED);
+    assert_int_equal(s.peer.reason, PEER_REASON_ICE_TIMEOUT);
+    destroy_scene(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -546,6 +617,9 @@ int main(void)
         cmocka_unit_test(test_media_follows_a_new_address),
         cmocka_unit_test(test_garbage_changes_nothing),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(an_agent_chooses_the_path),
+        cmocka_unit_test(an_agent_loses_the_path),
+        cmocka_unit_test(no_path_is_chosen),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

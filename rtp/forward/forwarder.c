@@ -1,5 +1,6 @@
 #include "rtp/forward/forwarder.h"
 #include "rtp/forward/worker.h"
+#include "rtp/forward/worker_agent.h"
 #include "rtp/forward/worker_handshakes.h"
 #include "rtp/forward/worker_tcp.h"
 
@@ -18,7 +19,8 @@
  * handshake needs for a moment lies between what its viewer keeps, so that free pages stay with the
  * heap; on this thread, a millisecond for 20 MB. */
 #define TRIM_AFTER 256
-#define EVENTS_PER_VIEWER 4 /* states until it plays; a full mailbox only delays them */
+#define CANDIDATES_PER_VIEWER 24 /* of ours, and their end; what nobody reads is lost */
+#define EVENTS_PER_VIEWER 4      /* states until it plays; a full mailbox only delays them */
 
 enum seat_state { SEAT_FREE, SEAT_RESERVED, SEAT_TAKEN, SEAT_LEAVING };
 
@@ -36,6 +38,8 @@ struct forwarder {
     unsigned max_viewers;
     uint32_t id_mask;
     struct mailbox events;
+    bool full_ice;
+    struct mailbox candidates; /* only with full ICE */
 
     /* below: the signaling thread */
     struct seat *seats; /* owned; by id & id_mask */
@@ -75,6 +79,8 @@ static int add_worker(struct forwarder *f, const struct forwarder_config *config
         .udp = *udp,
         .dtls = config->dtls,
         .events = &f->events,
+        .ice = config->ice,
+        .candidates = f->full_ice ? &f->candidates : NULL,
     };
     if (getrandom(&wc.seed, sizeof(wc.seed), 0) != sizeof(wc.seed))
         return -EIO;
@@ -138,6 +144,36 @@ static void explain(const struct forwarder_config *config, int rc, char *error, 
         snprintf(error, size, "cannot start the workers: %s", strerror(-rc));
 }
 
+static int open_mailboxes(struct forwarder *f, const struct forwarder_config *config)
+{
+    int rc = mailbox_init(&f->events, sizeof(struct forwarder_event),
+                          (size_t)EVENTS_PER_VIEWER * config->max_viewers, config->wake,
+                          config->wake_arg);
+    if (rc != 0 || !config->ice)
+        return rc;
+    rc = mailbox_init(&f->candidates, sizeof(struct forwarder_candidate),
+                      (size_t)CANDIDATES_PER_VIEWER * config->max_viewers, config->wake,
+                      config->wake_arg);
+    if (rc != 0)
+        mailbox_finish(&f->events);
+    f->full_ice = rc == 0;
+    return rc;
+}
+
+static void close_mailboxes(struct forwarder *f)
+{
+    struct forwarder_event ignored;
+    struct forwarder_candidate unread;
+    while (mailbox_take(&f->events, &ignored))
+        ;
+    mailbox_finish(&f->events);
+    if (!f->full_ice)
+        return;
+    while (mailbox_take(&f->candidates, &unread))
+        free(unread.text);
+    mailbox_finish(&f->candidates);
+}
+
 int forwarder_create(struct forwarder **out, const struct forwarder_config *config, char *error,
                      size_t error_size)
 {
@@ -150,15 +186,12 @@ int forwarder_create(struct forwarder **out, const struct forwarder_config *conf
         f->id_mask = mask_for(config->max_viewers);
         f->next_viewer_id = f->next_stream_id = 1;
         f->seats = calloc((size_t)f->id_mask + 1, sizeof(*f->seats));
-        rc = f->seats ? mailbox_init(&f->events, sizeof(struct forwarder_event),
-                                     (size_t)EVENTS_PER_VIEWER * config->max_viewers, config->wake,
-                                     config->wake_arg)
-                      : -ENOMEM;
+        rc = f->seats ? open_mailboxes(f, config) : -ENOMEM;
     }
     if (rc == 0) {
         rc = start_workers(f, config);
         if (rc != 0)
-            mailbox_finish(&f->events);
+            close_mailboxes(f);
     }
     if (rc != 0) {
         explain(config, rc, error, error_size);
@@ -176,10 +209,7 @@ void forwarder_destroy(struct forwarder *f)
     if (!f)
         return;
     destroy_workers(f, f->n_workers);
-    struct forwarder_event ignored;
-    while (mailbox_take(&f->events, &ignored))
-        ;
-    mailbox_finish(&f->events);
+    close_mailboxes(f);
     free(f->seats);
     free(f);
 }
@@ -303,20 +333,38 @@ static bool write_random_ice_chars(char *out, size_t n)
     return true;
 }
 
-int forwarder_reserve(struct forwarder *f, struct forwarder_seat *out)
+/* It gathers from here on. */
+static int give_agent(struct forwarder *f, unsigned worker, const struct forwarder_seat *seat,
+                      bool controlling)
+{
+    struct worker_agent *a = worker_agent_new(seat->viewer_id, &seat->ice, controlling);
+    int rc = a ? worker_give_agent(f->workers[worker], a) : -ENOMEM;
+    if (rc != 0)
+        worker_agent_free(a);
+    return rc;
+}
+
+static bool make_credentials(struct ice_local *out, unsigned worker, uint32_t viewer_id)
+{
+    char prefix[WORKER_UFRAG_PREFIX + 1];
+    worker_ufrag_write(prefix, worker, viewer_id);
+    memcpy(out->ufrag, prefix, WORKER_UFRAG_PREFIX);
+    return write_random_ice_chars(out->pwd, ICE_LOCAL_PWD_SIZE) &&
+           write_random_ice_chars(out->ufrag + WORKER_UFRAG_PREFIX,
+                                  ICE_LOCAL_UFRAG_SIZE - WORKER_UFRAG_PREFIX);
+}
+
+static int reserve(struct forwarder *f, bool controlling, struct forwarder_seat *out)
 {
     if (f->n_seats == f->max_viewers)
         return -EAGAIN;
-    struct forwarder_seat seat = {0};
-    if (!write_random_ice_chars(seat.ice.pwd, ICE_LOCAL_PWD_SIZE) ||
-        !write_random_ice_chars(seat.ice.ufrag + WORKER_UFRAG_PREFIX,
-                                ICE_LOCAL_UFRAG_SIZE - WORKER_UFRAG_PREFIX))
-        return -EIO;
+    struct forwarder_seat seat = {.viewer_id = take_viewer_id(f)};
     unsigned worker = least_loaded(f);
-    seat.viewer_id = take_viewer_id(f);
-    char prefix[WORKER_UFRAG_PREFIX + 1];
-    worker_ufrag_write(prefix, worker, seat.viewer_id);
-    memcpy(seat.ice.ufrag, prefix, WORKER_UFRAG_PREFIX);
+    if (!make_credentials(&seat.ice, worker, seat.viewer_id))
+        return -EIO;
+    int rc = f->full_ice ? give_agent(f, worker, &seat, controlling) : 0;
+    if (rc != 0)
+        return rc;
 
     f->seats[seat.viewer_id & f->id_mask] =
         (struct seat){.state = SEAT_RESERVED, .id = seat.viewer_id, .worker = worker};
@@ -326,11 +374,24 @@ int forwarder_reserve(struct forwarder *f, struct forwarder_seat *out)
     return 0;
 }
 
+int forwarder_reserve(struct forwarder *f, struct forwarder_seat *out)
+{
+    return reserve(f, false, out);
+}
+
+int forwarder_reserve_to_offer(struct forwarder *f, struct forwarder_seat *out)
+{
+    return reserve(f, true, out);
+}
+
 void forwarder_cancel(struct forwarder *f, uint32_t viewer_id)
 {
     struct seat *seat = find_seat(f, viewer_id);
-    if (seat && seat->state == SEAT_RESERVED)
-        free_seat(f, seat);
+    if (!seat || seat->state != SEAT_RESERVED)
+        return;
+    if (f->full_ice)
+        worker_cancel_agent(f->workers[seat->worker], viewer_id);
+    free_seat(f, seat);
 }
 
 int forwarder_add_viewer(struct forwarder *f, const struct viewer_config *config)
@@ -392,6 +453,53 @@ bool forwarder_next_event(struct forwarder *f, struct forwarder_event *out)
         free_seat(f, seat);
     }
     return true;
+}
+
+bool forwarder_next_candidate(struct forwarder *f, struct forwarder_candidate *out)
+{
+    return f->full_ice && mailbox_take(&f->candidates, out);
+}
+
+void forwarder_add_candidate(struct forwarder *f, uint32_t viewer_id, const char *text)
+{
+    struct seat *seat = find_seat(f, viewer_id);
+    if (!f->full_ice || !seat || seat->state == SEAT_LEAVING || strlen(text) >= ICE_FULL_TEXT_MAX)
+        return;
+    char *copy = strdup(text);
+    if (copy && worker_give_candidate(f->workers[seat->worker], viewer_id, copy) != 0)
+        free(copy); /* a flood: this peer's checks show where it is */
+}
+
+static bool copy_text(char *out, size_t room, const char *text)
+{
+    size_t n = strlen(text);
+    if (n >= room)
+        return false;
+    memcpy(out, text, n + 1);
+    return true;
+}
+
+int forwarder_restart(struct forwarder *f, uint32_t viewer_id, const char *ufrag, const char *pwd,
+                      struct ice_local *ours)
+{
+    struct seat *seat = find_seat(f, viewer_id);
+    if (!f->full_ice || !seat || seat->state != SEAT_TAKEN)
+        return -ENOENT;
+    struct worker_restart *r = calloc(1, sizeof(*r));
+    if (!r)
+        return -ENOMEM;
+    r->viewer_id = viewer_id;
+    int rc = -EINVAL;
+    if (copy_text(r->ufrag, sizeof(r->ufrag), ufrag) && copy_text(r->pwd, sizeof(r->pwd), pwd))
+        rc = make_credentials(&r->local, seat->worker, viewer_id) ? 0 : -EIO;
+    struct ice_local local = r->local;
+    if (rc == 0)
+        rc = worker_restart(f->workers[seat->worker], r);
+    if (rc != 0)
+        free(r);
+    else
+        *ours = local;
+    return rc;
 }
 
 /* --- statistics --- */

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "rtp/forward/viewer.h"
+#include "rtp/session/ice_full.h"
 
 #define FORWARDER_WORKERS_MAX 64
 #define FORWARDER_STREAMS_MAX 64
@@ -28,7 +29,10 @@ struct forwarder_config {
     unsigned max_handshakes;   /* DTLS, under way at a time; 0: WORKER_HANDSHAKES_MAX */
     bool disable_gso;          /* for tests and comparison */
     struct dtls_context *dtls; /* borrowed: outlives the forwarder */
-    void (*wake)(void *arg);   /* any thread: an event is waiting */
+    /* NULL: ICE-lite on the one port. Else every viewer comes through a full agent of its own,
+     * which uses these. Borrowed, like dtls. */
+    const struct ice_servers *ice;
+    void (*wake)(void *arg); /* any thread: an event is waiting */
     void *wake_arg;
 };
 
@@ -57,7 +61,9 @@ struct forwarder_seat {
 };
 
 int forwarder_reserve(struct forwarder *f, struct forwarder_seat *out); /* -EAGAIN: max_viewers */
-void forwarder_cancel(struct forwarder *f, uint32_t viewer_id);         /* a seat nobody came to */
+/* The same for who is going to offer: with full ICE the agent is the controlling one. */
+int forwarder_reserve_to_offer(struct forwarder *f, struct forwarder_seat *out);
+void forwarder_cancel(struct forwarder *f, uint32_t viewer_id); /* a seat nobody came to */
 /* config->id and config->peer.local are the seat's. The answer comes as events. */
 int forwarder_add_viewer(struct forwarder *f, const struct viewer_config *config);
 void forwarder_remove_viewer(struct forwarder *f, uint32_t viewer_id);
@@ -73,6 +79,22 @@ struct forwarder_event {
 };
 
 bool forwarder_next_event(struct forwarder *f, struct forwarder_event *out);
+
+/* Of the agent that gathers for a seat, from forwarder_reserve on. After `wake` too. */
+struct forwarder_candidate {
+    uint32_t viewer_id;
+    char *text; /* owned: free it; "candidate:..." (RFC 8839 5.1), NULL: there will be no more */
+};
+
+bool forwarder_next_candidate(struct forwarder *f, struct forwarder_candidate *out);
+/* One of the peer's: "candidate:...", "": there will be no more. From forwarder_reserve on; ignored
+ * without full ICE. */
+void forwarder_add_candidate(struct forwarder *f, uint32_t viewer_id, const char *text);
+
+/* With full ICE: a restart with these credentials of the peer (RFC 8445 9). Ours are new too, and
+ * the candidates are told again. 0; -ENOENT: no such viewer; -EAGAIN. */
+int forwarder_restart(struct forwarder *f, uint32_t viewer_id, const char *ufrag, const char *pwd,
+                      struct ice_local *ours);
 
 /* --- statistics: a copy, taken by each worker on its own thread when asked --- */
 

@@ -138,6 +138,22 @@ void viewer_on_datagram(struct viewer *v, uint8_t *data, size_t size, const stru
         viewer_on_rtcp(v, data, size, now_us);
 }
 
+void viewer_on_path(struct viewer *v, const struct address *remote, int64_t now_us)
+{
+    if (v->state == VIEWER_CLOSED)
+        return;
+    peer_on_path(&v->peer, remote, now_us);
+    follow_peer(v, now_us);
+}
+
+void viewer_on_path_lost(struct viewer *v, int64_t now_us)
+{
+    if (v->state == VIEWER_CLOSED)
+        return;
+    peer_on_path_lost(&v->peer, now_us);
+    follow_peer(v, now_us);
+}
+
 void viewer_on_frame(struct viewer *v, const struct stream *s, int64_t now_us)
 {
     if (!is_connected(v))

@@ -140,6 +140,9 @@ void viewer_finish(struct viewer *v);
 /* `data` is modified (decrypted in place). */
 void viewer_on_datagram(struct viewer *v, uint8_t *data, size_t size, const struct address *from,
                         int64_t now_us);
+/* With config->peer.full_ice: see peer_on_path. */
+void viewer_on_path(struct viewer *v, const struct address *remote, int64_t now_us);
+void viewer_on_path_lost(struct viewer *v, int64_t now_us);
 /* A stream of this viewer has a new frame. */
 void viewer_on_frame(struct viewer *v, const struct stream *s, int64_t now_us);
 void viewer_on_stream_end(struct viewer *v, const struct stream *s);

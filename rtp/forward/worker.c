@@ -16,7 +16,7 @@
 #define MAIL_PER_ROUND 1024
 #define RECEIVES_PER_ROUND 8
 
-enum { EPOLL_MAIL, EPOLL_UDP, EPOLL_TCP, EPOLL_ALL };
+enum { EPOLL_MAIL, EPOLL_UDP, EPOLL_TCP, EPOLL_AGENTS, EPOLL_ALL };
 
 int64_t worker_clock_us(void)
 {
@@ -87,6 +87,30 @@ int worker_give_tcp(struct worker *w, struct tcp_guest *g)
 {
     return worker_post_bounded(w, &(struct worker_message){.type = WORKER_TCP, .guest = g},
                                &w->guests_waiting, WORKER_GUESTS_WAITING_MAX);
+}
+
+int worker_give_agent(struct worker *w, struct worker_agent *a)
+{
+    return worker_post_bounded(w, &(struct worker_message){.type = WORKER_ADD_AGENT, .agent = a},
+                               &w->agents_waiting, w->config.max_viewers);
+}
+
+void worker_cancel_agent(struct worker *w, uint32_t viewer_id)
+{
+    post(w, &(struct worker_message){.type = WORKER_CANCEL_AGENT, .viewer_id = viewer_id});
+}
+
+int worker_give_candidate(struct worker *w, uint32_t viewer_id, char *text)
+{
+    struct worker_message m = {.type = WORKER_CANDIDATE,
+                               .candidate = {.viewer_id = viewer_id, .text = text}};
+    return worker_post_bounded(w, &m, &w->candidates_waiting, WORKER_CANDIDATES_WAITING_MAX);
+}
+
+int worker_restart(struct worker *w, struct worker_restart *r)
+{
+    return worker_post_bounded(w, &(struct worker_message){.type = WORKER_RESTART, .restart = r},
+                               &w->candidates_waiting, WORKER_CANDIDATES_WAITING_MAX);
 }
 
 void worker_ask(struct worker *w, struct worker_query *q)
@@ -226,6 +250,23 @@ static void on_message(struct worker *w, const struct worker_message *m)
         atomic_fetch_sub_explicit(&w->guests_waiting, 1, memory_order_relaxed);
         worker_tcp_take(w, m->guest);
         break;
+    case WORKER_ADD_AGENT:
+        atomic_fetch_sub_explicit(&w->agents_waiting, 1, memory_order_relaxed);
+        worker_agent_take(w, m->agent);
+        break;
+    case WORKER_CANCEL_AGENT:
+        worker_agent_cancel(w, m->viewer_id);
+        break;
+    case WORKER_CANDIDATE:
+        atomic_fetch_sub_explicit(&w->candidates_waiting, 1, memory_order_relaxed);
+        worker_agent_add_candidate(w, m->candidate.viewer_id, m->candidate.text);
+        free(m->candidate.text);
+        break;
+    case WORKER_RESTART:
+        atomic_fetch_sub_explicit(&w->candidates_waiting, 1, memory_order_relaxed);
+        worker_agent_restart(w, m->restart);
+        free(m->restart);
+        break;
     case WORKER_QUERY:
         worker_answer(w, m->query);
         break;
@@ -246,6 +287,12 @@ static void dispose(const struct worker_message *m)
         frame_unref(m->frame.frame);
     else if (m->type == WORKER_TCP)
         tcp_guest_free(m->guest);
+    else if (m->type == WORKER_ADD_AGENT)
+        worker_agent_free(m->agent);
+    else if (m->type == WORKER_CANDIDATE)
+        free(m->candidate.text);
+    else if (m->type == WORKER_RESTART)
+        free(m->restart);
 }
 
 static size_t mail_waiting(struct worker *w)
@@ -315,6 +362,8 @@ static int64_t next_deadline(const struct worker *w)
         at = first->at_us;
     if (w->events_left && w->now_us + TELL_AGAIN_US < at)
         at = w->now_us + TELL_AGAIN_US;
+    if (w->agents && worker_agents_timeout(w->agents) < at)
+        at = worker_agents_timeout(w->agents);
     return w->mail_left || worker_handshakes_wait(w) ? w->now_us : at;
 }
 
@@ -353,9 +402,11 @@ static void run_round(struct worker *w)
     int64_t begun = due < w->now_us ? due : w->now_us;
 
     bool mail = w->mail_left, datagrams = false, writable = false, connections = false;
+    bool agents = w->agents && worker_agents_timeout(w->agents) <= w->now_us;
     for (int i = 0; i < n; i++) {
         mail = mail || events[i].data.u32 == EPOLL_MAIL;
         connections = connections || events[i].data.u32 == EPOLL_TCP;
+        agents = agents || events[i].data.u32 == EPOLL_AGENTS;
         bool udp = events[i].data.u32 == EPOLL_UDP;
         datagrams = datagrams || (udp && events[i].events & ~(uint32_t)EPOLLOUT);
         writable = writable || (udp && events[i].events & EPOLLOUT);
@@ -368,6 +419,8 @@ static void run_round(struct worker *w)
         read_socket(w);
     if (connections)
         worker_tcp_run(w);
+    if (agents)
+        worker_agents_run(w);
     run_deadlines(w);
     worker_handshakes_run(w);
     worker_flush(w);
@@ -388,6 +441,8 @@ static void *worker_thread(void *arg)
     w->now_us = worker_clock_us();
     worker_viewers_close_all(w);
     udp_batch_flush(w->batch); /* the last chance: what does not leave now is lost */
+    if (w->agents)
+        worker_agents_end(w);
     return NULL;
 }
 
@@ -423,6 +478,10 @@ static int allocate(struct worker *w)
         rc = worker_handshakes_init(&w->handshakes, c->max_handshakes);
     if (rc == 0)
         rc = watch(w, worker_tcp_fd(w->tcp), EPOLL_TCP);
+    if (rc == 0 && c->ice)
+        rc = worker_agents_create(&w->agents, w);
+    if (rc == 0 && c->ice)
+        rc = watch(w, worker_agents_fd(w->agents), EPOLL_AGENTS);
     if (rc == 0)
         rc = datagram_pool_init(&w->passed_on, WORKER_DATAGRAMS_WAITING_MAX);
     if (rc == 0)
@@ -442,6 +501,9 @@ int worker_create(struct worker **out, const struct worker_config *config)
     size_t capacity = WORKER_FRAMES_WAITING_MAX + WORKER_DATAGRAMS_WAITING_MAX +
                       WORKER_GUESTS_WAITING_MAX + 2 * (size_t)config->max_viewers +
                       2 * FORWARDER_STREAMS_MAX + 2;
+    /* Cancelled agents are those that wait, and those that were there before them. */
+    if (config->ice)
+        capacity += WORKER_CANDIDATES_WAITING_MAX + 3 * (size_t)config->max_viewers;
     int rc = mailbox_init(&w->inbox, sizeof(struct worker_message), capacity, wake, w);
     if (rc != 0) {
         free(w);
@@ -500,6 +562,7 @@ void worker_destroy(struct worker *w)
     while (w->n_streams > 0)
         worker_stream_free(w->streams[--w->n_streams]);
     worker_tcp_destroy(w->tcp);
+    worker_agents_destroy(w->agents);
     datagram_pool_finish(&w->passed_on);
     worker_handshakes_finish(&w->handshakes);
     heap_finish(&w->deadlines);

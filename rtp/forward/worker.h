@@ -20,12 +20,14 @@
 #define WORKER_FRAMES_WAITING_MAX 256
 #define WORKER_DATAGRAMS_WAITING_MAX 1024
 #define WORKER_GUESTS_WAITING_MAX 256
+#define WORKER_CANDIDATES_WAITING_MAX 1024
 #define WORKER_NAME "amphi-worker" /* and its index: the name of the thread */
 
 struct worker;
 struct worker_stream;
 struct worker_viewer;
 struct tcp_guest;
+struct worker_agent;
 
 struct worker_config {
     unsigned index, n_workers;
@@ -38,6 +40,9 @@ struct worker_config {
     struct udp udp;            /* taken over on success */
     struct dtls_context *dtls; /* borrowed */
     struct mailbox *events;    /* borrowed; of struct forwarder_event */
+    /* Full ICE, or both NULL. Borrowed. */
+    const struct ice_servers *ice;
+    struct mailbox *candidates; /* of struct forwarder_candidate */
 };
 
 int worker_create(struct worker **out, const struct worker_config *config);
@@ -61,6 +66,18 @@ void worker_give_frame(struct worker *w, uint32_t stream_id,
 
 /* Takes ownership; -EAGAIN: too many wait, it is the caller's. */
 int worker_give_tcp(struct worker *w, struct tcp_guest *g);
+
+/* With full ICE, for a seat that was reserved. */
+int worker_give_agent(struct worker *w, struct worker_agent *a); /* the same */
+void worker_cancel_agent(struct worker *w, uint32_t viewer_id);  /* the seat was given back */
+/* Of the peer; takes ownership of the malloc'd text. -EAGAIN: too many wait, it is the caller's. */
+int worker_give_candidate(struct worker *w, uint32_t viewer_id, char *text);
+struct worker_restart {
+    uint32_t viewer_id;
+    struct ice_local local;
+    char ufrag[ICE_UFRAG_MAX + 1], pwd[ICE_PWD_MAX + 1]; /* the peer's */
+};
+int worker_restart(struct worker *w, struct worker_restart *r /* the same */);
 
 /* A copy of everything worth knowing, filled on the worker's thread. */
 struct worker_query {

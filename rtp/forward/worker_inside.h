@@ -4,6 +4,7 @@
  *     worker.c          the loop, the mailbox, the clock
  *     worker_viewers.c  one viewer: its life, its output, its deadline, whose datagram is it
  *     worker_tcp.c      TCP connections: whose they are, in and out
+ *     worker_agent.c    full ICE agents and their paths
  *     worker_handshakes.c  how much of DTLS at a time
  *     worker_stats.c    the answer to a query
  */
@@ -13,6 +14,7 @@
 #include "rtp/forward/heap.h"
 #include "rtp/forward/origins.h"
 #include "rtp/forward/worker.h"
+#include "rtp/forward/worker_agent.h"
 #include "rtp/forward/worker_handshakes.h"
 #include "rtp/forward/worker_samples.h"
 #include "rtp/forward/worker_tcp.h"
@@ -44,8 +46,9 @@ struct worker_viewer {
     struct worker_link links[VIEWER_TRACKS_MAX];
     struct address origin; /* where its datagrams come from, if has_origin */
     bool has_origin;
-    struct tcp_guest *tcp; /* its connections; worker_tcp.c's */
-    bool held;             /* in worker.held: has something to send, but the socket was full */
+    struct tcp_guest *tcp;      /* its connections; worker_tcp.c's */
+    struct worker_agent *agent; /* its only way, with full ICE; worker_agent.c's */
+    bool held;                  /* in worker.held: has something to send, but the socket was full */
     struct worker_viewer *held_previous, *held_next;
     bool shaking; /* in the middle of its handshake; worker_handshakes.c's, as what follows */
     bool has_shaken;
@@ -68,6 +71,10 @@ enum worker_message_type {
     WORKER_DATAGRAM,
     WORKER_ORIGIN, /* datagrams from that address belong to that worker */
     WORKER_TCP,
+    WORKER_ADD_AGENT,
+    WORKER_CANCEL_AGENT,
+    WORKER_CANDIDATE,
+    WORKER_RESTART,
     WORKER_QUERY,
     WORKER_QUIT,
 };
@@ -91,7 +98,13 @@ struct worker_message {
             struct address from;
             unsigned worker;
         } origin;
-        struct tcp_guest *guest; /* owned */
+        struct tcp_guest *guest;    /* owned */
+        struct worker_agent *agent; /* owned */
+        struct {
+            uint32_t viewer_id;
+            char *text; /* owned */
+        } candidate;
+        struct worker_restart *restart; /* owned */
         struct worker_query *query;
     };
 };
@@ -107,7 +120,7 @@ struct worker {
     struct datagram_pool passed_on; /* what others read for this one */
     /* any thread; relaxed: bounds and counters that order nothing */
     atomic_uint frames_waiting, datagrams_waiting; /* datagrams and origins */
-    atomic_uint guests_waiting;
+    atomic_uint guests_waiting, agents_waiting, candidates_waiting;
     atomic_ullong frames_dropped;
 
     /* below: the worker's thread */
@@ -121,7 +134,8 @@ struct worker {
     uint64_t trains;                              /* ever given to the batch */
     struct worker_viewer *held_first, *held_last; /* in the order they are to go on */
     bool watching_writable;
-    struct worker_tcp *tcp; /* owned */
+    struct worker_tcp *tcp;       /* owned */
+    struct worker_agents *agents; /* owned; NULL without full ICE */
     struct worker_handshakes handshakes;
 
     struct worker_stream *streams[FORWARDER_STREAMS_MAX]; /* owned */

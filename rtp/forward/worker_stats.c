@@ -7,12 +7,15 @@ static void fill_worker(struct worker *w, struct forwarder_worker_stats *out)
 {
     const struct udp_counters *udp = udp_batch_counters(w->batch);
     struct worker_tcp_counters tcp = worker_tcp_counters(w->tcp);
+    struct worker_agents_counters agents = {0};
+    if (w->agents)
+        agents = worker_agents_counters(w->agents);
     *out = (struct forwarder_worker_stats){
         .viewers = w->n_viewers,
-        .packets_sent = udp->packets_sent + tcp.packets_sent,
-        .bytes_sent = udp->bytes_sent + tcp.bytes_sent,
-        .send_calls = udp->send_calls,
-        .send_errors = udp->send_errors + tcp.send_errors,
+        .packets_sent = udp->packets_sent + tcp.packets_sent + agents.packets_sent,
+        .bytes_sent = udp->bytes_sent + tcp.bytes_sent + agents.bytes_sent,
+        .send_calls = udp->send_calls + agents.send_calls,
+        .send_errors = udp->send_errors + tcp.send_errors + agents.send_errors,
         .send_blocked = udp->send_blocked,
         .datagrams_received = w->datagrams_received,
         .datagrams_unknown = w->datagrams_unknown,

@@ -91,6 +91,8 @@ static int start_viewer(struct worker *w, struct worker_viewer *wv)
     struct stream *streams[VIEWER_TRACKS_MAX];
     struct worker_stream *found[VIEWER_TRACKS_MAX];
     const struct viewer_config *config = wv->config;
+    if (w->agents && !worker_agent_bind(w, wv))
+        return -EADDRNOTAVAIL;
     for (unsigned i = 0; i < config->n_tracks; i++) {
         found[i] = worker_find_stream(w, config->tracks[i].stream_id);
         assert(found[i]); /* the forwarder checked, and its messages come in order */
@@ -102,6 +104,8 @@ static int start_viewer(struct worker *w, struct worker_viewer *wv)
     for (unsigned i = 0; i < config->n_tracks; i++)
         link_track(wv, i, found[i]);
     wv->rate_since_us = w->now_us;
+    if (wv->agent)
+        worker_agent_begin(w, wv, &config->peer);
     return 0;
 }
 
@@ -112,6 +116,7 @@ void worker_viewer_begin(struct worker *w, struct worker_viewer *wv)
     *place = wv;
     wv->place = w->n_viewers;
     w->viewers[w->n_viewers++] = wv;
+    wv->config->peer.full_ice = w->agents != NULL;
     wv->failed = start_viewer(w, wv) != 0;
     free(wv->config);
     wv->config = NULL;
@@ -171,6 +176,8 @@ static void withdraw(struct worker *w, struct worker_viewer *wv)
 {
     unhold(w, wv);
     worker_tcp_leave(w, wv);
+    if (wv->agent)
+        worker_agent_leave(w, wv);
     heap_remove(&w->deadlines, &wv->deadline);
     forget_origin(w, wv);
     for (unsigned i = 0; i < VIEWER_TRACKS_MAX; i++)
@@ -242,7 +249,9 @@ static void drain(struct worker *w, struct worker_viewer *wv)
         viewer_set_stalled(&wv->viewer, is_stalled(w, wv));
         if (!viewer_send(&wv->viewer, &train, room, UDP_TRAIN_ROOM, w->now_us))
             break;
-        if (train.to.path == 0)
+        if (wv->agent)
+            worker_agent_send(w, wv, room, &train);
+        else if (train.to.path == 0)
             udp_batch_add(w->batch, &train);
         else
             worker_tcp_send(w, room, &train);

@@ -288,7 +288,9 @@ static inline void start(struct fixture *x, const struct forwarder_config *confi
     assert_int_equal(forwarder_add_stream(x->f, &source, &x->stream_id), 0);
 }
 
-static inline struct fixture *fixture_new(int n_workers, unsigned max_viewers, bool disable_gso)
+/* `ice` NULL: ICE-lite. */
+static inline struct fixture *fixture_new_with(int n_workers, unsigned max_viewers,
+                                               bool disable_gso, const struct ice_servers *ice)
 {
     struct fixture *x = calloc(1, sizeof(*x));
     assert_non_null(x);
@@ -303,8 +305,14 @@ static inline struct fixture *fixture_new(int n_workers, unsigned max_viewers, b
     assert_non_null(x->pool);
     struct forwarder_config config = configure(x, n_workers, max_viewers);
     config.disable_gso = disable_gso;
+    config.ice = ice;
     start(x, &config);
     return x;
+}
+
+static inline struct fixture *fixture_new(int n_workers, unsigned max_viewers, bool disable_gso)
+{
+    return fixture_new_with(n_workers, max_viewers, disable_gso, NULL);
 }
 
 static inline void fixture_free(struct fixture *x)

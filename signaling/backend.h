@@ -17,6 +17,9 @@
 #define BACKEND_UFRAG_MAX 257
 #define BACKEND_PWD_MAX 257
 #define BACKEND_FINGERPRINTS_MAX 4
+#define BACKEND_CANDIDATE_MAX 256 /* "candidate:..." with its terminator */
+#define BACKEND_ICE_SERVERS_MAX 5
+#define BACKEND_ICE_SERVER_TEXT_MAX 256
 
 enum backend_codec { BACKEND_H264 = 1 };
 
@@ -45,9 +48,11 @@ struct backend_candidate {
 
 /* A reserved place for one viewer: all that its SDP needs. */
 struct backend_seat {
+    bool offering; /* to `reserve`: we are to offer, and not to answer */
     uint32_t viewer_id;
     char ufrag[32], pwd[64];
     char fingerprint[BACKEND_FINGERPRINT_MAX]; /* "sha-256 AB:CD:..." */
+    bool full_ice; /* an agent gathers: candidates come later, one by one (http_on_candidate) */
     unsigned n_candidates;
     struct backend_candidate candidates[BACKEND_CANDIDATES_MAX];
     char cname[32];
@@ -72,8 +77,21 @@ struct backend_answer {
     } tracks[BACKEND_STREAMS_MAX];
 };
 
+/* A STUN or TURN server for the browsers. The texts have no spaces, quotes, backslashes, angle
+ * brackets or control characters. */
+struct backend_ice_server {
+    char url[BACKEND_ICE_SERVER_TEXT_MAX];
+    char username[BACKEND_ICE_SERVER_TEXT_MAX], credential[BACKEND_ICE_SERVER_TEXT_MAX]; /* or "" */
+};
+
+struct backend_credentials {
+    char ufrag[32], pwd[64];
+};
+
 struct backend {
     void *arg;
+    unsigned n_ice_servers;
+    struct backend_ice_server ice_servers[BACKEND_ICE_SERVERS_MAX];
     bool (*room)(void *arg, const char *code, struct backend_room *out); /* false: no such room */
     /* 0; -ENOENT no such room; -EAGAIN full; -ENODATA nothing to watch yet. */
     int (*reserve)(void *arg, const char *code, struct backend_room *room,
@@ -82,6 +100,13 @@ struct backend {
     int (*start)(void *arg, uint32_t viewer_id, const struct backend_answer *answer);
     /* Gives the seat back or ends the viewer; unknown ids are fine. */
     void (*leave)(void *arg, uint32_t viewer_id);
+    /* With full ICE, else NULL: a candidate of the peer, "candidate:..."; "": there will be no
+     * more. From reserve on; unknown ids are fine. */
+    void (*candidate)(void *arg, uint32_t viewer_id, const char *text);
+    /* The same: ICE restart with these credentials of the peer. 0 with ours, new ones, and the
+     * candidates come again; or -errno. */
+    int (*restart)(void *arg, uint32_t viewer_id, const char *ufrag, const char *pwd,
+                   struct backend_credentials *ours);
     /* A connection to the HTTP port that begins with a STUN message (RFC 6544, RFC 4571): the
      * backend's from now on, non-blocking, nothing read from it. NULL: there are none. */
     void (*tcp)(void *arg, int fd);

@@ -300,6 +300,7 @@ int http_create(struct http **out, const struct http_config *config, char *error
     h->backend = config->backend;
     h->routes = routes_create(config->backend);
     h->viewers = g_hash_table_new(NULL, NULL);
+    h->waiting = g_hash_table_new(NULL, NULL);
     int status = start(h, fd, error, error_size);
     if (status != 0) {
         http_destroy(h);
@@ -323,6 +324,7 @@ void http_destroy(struct http *h)
         ev_loop_destroy(h->loop);
     assert(!h->connections);
     g_hash_table_destroy(h->viewers);
+    g_hash_table_destroy(h->waiting);
     routes_destroy(h->routes);
     free(h);
 }
@@ -350,6 +352,19 @@ void http_on_viewer(struct http *h, uint32_t viewer_id, enum backend_viewer_stat
         http_socket_on_viewer(c, viewer_id, state, reason);
     else
         routes_on_viewer(h->routes, viewer_id, state);
+}
+
+void http_on_candidate(struct http *h, uint32_t viewer_id, const char *candidate)
+{
+    struct http_connection *c = g_hash_table_lookup(h->viewers, GUINT_TO_POINTER(viewer_id));
+    if (c) {
+        http_socket_on_candidate(c, viewer_id, candidate);
+        return;
+    }
+    routes_on_candidate(h->routes, viewer_id, candidate);
+    c = g_hash_table_lookup(h->waiting, GUINT_TO_POINTER(viewer_id));
+    if (c && !candidate)
+        http_transaction_resume(c);
 }
 
 void http_on_room(struct http *h, const char *code)

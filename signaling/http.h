@@ -26,6 +26,9 @@ uint16_t http_port(const struct http *h);
 void http_service(struct http *h); /* waits for network input, http_wake, or at most a second */
 void http_wake(struct http *h);    /* any thread */
 
+/* From the server: a candidate of ours for a viewer whose seat had full_ice, "candidate:..."; NULL:
+ * there will be no more. */
+void http_on_candidate(struct http *h, uint32_t viewer_id, const char *candidate);
 /* From the server: a viewer's state, and that a room's streams changed or it went away. `reason` is
  * a stable word ("ice-timeout", "consent-lost", ...). */
 void http_on_viewer(struct http *h, uint32_t viewer_id, enum backend_viewer_state state,

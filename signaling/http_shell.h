@@ -14,6 +14,7 @@
 #define HTTP_CONNECTIONS_MAX 12000
 #define HTTP_CHUNK 65536                        /* written at once */
 #define HTTP_REQUEST_US (20 * INT64_C(1000000)) /* for a body; for each part of an answer */
+#define HTTP_GATHER_US (2 * INT64_C(1000000))   /* an answer waits for candidates */
 #define HTTP_DISCARD_MAX (1024 * 1024)          /* of a body nobody wants, to keep the connection */
 #define HTTP_SOCKET_QUEUE_MAX (256 * 1024)      /* bytes that wait for one slow WebSocket */
 #define HTTP_SOCKET_STALL_US (30 * INT64_C(1000000)) /* without taking any of them */
@@ -46,8 +47,11 @@ struct http_transaction {
     char authorization[256], content_type[128], if_match[128], if_none_match[256];
     bool has_stream, has_viewers, has_authorization, has_content_type, has_if_match,
         has_if_none_match;
-    bool answered; /* `answer` is valid */
-    char *body;    /* owned */
+    bool answered;      /* `answer` is valid */
+    uint32_t waits_for; /* a viewer's candidates, see routes.h; 0: it does not */
+    lws_sorted_usec_list_t wait;
+    struct http_connection *connection; /* borrowed: owns this */
+    char *body;                         /* owned */
     size_t body_size, body_room, body_limit;
     size_t sent; /* of the answer */
     int64_t deadline_us;
@@ -74,6 +78,7 @@ struct http {
     struct http_connection *connections; /* owned by their wsi */
     unsigned n_connections;
     struct _GHashTable *viewers; /* owned; viewer id -> struct http_connection with a WebSocket */
+    struct _GHashTable *waiting; /* owned; viewer id -> struct http_connection that waits for it */
     lws_sorted_usec_list_t tick;
     uint16_t port;
     bool accept_paused;
@@ -88,6 +93,7 @@ int http_transaction_begin(struct http_connection *c);
 int http_transaction_on_body(struct http_connection *c, const void *data, size_t size);
 int http_transaction_on_complete(struct http_connection *c);
 int http_transaction_on_writable(struct http_connection *c);
+void http_transaction_resume(struct http_connection *c); /* what it waited for is there */
 void http_transaction_end(struct http_connection *c);
 void http_transaction_tick(struct http_connection *c, int64_t now_us);
 /* A request to upgrade: 0 goes on with it, 1 when it was answered instead. */
@@ -102,4 +108,5 @@ void http_socket_close(struct http_connection *c);
 void http_socket_tick(struct http_connection *c, int64_t now_us);
 void http_socket_on_viewer(struct http_connection *c, uint32_t viewer_id,
                            enum backend_viewer_state state, const char *reason);
+void http_socket_on_candidate(struct http_connection *c, uint32_t viewer_id, const char *candidate);
 void http_socket_on_room(struct http_connection *c, const char *code);

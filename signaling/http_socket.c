@@ -217,6 +217,12 @@ void http_socket_on_viewer(struct http_connection *c, uint32_t viewer_id,
     settle(c);
 }
 
+void http_socket_on_candidate(struct http_connection *c, uint32_t viewer_id, const char *candidate)
+{
+    session_ws_on_candidate(&c->socket->session, viewer_id, candidate);
+    settle(c);
+}
+
 void http_socket_on_room(struct http_connection *c, const char *code)
 {
     if (!c->socket || strcmp(c->socket->session.room, code) != 0)

@@ -107,6 +107,38 @@ static bool is_sent(const struct http_transaction *t)
     return t->sent == t->answer.head_size + t->answer.body_size;
 }
 
+static void on_waited(lws_sorted_usec_list_t *wait)
+{
+    struct http_transaction *t = lws_container_of(wait, struct http_transaction, wait);
+    http_transaction_resume(t->connection);
+}
+
+static void wait_for(struct http_transaction *t, uint32_t viewer_id)
+{
+    struct http *h = t->connection->http;
+    t->waits_for = viewer_id;
+    g_hash_table_insert(h->waiting, GUINT_TO_POINTER(viewer_id), t->connection);
+    lws_sul_schedule(h->context, 0, &t->wait, on_waited, HTTP_GATHER_US);
+}
+
+static void stop_waiting(struct http_transaction *t)
+{
+    lws_sul_cancel(&t->wait);
+    g_hash_table_remove(t->connection->http->waiting, GUINT_TO_POINTER(t->waits_for));
+    t->waits_for = 0;
+}
+
+void http_transaction_resume(struct http_connection *c)
+{
+    struct http_transaction *t = c->transaction;
+    uint32_t viewer_id = t->waits_for;
+    stop_waiting(t);
+    routes_resume(c->http->routes, viewer_id, &t->answer);
+    t->answered = true;
+    t->deadline_us = http_now_us() + HTTP_REQUEST_US;
+    lws_callback_on_writable(c->wsi);
+}
+
 static void ask_routes(struct http_connection *c)
 {
     struct http_transaction *t = c->transaction;
@@ -123,7 +155,9 @@ static void ask_routes(struct http_connection *c)
         .body_size = t->body_size,
     };
     routes_handle(c->http->routes, &request, &t->answer);
-    t->answered = true;
+    t->answered = t->answer.waits_for == 0;
+    if (!t->answered)
+        wait_for(t, t->answer.waits_for);
 }
 
 static void refuse(struct http_connection *c, int status, const char *detail)
@@ -145,8 +179,10 @@ static struct http_transaction *transaction_new(struct http_connection *c)
 {
     struct http_transaction *t = calloc(1, sizeof(*t));
     http_transaction_end(c);
-    if (t)
+    if (t) {
         t->deadline_us = http_now_us() + HTTP_REQUEST_US;
+        t->connection = c;
+    }
     c->transaction = t;
     return t;
 }
@@ -252,6 +288,10 @@ void http_transaction_end(struct http_connection *c)
     c->transaction = NULL;
     if (!t)
         return;
+    if (t->waits_for != 0) {
+        routes_abandon(c->http->routes, t->waits_for);
+        stop_waiting(t);
+    }
     free(t->answer.owned);
     free(t->body);
     free(t);

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* jansson recurses as deep as its input does, so the depth is limited before it sees it. */
@@ -66,6 +67,20 @@ static bool is_candidate(const json_t *value)
            (json_is_string(value) && json_string_length(value) <= 4096);
 }
 
+/* An RTCIceCandidateInit, as text or as it is, or the bare line of SDP. */
+static void take_candidate(struct message *m, const json_t *value)
+{
+    if (json_is_string(value) && json_string_value(value)[0] == '{') {
+        m->candidate_root = json_loadb(json_string_value(value), json_string_length(value),
+                                       JSON_REJECT_DUPLICATES, NULL);
+        value = m->candidate_root;
+    }
+    if (json_is_object(value))
+        value = json_object_get(value, "candidate");
+    if (json_is_string(value))
+        m->candidate = json_string_value(value);
+}
+
 static enum message_type type_of(const char *name)
 {
     static const struct {
@@ -106,6 +121,8 @@ static int read_fields(struct message *m, const json_t *root, char *error, size_
         return fail(error, size, "\"id\" and \"t\" are numbers or short texts");
     if (!is_candidate(json_object_get(root, "candidate")))
         return fail(error, size, "\"candidate\" is neither a text nor an object");
+    if (m->type == MESSAGE_ICE)
+        take_candidate(m, json_object_get(root, "candidate"));
     if (m->type == MESSAGE_ANSWER && !m->sdp)
         return fail(error, size, "an answer needs an \"sdp\"");
     return 0;
@@ -135,18 +152,19 @@ int message_parse(struct message *out, const char *text, size_t size, char *erro
         fail(error, error_size, "a message without \"sdp\" is at most %d bytes long", MESSAGE_MAX);
         status = -EMSGSIZE;
     }
+    out->root = root;
     if (status != 0) {
-        json_decref(root);
+        message_finish(out);
         return status;
     }
-    out->root = root;
     return 0;
 }
 
 void message_finish(struct message *m)
 {
     json_decref(m->root);
-    m->root = NULL;
+    json_decref(m->candidate_root);
+    m->root = m->candidate_root = NULL;
 }
 
 /* Dumps and lets go of `root`, which is NULL when memory was short. */
@@ -205,12 +223,31 @@ static json_t *streams_json(const struct backend_room *room)
     return list;
 }
 
-char *message_joined(const struct message *reply_to, const struct backend_room *room,
-                     uint32_t viewer_id)
+static json_t *ice_server_json(const struct backend_ice_server *s)
 {
-    json_t *root =
-        json_pack("{s:s, s:s, s:s, s:i, s:[], s:i}", "type", "joined", "room", room->code, "role",
-                  "viewer", "protocol", 1, "iceServers", "viewers", (int)room->viewers);
+    if (s->username[0] == '\0')
+        return json_pack("{s:[s]}", "urls", s->url);
+    return json_pack("{s:[s], s:s, s:s}", "urls", s->url, "username", s->username, "credential",
+                     s->credential);
+}
+
+static json_t *ice_servers_json(const struct backend *backend)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; list && i < backend->n_ice_servers; i++)
+        if (json_array_append_new(list, ice_server_json(&backend->ice_servers[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
+char *message_joined(const struct message *reply_to, const struct backend *backend,
+                     const struct backend_room *room, uint32_t viewer_id)
+{
+    json_t *root = json_pack("{s:s, s:s, s:s, s:i, s:o, s:i}", "type", "joined", "room", room->code,
+                             "role", "viewer", "protocol", 1, "iceServers",
+                             ice_servers_json(backend), "viewers", (int)room->viewers);
     return dump(with_peer(echo(root, reply_to, "id"), viewer_id));
 }
 
@@ -222,6 +259,20 @@ char *message_streams_info(const struct backend_room *room)
 char *message_offer(const char *sdp, uint32_t viewer_id)
 {
     return dump(with_peer(json_pack("{s:s, s:s}", "type", "offer", "sdp", sdp), viewer_id));
+}
+
+/* Of the first m-line: the others share its transport. A text, as GoPeep's page wants it. */
+char *message_ice(const char *candidate, uint32_t viewer_id)
+{
+    char *text = NULL;
+    if (candidate[0] != '\0')
+        text = dump(json_pack("{s:s, s:s, s:i}", "candidate", candidate, "sdpMid", "0",
+                              "sdpMLineIndex", 0));
+    json_t *root = text || candidate[0] == '\0'
+                       ? json_pack("{s:s, s:s}", "type", "ice", "candidate", text ? text : "")
+                       : NULL;
+    free(text);
+    return dump(with_peer(root, viewer_id));
 }
 
 char *message_error(const struct message *reply_to, const char *code, const char *sentence)

@@ -43,7 +43,9 @@ struct message {
     /* NULL when not sent */
     const char *role, *room, *peer_id, *sdp;
     size_t sdp_size;
-    void *root; /* owned; the parsed JSON */
+    const char *candidate; /* "candidate:..." as in SDP; "": there will be no more */
+    void *root;            /* owned; the parsed JSON */
+    void *candidate_root;  /* owned; of a candidate that was JSON in a text */
 };
 
 /* 0; -EBADMSG: not JSON; -EINVAL: no message; -EMSGSIZE: too large. With an error there is a
@@ -53,10 +55,12 @@ int message_parse(struct message *out, const char *text, size_t size, char *erro
 void message_finish(struct message *m);
 
 /* `reply_to`, which may be NULL, is the message whose `id` is echoed. `viewer_id` 0: none yet. */
-char *message_joined(const struct message *reply_to, const struct backend_room *room,
-                     uint32_t viewer_id);
+char *message_joined(const struct message *reply_to, const struct backend *backend,
+                     const struct backend_room *room, uint32_t viewer_id);
 char *message_streams_info(const struct backend_room *room); /* room NULL: no streams */
 char *message_offer(const char *sdp, uint32_t viewer_id);
+/* "candidate:..."; "": there will be no more. */
+char *message_ice(const char *candidate, uint32_t viewer_id);
 char *message_error(const struct message *reply_to, const char *code, const char *sentence);
 char *message_pong(const struct message *ping);
 char *message_bare(const char *type); /* a message without fields */

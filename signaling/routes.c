@@ -19,7 +19,18 @@ struct routes {
     const struct backend *backend; /* borrowed */
     GHashTable *by_token;          /* char* (in the session) -> struct session_whep, owned */
     GHashTable *by_viewer;         /* viewer id -> struct session_whep */
+    GHashTable *waiting;           /* viewer id -> struct waiting, owned */
 };
+
+/* A WHEP answer that waits for its candidates. */
+struct waiting {
+    char token[TOKEN_SIZE]; /* of its session, which may have ended meanwhile */
+    int status;             /* 201, or 200 of an ICE restart */
+    size_t room;
+    char sdp[]; /* terminated */
+};
+
+#define WAITING_CANDIDATES_SIZE 8192
 
 #define CSP                                                                                        \
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "              \
@@ -309,19 +320,68 @@ static void whep_problem(struct routes_answer *a, const struct session_whep_answ
     problem_body(a, from->detail);
 }
 
-static void whep_created(struct routes *r, struct routes_answer *a, const struct session_whep *s,
-                         const struct session_whep_answer *from)
+/* RFC 9725 4.6 */
+static void link_ice_servers(const struct routes *r, struct routes_answer *a)
 {
-    struct session_whep *kept = g_memdup2(s, sizeof(*s));
-    g_hash_table_insert(r->by_token, kept->token, kept);
-    g_hash_table_insert(r->by_viewer, GUINT_TO_POINTER(kept->viewer_id), kept);
+    for (unsigned i = 0; i < r->backend->n_ice_servers; i++) {
+        const struct backend_ice_server *s = &r->backend->ice_servers[i];
+        if (s->username[0] == '\0')
+            header(a, "Link: <%s>; rel=\"ice-server\"", s->url);
+        else
+            header(a,
+                   "Link: <%s>; rel=\"ice-server\"; username=\"%s\"; credential=\"%s\"; "
+                   "credential-type=\"password\"",
+                   s->url, s->username, s->credential);
+    }
+}
+
+static void whep_created(const struct routes *r, struct routes_answer *a,
+                         const struct session_whep *s, const char *sdp, size_t size)
+{
     begin(a, 201);
     header(a, "Location: /whep/%s/%s", s->room, s->token);
     header(a, "ETag: %s", s->etag);
     header(a, "Accept-Patch: application/trickle-ice-sdpfrag");
     header(a, "Cache-Control: no-store");
-    a->owned = g_memdup2(from->sdp, from->sdp_size);
-    set_body(a, "application/sdp", a->owned, from->sdp_size);
+    link_ice_servers(r, a);
+    a->owned = g_memdup2(sdp, size);
+    set_body(a, "application/sdp", a->owned, size);
+}
+
+static void whep_wait(struct routes *r, struct routes_answer *a, const struct session_whep *s,
+                      const struct session_whep_answer *from)
+{
+    size_t room = from->sdp_size + WAITING_CANDIDATES_SIZE;
+    struct waiting *w = g_malloc(sizeof(*w) + room);
+    w->room = room;
+    w->status = from->status;
+    memcpy(w->token, s->token, sizeof(w->token));
+    memcpy(w->sdp, from->sdp, from->sdp_size);
+    w->sdp[from->sdp_size] = '\0';
+    g_hash_table_insert(r->waiting, GUINT_TO_POINTER(s->viewer_id), w);
+    *a = (struct routes_answer){.waits_for = s->viewer_id};
+}
+
+static void whep_restarted(struct routes_answer *a, const struct session_whep *s, const char *sdp)
+{
+    begin(a, 200);
+    header(a, "ETag: %s", s->etag);
+    header(a, "Cache-Control: no-store");
+    size_t size = strlen(sdp);
+    a->owned = g_memdup2(sdp, size);
+    set_body(a, "application/trickle-ice-sdpfrag", a->owned, size);
+}
+
+static void whep_keep(struct routes *r, struct routes_answer *a, const struct session_whep *s,
+                      const struct session_whep_answer *from)
+{
+    struct session_whep *kept = g_memdup2(s, sizeof(*s));
+    g_hash_table_insert(r->by_token, kept->token, kept);
+    g_hash_table_insert(r->by_viewer, GUINT_TO_POINTER(kept->viewer_id), kept);
+    if (s->gathers)
+        whep_wait(r, a, kept, from);
+    else
+        whep_created(r, a, kept, from->sdp, from->sdp_size);
 }
 
 static struct session_whep_request whep_request(const struct routes_request *q)
@@ -352,7 +412,7 @@ static void whep_post(struct routes *r, const struct routes_request *q, struct r
     } else {
         session_whep_post(&session, &answer, r->backend, code, &request, token, tag);
         if (answer.status == 201)
-            whep_created(r, a, &session, &answer);
+            whep_keep(r, a, &session, &answer);
         else
             whep_problem(a, &answer);
     }
@@ -396,14 +456,36 @@ static void whep_delete(struct routes *r, struct routes_answer *a, struct sessio
     g_hash_table_remove(r->by_token, s->token);
 }
 
+static void whep_patch(struct routes *r, const struct routes_request *q, struct routes_answer *a,
+                       struct session_whep *s)
+{
+    char tag[TOKEN_SIZE];
+    struct session_whep_answer answer;
+    struct session_whep_request request = whep_request(q);
+    if (token_random(tag, sizeof(tag), 6) != 0) {
+        problem(a, 500, "the server has no random numbers");
+        return;
+    }
+    if (g_hash_table_contains(r->waiting, GUINT_TO_POINTER(s->viewer_id))) {
+        problem(a, 409, "an ICE restart of this session is under way");
+        return;
+    }
+    request.tag = tag;
+    session_whep_patch(s, &answer, &request);
+    if (answer.status == 204)
+        begin(a, 204);
+    else if (answer.status == 200)
+        whep_wait(r, a, s, &answer);
+    else
+        whep_problem(a, &answer);
+}
+
 /* /whep/{ROOM}/{TOKEN} */
 static void serve_whep_session(struct routes *r, const struct routes_request *q,
                                struct routes_answer *a, const char *code, const char *token)
 {
     static const char allow[] = "GET, HEAD, PATCH, DELETE, OPTIONS";
     struct session_whep *s = g_hash_table_lookup(r->by_token, token);
-    struct session_whep_answer answer;
-    struct session_whep_request request = whep_request(q);
     if (q->method == ROUTES_OPTIONS) {
         options(a, allow);
         header(a, "Accept-Patch: application/trickle-ice-sdpfrag");
@@ -418,11 +500,7 @@ static void serve_whep_session(struct routes *r, const struct routes_request *q,
         whep_delete(r, a, s);
         break;
     case ROUTES_PATCH:
-        session_whep_patch(s, &answer, &request);
-        if (answer.status == 204)
-            begin(a, 204);
-        else
-            whep_problem(a, &answer);
+        whep_patch(r, q, a, s);
         break;
     case ROUTES_GET:
     case ROUTES_HEAD:
@@ -514,10 +592,46 @@ void routes_handle(struct routes *r, const struct routes_request *request,
                    struct routes_answer *answer)
 {
     dispatch(r, request, answer);
+    if (answer->waits_for != 0)
+        return;
     add_cors(answer, request);
     finish(answer);
     if (request->method == ROUTES_HEAD)
         answer->body_size = 0; /* Content-Length is what a GET would have */
+}
+
+void routes_on_candidate(struct routes *r, uint32_t viewer_id, const char *candidate)
+{
+    struct waiting *w = g_hash_table_lookup(r->waiting, GUINT_TO_POINTER(viewer_id));
+    if (w)
+        (void)sdp_add_candidate(w->sdp, w->room, candidate); /* the others are enough */
+}
+
+void routes_resume(struct routes *r, uint32_t viewer_id, struct routes_answer *answer)
+{
+    static const struct routes_request post = {.method = ROUTES_POST, .path = "/whep/"};
+    struct waiting *w = g_hash_table_lookup(r->waiting, GUINT_TO_POINTER(viewer_id));
+    assert(w); /* nobody resumes twice */
+    const struct session_whep *s = g_hash_table_lookup(r->by_token, w->token);
+    if (s && w->status == 201)
+        whep_created(r, answer, s, w->sdp, strlen(w->sdp));
+    else if (s)
+        whep_restarted(answer, s, w->sdp);
+    else
+        problem(answer, 500, "the server could not gather a candidate for this session");
+    g_hash_table_remove(r->waiting, GUINT_TO_POINTER(viewer_id));
+    add_cors(answer, &post);
+    finish(answer);
+}
+
+void routes_abandon(struct routes *r, uint32_t viewer_id)
+{
+    struct session_whep *s = g_hash_table_lookup(r->by_viewer, GUINT_TO_POINTER(viewer_id));
+    const struct waiting *w = g_hash_table_lookup(r->waiting, GUINT_TO_POINTER(viewer_id));
+    struct routes_answer unread;
+    if (s && w && w->status == 201) /* nobody knows of it; after a restart its client still does */
+        whep_delete(r, &unread, s);
+    g_hash_table_remove(r->waiting, GUINT_TO_POINTER(viewer_id));
 }
 
 void routes_refuse(struct routes_answer *answer, int status, const char *detail)
@@ -556,6 +670,7 @@ struct routes *routes_create(const struct backend *backend)
     r->backend = backend;
     r->by_token = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
     r->by_viewer = g_hash_table_new(NULL, NULL);
+    r->waiting = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     return r;
 }
 
@@ -563,6 +678,7 @@ void routes_destroy(struct routes *r)
 {
     if (!r)
         return;
+    g_hash_table_destroy(r->waiting);
     g_hash_table_destroy(r->by_viewer);
     g_hash_table_destroy(r->by_token);
     free(r);

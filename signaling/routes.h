@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define ROUTES_HEAD_MAX 2048
+#define ROUTES_HEAD_MAX 8192
 #define ROUTES_WHEP_MAX 16384 /* sessions; the backend's seats run out before */
 
 struct routes;
@@ -37,6 +37,9 @@ struct routes_request {
 };
 
 struct routes_answer {
+    /* Not 0: there is no answer yet, but one by routes_resume, once this viewer's candidates are
+     * complete or it takes too long; else routes_abandon. */
+    uint32_t waits_for;
     int status;
     size_t head_size;
     char head[ROUTES_HEAD_MAX]; /* from the status line to the empty line */
@@ -55,4 +58,8 @@ void routes_handle(struct routes *r, const struct routes_request *request,
 /* An error that the shell found itself, like 413. */
 void routes_refuse(struct routes_answer *answer, int status, const char *detail);
 
+/* For the answer that waits for it, if there is one. NULL: there will be no more. */
+void routes_on_candidate(struct routes *r, uint32_t viewer_id, const char *candidate);
+void routes_resume(struct routes *r, uint32_t viewer_id, struct routes_answer *answer);
+void routes_abandon(struct routes *r, uint32_t viewer_id); /* nobody waits for it any more */
 void routes_on_viewer(struct routes *r, uint32_t viewer_id, enum backend_viewer_state state);

@@ -5,8 +5,9 @@
  *   WebSocket: sdp_write_offer -> (peer) -> sdp_parse -> sdp_take_answer -> backend.start
  *   WHEP:      sdp_parse -> sdp_take_offer -> sdp_write_answer, backend.start
  *
- * We are ICE-lite and send video only, so remote candidates are not even kept. Everything is one
- * bundled transport. Errors are sentences for the person who sent the description.
+ * We send video only. A lite agent needs no remote candidates, so they are not kept; a full one's
+ * owner reads them with sdp_next_candidate. Everything is one bundled transport. Errors are
+ * sentences for the person who sent the description.
  */
 #pragma once
 
@@ -120,6 +121,13 @@ int sdp_take_offer(struct backend_answer *out, struct sdp_places *places, const 
 int sdp_write_answer(char *out, size_t size, const struct sdp *offer,
                      const struct backend_room *room, const struct backend_seat *seat,
                      const struct backend_answer *plan, const struct sdp_places *places);
+
+/* Puts a candidate of ours ("candidate:...") into a description that was written for a seat with
+ * full_ice; NULL: says that there will be no more. The new length, or -ENOSPC. */
+int sdp_add_candidate(char *sdp, size_t size, const char *candidate);
+/* The next candidate of a description or a fragment, "candidate:..."; "": it says that there will
+ * be no more. False: none is left. `text` is moved on; what is too long is left out. */
+bool sdp_next_candidate(struct sdp_text *text, char out[BACKEND_CANDIDATE_MAX]);
 
 /* How well a stream with this profile-level-id suits what a peer says it can receive: 0 not at all.
  */

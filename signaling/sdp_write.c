@@ -89,6 +89,8 @@ static void put_tcp_candidate(struct writer *w, const struct backend_seat *seat,
 
 static void put_candidates(struct writer *w, const struct backend_seat *seat)
 {
+    if (seat->full_ice)
+        return; /* see sdp_add_candidate */
     for (unsigned i = 0; i < seat->n_candidates; i++) {
         /* RFC 8445 5.1.2.1: host candidates, component 1; earlier addresses preferred */
         uint32_t priority = 126u << 24 | (65535u - i) << 8 | 255u;
@@ -190,6 +192,11 @@ static uint8_t payload_type_of(const struct backend_room *room, unsigned stream)
     return (uint8_t)(PAYLOAD_TYPE_FIRST + 2 * others);
 }
 
+static const char *lite_line(const struct backend_seat *seat)
+{
+    return seat->full_ice ? "" : "a=ice-lite\r\n";
+}
+
 int sdp_write_offer(char *out, size_t size, const struct backend_room *room,
                     const struct backend_seat *seat)
 {
@@ -198,7 +205,7 @@ int sdp_write_offer(char *out, size_t size, const struct backend_room *room,
     put(&w, "a=group:BUNDLE");
     for (unsigned i = 0; i < room->n_streams; i++)
         put(&w, " %u", i);
-    put(&w, "\r\na=ice-lite\r\na=extmap-allow-mixed\r\na=msid-semantic: WMS *\r\n");
+    put(&w, "\r\n%sa=extmap-allow-mixed\r\na=msid-semantic: WMS *\r\n", lite_line(seat));
     for (unsigned i = 0; i < room->n_streams; i++) {
         char mid[12];
         snprintf(mid, sizeof(mid), "%u", i);
@@ -279,7 +286,7 @@ int sdp_write_answer(char *out, size_t size, const struct sdp *offer,
             put(&w, " %s", plan->tracks[i].mid);
         put(&w, "\r\n");
     }
-    put(&w, "a=ice-lite\r\na=msid-semantic: WMS *\r\n");
+    put(&w, "%sa=msid-semantic: WMS *\r\n", lite_line(seat));
     if (offer->extmap_allow_mixed)
         put(&w, "a=extmap-allow-mixed\r\n");
     unsigned track = 0;

@@ -106,6 +106,15 @@ static bool negotiate(struct session_whep_answer *answer, const struct backend *
     return true;
 }
 
+static void pass_on_candidates(const struct backend *backend, uint32_t viewer_id, const char *text,
+                               size_t size)
+{
+    char candidate[BACKEND_CANDIDATE_MAX];
+    struct sdp_text rest = {text, size};
+    while (backend->candidate && sdp_next_candidate(&rest, candidate))
+        backend->candidate(backend->arg, viewer_id, candidate);
+}
+
 void session_whep_post(struct session_whep *s, struct session_whep_answer *answer,
                        const struct backend *backend, const char *room_code,
                        const struct session_whep_request *request, const char *token,
@@ -127,7 +136,9 @@ void session_whep_post(struct session_whep *s, struct session_whep_answer *answe
         backend->leave(backend->arg, seat.viewer_id);
         return;
     }
-    *s = (struct session_whep){.backend = backend, .viewer_id = seat.viewer_id};
+    pass_on_candidates(backend, seat.viewer_id, request->body, request->body_size);
+    *s = (struct session_whep){
+        .backend = backend, .gathers = seat.full_ice, .viewer_id = seat.viewer_id};
     snprintf(s->token, sizeof(s->token), "%s", token);
     snprintf(s->etag, sizeof(s->etag), "\"%.*s\"", TOKEN_SIZE - 1, tag);
     snprintf(s->room, sizeof(s->room), "%s", room_code);
@@ -135,30 +146,81 @@ void session_whep_post(struct session_whep *s, struct session_whep_answer *answe
     answer->status = 201;
 }
 
-/* RFC 8840 9: lines of a description, here only checked for their form and their a=ice-ufrag. */
-static int read_fragment(const char *body, size_t size, struct sdp_text *ufrag)
+/* RFC 8840 9: what matters of the lines of a description. */
+struct fragment {
+    struct sdp_text ufrag, pwd, mid;
+};
+
+static void take_value(struct sdp_text *out, struct sdp_text line, const char *name)
 {
-    static const char name[] = "a=ice-ufrag:";
+    size_t n = strlen(name);
+    if (!out->at && line.length >= n && memcmp(line.at, name, n) == 0)
+        *out = (struct sdp_text){line.at + n, line.length - n};
+}
+
+static int read_fragment(const char *body, size_t size, struct fragment *out)
+{
     const char *end = body + size;
     unsigned lines = 0;
     while (body < end) {
         const char *stop = memchr(body, '\n', (size_t)(end - body));
         size_t n = (size_t)((stop ? stop : end) - body);
-        size_t length = n > 0 && body[n - 1] == '\r' ? n - 1 : n;
-        if (length > 0 && (length < 2 || (body[0] != 'a' && body[0] != 'm') || body[1] != '='))
+        struct sdp_text line = {body, n > 0 && body[n - 1] == '\r' ? n - 1 : n};
+        if (line.length > 0 &&
+            (line.length < 2 || (line.at[0] != 'a' && line.at[0] != 'm') || line.at[1] != '='))
             return -EBADMSG;
-        if (!ufrag->at && length >= sizeof(name) - 1 && memcmp(body, name, sizeof(name) - 1) == 0)
-            *ufrag = (struct sdp_text){body + sizeof(name) - 1, length - (sizeof(name) - 1)};
-        lines += length > 0;
+        take_value(&out->ufrag, line, "a=ice-ufrag:");
+        take_value(&out->pwd, line, "a=ice-pwd:");
+        take_value(&out->mid, line, "a=mid:");
+        lines += line.length > 0;
         body = stop ? stop + 1 : end;
     }
     return lines > 0 ? 0 : -EBADMSG;
 }
 
-void session_whep_patch(const struct session_whep *s, struct session_whep_answer *answer,
+static bool is_same(struct sdp_text text, const char *other)
+{
+    return text.length == strlen(other) && memcmp(text.at, other, text.length) == 0;
+}
+
+/* RFC 9725 4.3.3 */
+static void restart(struct session_whep *s, struct session_whep_answer *answer,
+                    const struct session_whep_request *request, const struct fragment *from)
+{
+    char ufrag[BACKEND_UFRAG_MAX], pwd[BACKEND_PWD_MAX];
+    struct backend_credentials ours;
+    if (!s->backend->restart) {
+        answer_error(answer, 422, "ICE restart is not supported; DELETE this session, POST again");
+        return;
+    }
+    if (!from->ufrag.at || is_same(from->ufrag, s->ufrag) ||
+        !sdp_is_ice_text(from->ufrag, 4, BACKEND_UFRAG_MAX - 1) || !from->pwd.at ||
+        !sdp_is_ice_text(from->pwd, 22, BACKEND_PWD_MAX - 1)) {
+        answer_error(answer, 422, "an ICE restart needs a new a=ice-ufrag and a=ice-pwd");
+        return;
+    }
+    snprintf(ufrag, sizeof(ufrag), "%.*s", (int)from->ufrag.length, from->ufrag.at);
+    snprintf(pwd, sizeof(pwd), "%.*s", (int)from->pwd.length, from->pwd.at);
+    if (s->backend->restart(s->backend->arg, s->viewer_id, ufrag, pwd, &ours) != 0) {
+        answer_error(answer, 503, "ICE cannot be restarted now; try again in a moment");
+        answer->retry_after_s = SESSION_WHEP_RETRY_S;
+        return;
+    }
+    snprintf(s->ufrag, sizeof(s->ufrag), "%s", ufrag);
+    snprintf(s->etag, sizeof(s->etag), "\"%.*s\"", TOKEN_SIZE - 1, request->tag);
+    size_t mid = from->mid.length <= SDP_MID_MAX ? from->mid.length : 0;
+    int n = snprintf(answer->sdp, sizeof(answer->sdp),
+                     "m=video 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:%.*s\r\n"
+                     "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\n",
+                     (int)mid, mid > 0 ? from->mid.at : "", ours.ufrag, ours.pwd);
+    answer->sdp_size = (size_t)n;
+    answer->status = 200;
+}
+
+void session_whep_patch(struct session_whep *s, struct session_whep_answer *answer,
                         const struct session_whep_request *request)
 {
-    struct sdp_text ufrag = {NULL, 0};
+    struct fragment fragment = {0};
     start_answer(answer);
     if (!is_type(request->content_type, "application/trickle-ice-sdpfrag")) {
         answer_error(answer, 415, "the body of a PATCH has to be application/trickle-ice-sdpfrag");
@@ -168,22 +230,20 @@ void session_whep_patch(const struct session_whep *s, struct session_whep_answer
         answer_error(answer, 428, "a PATCH needs If-Match with the ETag of the 201");
         return;
     }
-    bool restart = strcmp(request->if_match, "*") == 0; /* RFC 9725 4.3.3 */
-    if (!restart && strcmp(request->if_match, s->etag) != 0) {
+    bool any = strcmp(request->if_match, "*") == 0; /* RFC 9725 4.3.3 */
+    if (!any && strcmp(request->if_match, s->etag) != 0) {
         answer_error(answer, 412, "If-Match is not the ETag of this session");
         return;
     }
-    if (read_fragment(request->body, request->body_size, &ufrag) != 0) {
+    if (read_fragment(request->body, request->body_size, &fragment) != 0) {
         answer_error(answer, 400, "the body is not an SDP fragment of a= and m= lines");
         return;
     }
-    bool same = !ufrag.at ||
-                (ufrag.length == strlen(s->ufrag) && memcmp(ufrag.at, s->ufrag, ufrag.length) == 0);
-    if (restart || !same) {
-        answer_error(answer, 422, "ICE restart is not supported; DELETE this session, POST again");
-        return;
-    }
     answer->status = 204;
+    if (any || (fragment.ufrag.at && !is_same(fragment.ufrag, s->ufrag)))
+        restart(s, answer, request, &fragment);
+    if (answer->status < 300 && s->viewer_id != 0)
+        pass_on_candidates(s->backend, s->viewer_id, request->body, request->body_size);
 }
 
 void session_whep_delete(struct session_whep *s, struct session_whep_answer *answer)

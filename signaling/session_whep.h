@@ -16,7 +16,8 @@ struct session_whep_request {
     const char *content_type, *if_match; /* NULL: not sent */
     const char *body;
     size_t body_size;
-    int stream; /* ?stream=N, -1: all */
+    int stream;      /* ?stream=N, -1: all */
+    const char *tag; /* of a PATCH: the next entity tag, see session_whep_post */
 };
 
 struct session_whep_answer {
@@ -24,11 +25,12 @@ struct session_whep_answer {
     unsigned retry_after_s; /* 0: none */
     char detail[240];       /* of an error */
     size_t sdp_size;
-    char sdp[SDP_WRITE_MAX]; /* of a 201 */
+    char sdp[SDP_WRITE_MAX]; /* of a 201, or the fragment of a 200 */
 };
 
 struct session_whep {
     const struct backend *backend; /* borrowed */
+    bool gathers; /* a 201's candidates are still to come: sdp_add_candidate puts them in */
     char token[TOKEN_SIZE];
     char etag[TOKEN_SIZE + 2]; /* with its quotes */
     char room[BACKEND_ROOM_MAX];
@@ -42,8 +44,9 @@ void session_whep_post(struct session_whep *s, struct session_whep_answer *answe
                        const struct backend *backend, const char *room,
                        const struct session_whep_request *request, const char *token,
                        const char *tag);
-/* Trickle ICE: 204, or why not. Candidates are not needed by a lite agent; a restart is refused. */
-void session_whep_patch(const struct session_whep *s, struct session_whep_answer *answer,
+/* Trickle ICE: 204; ICE restart: 200, whose candidates are still to come; or why not. A lite agent
+ * needs no candidates and refuses restarts. */
+void session_whep_patch(struct session_whep *s, struct session_whep_answer *answer,
                         const struct session_whep_request *request);
 void session_whep_delete(struct session_whep *s, struct session_whep_answer *answer);
 void session_whep_on_viewer(struct session_whep *s, enum backend_viewer_state state);

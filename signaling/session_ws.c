@@ -104,7 +104,7 @@ static void send_room_error(struct session_ws *s, const struct message *m, const
 static void join(struct session_ws *s, const struct message *m, const char *code, int64_t now_us)
 {
     struct backend_room room = {0};
-    struct backend_seat seat = {0};
+    struct backend_seat seat = {.offering = true};
     drop_viewer(s);
     set_state(s, SESSION_WS_OPEN, INT64_MAX);
     s->joined = s->waiting = s->has_streams = false;
@@ -118,7 +118,7 @@ static void join(struct session_ws *s, const struct message *m, const char *code
         return;
     }
     snprintf(s->room, sizeof(s->room), "%s", code);
-    send_text(s, message_joined(m, &room, waiting ? 0 : seat.viewer_id));
+    send_text(s, message_joined(m, s->backend, &room, waiting ? 0 : seat.viewer_id));
     send_streams(s, waiting ? NULL : &room);
     s->joined = true;
     s->waiting = waiting;
@@ -159,11 +159,32 @@ static void refuse_answer(struct session_ws *s, const struct message *m, const c
     send_error(s, m, code, sentence);
 }
 
+static void pass_on_candidates(struct session_ws *s, const struct message *m)
+{
+    char candidate[BACKEND_CANDIDATE_MAX];
+    struct sdp_text rest = {m->sdp, m->sdp_size};
+    while (s->backend->candidate && sdp_next_candidate(&rest, candidate))
+        s->backend->candidate(s->backend->arg, s->viewer_id, candidate);
+}
+
+static bool is_of_another_viewer(const struct session_ws *s, const struct message *m)
+{
+    char mine[16];
+    snprintf(mine, sizeof(mine), "%u", (unsigned)s->viewer_id);
+    return m->peer_id && strcmp(m->peer_id, mine) != 0;
+}
+
+/* RFC 8445 2.5: a lite agent learns its peer's addresses from its checks. */
+static void on_ice(struct session_ws *s, const struct message *m)
+{
+    if (s->backend->candidate && s->viewer_id != 0 && m->candidate && !is_of_another_viewer(s, m))
+        s->backend->candidate(s->backend->arg, s->viewer_id, m->candidate);
+}
+
 static void on_answer(struct session_ws *s, const struct message *m)
 {
-    char mine[16], error[200];
-    snprintf(mine, sizeof(mine), "%u", (unsigned)s->viewer_id);
-    bool other = m->peer_id && strcmp(m->peer_id, mine) != 0;
+    char error[200];
+    bool other = is_of_another_viewer(s, m);
     if (s->state != SESSION_WS_OFFERED || other) {
         send_error(s, m, "bad-message",
                    other ? "this answers an offer that is not valid any more"
@@ -178,6 +199,8 @@ static void on_answer(struct session_ws *s, const struct message *m)
         return;
     }
     int status = s->backend->start(s->backend->arg, s->viewer_id, &agreed);
+    if (status == 0)
+        pass_on_candidates(s, m);
     if (status == -EINVAL)
         refuse_answer(s, m, "bad-sdp", "the answer's fingerprint or credentials cannot be used");
     else if (status != 0)
@@ -204,7 +227,9 @@ static void on_message(struct session_ws *s, const struct message *m, int64_t no
     case MESSAGE_PING:
         send_text(s, message_pong(m));
         break;
-    case MESSAGE_ICE: /* RFC 8445 2.5: a lite agent learns its peer's addresses from its checks */
+    case MESSAGE_ICE:
+        on_ice(s, m);
+        break;
     case MESSAGE_VIEWER_STATS:
     case MESSAGE_PONG:
         break;
@@ -280,6 +305,12 @@ void session_ws_on_viewer(struct session_ws *s, uint32_t viewer_id, enum backend
     send_error(s, NULL, code, sentence_of(code));
 }
 
+void session_ws_on_candidate(struct session_ws *s, uint32_t viewer_id, const char *candidate)
+{
+    if (viewer_id != 0 && viewer_id == s->viewer_id)
+        send_text(s, message_ice(candidate ? candidate : "", viewer_id));
+}
+
 static void on_room_gone(struct session_ws *s)
 {
     send_streams(s, NULL);
@@ -294,7 +325,7 @@ static void on_room_gone(struct session_ws *s)
 void session_ws_on_room(struct session_ws *s, int64_t now_us)
 {
     struct backend_room room = {0};
-    struct backend_seat seat = {0};
+    struct backend_seat seat = {.offering = true};
     if (!s->joined)
         return;
     if (!s->backend->room(s->backend->arg, s->room, &room)) {

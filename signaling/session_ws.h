@@ -58,6 +58,8 @@ void session_ws_on_oversize(struct session_ws *s); /* a message that was not eve
 /* Its viewer's news; others are ignored. */
 void session_ws_on_viewer(struct session_ws *s, uint32_t viewer_id, enum backend_viewer_state state,
                           const char *reason);
+/* Of the agent that gathers for its viewer; NULL: there will be no more. */
+void session_ws_on_candidate(struct session_ws *s, uint32_t viewer_id, const char *candidate);
 void session_ws_on_room(struct session_ws *s, int64_t now_us); /* its room changed or went away */
 void session_ws_on_socket_closed(struct session_ws *s);
 

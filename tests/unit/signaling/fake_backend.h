@@ -24,6 +24,15 @@ struct fake {
     unsigned reserved, started, left;
     uint32_t next_viewer, last_started, last_left;
     struct backend_answer answer;
+    bool offering; /* what the last seat was wanted for */
+    /* with fake_use_agents */
+    int restart_status;
+    unsigned n_restarts, n_candidates;
+    char restart_ufrag[BACKEND_UFRAG_MAX];
+    struct {
+        uint32_t viewer_id;
+        char text[BACKEND_CANDIDATE_MAX];
+    } candidates[32];
 };
 
 static inline bool fake_room(void *arg, const char *code, struct backend_room *out)
@@ -41,6 +50,7 @@ static inline int fake_reserve(void *arg, const char *code, struct backend_room 
     struct fake *f = arg;
     if (!fake_room(f, code, room))
         return -ENOENT;
+    f->offering = seat->offering;
     if (f->reserve_status != 0)
         return f->reserve_status;
     if (!room->live)
@@ -54,6 +64,10 @@ static inline int fake_reserve(void *arg, const char *code, struct backend_room 
         .candidates = {{.ip = "192.0.2.10", .port = 8189}, {.ip = "2001:db8::10", .port = 8189}},
         .cname = "amphi",
     };
+    if (f->backend.candidate) {
+        seat->full_ice = true;
+        seat->n_candidates = 0;
+    }
     snprintf(seat->ufrag, sizeof(seat->ufrag), "ufrag%u", (unsigned)seat->viewer_id);
     snprintf(seat->pwd, sizeof(seat->pwd), "pwdpwdpwdpwdpwdpwdpwd%04u", (unsigned)seat->viewer_id);
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
@@ -78,6 +92,36 @@ static inline void fake_leave(void *arg, uint32_t viewer_id)
     struct fake *f = arg;
     f->left++;
     f->last_left = viewer_id;
+}
+
+static inline void fake_candidate(void *arg, uint32_t viewer_id, const char *text)
+{
+    struct fake *f = arg;
+    if (f->n_candidates == 32)
+        abort();
+    f->candidates[f->n_candidates].viewer_id = viewer_id;
+    snprintf(f->candidates[f->n_candidates++].text, BACKEND_CANDIDATE_MAX, "%s", text);
+}
+
+static inline int fake_restart(void *arg, uint32_t viewer_id, const char *ufrag, const char *pwd,
+                               struct backend_credentials *ours)
+{
+    struct fake *f = arg;
+    (void)viewer_id;
+    (void)pwd;
+    if (f->restart_status != 0)
+        return f->restart_status;
+    snprintf(f->restart_ufrag, sizeof(f->restart_ufrag), "%s", ufrag);
+    snprintf(ours->ufrag, sizeof(ours->ufrag), "again%u", ++f->n_restarts);
+    snprintf(ours->pwd, sizeof(ours->pwd), "againagainagainagain%04u", f->n_restarts);
+    return 0;
+}
+
+/* As with --ice full. */
+static inline void fake_use_agents(struct fake *f)
+{
+    f->backend.candidate = fake_candidate;
+    f->backend.restart = fake_restart;
 }
 
 static inline bool fake_is_admin(void *arg, const char *bearer)

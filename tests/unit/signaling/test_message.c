@@ -154,14 +154,14 @@ static void builds(void **state)
     fake_init(&f, 1);
     assert_int_equal(parse(&m, "{\"type\":\"ping\",\"id\":\"q1\",\"t\":12.5}"), 0);
     expect(message_pong(&m), "{\"type\":\"pong\",\"t\":12.5,\"id\":\"q1\"}");
-    expect(message_joined(&m, &f.room, 9),
+    expect(message_joined(&m, &f.backend, &f.room, 9),
            "{\"type\":\"joined\",\"room\":\"" FAKE_ROOM "\",\"role\":\"viewer\",\"protocol\":1,"
            "\"iceServers\":[],\"viewers\":3,\"id\":\"q1\",\"peerId\":\"9\"}");
     expect(
         message_error(&m, "bad-sdp", "a \"reason\""),
         "{\"type\":\"error\",\"code\":\"bad-sdp\",\"error\":\"a \\\"reason\\\"\",\"id\":\"q1\"}");
     message_finish(&m);
-    expect(message_joined(NULL, &f.room, 0),
+    expect(message_joined(NULL, &f.backend, &f.room, 0),
            "{\"type\":\"joined\",\"room\":\"" FAKE_ROOM "\",\"role\":\"viewer\",\"protocol\":1,"
            "\"iceServers\":[],\"viewers\":3}");
     expect(message_offer("v=0\r\n", 4000000000u),
@@ -195,12 +195,73 @@ static void foreign_text_never_breaks_json(void **state)
            "{\"type\":\"error\",\"code\":\"bad-json\",\"error\":\"the message cannot be used\"}");
 }
 
+static void candidates_are_understood(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *candidate;
+    } rows[] = {
+        {"{\"type\":\"ice\",\"candidate\":\"{\\\"candidate\\\":\\\"candidate:1 1 udp\\\","
+         "\\\"sdpMid\\\":\\\"0\\\"}\"}",
+         "candidate:1 1 udp"},
+        {"{\"type\":\"ice\",\"candidate\":{\"candidate\":\"candidate:2\",\"sdpMid\":\"0\"}}",
+         "candidate:2"},
+        {"{\"type\":\"ice\",\"candidate\":\"candidate:3\"}", "candidate:3"},
+        {"{\"type\":\"ice\",\"candidate\":\"\"}", ""},
+        {"{\"type\":\"ice\",\"candidate\":{\"candidate\":\"\"}}", ""},
+        {"{\"type\":\"ice\",\"candidate\":null}", NULL},
+        {"{\"type\":\"ice\",\"candidate\":{\"candidate\":7}}", NULL},
+        {"{\"type\":\"ice\",\"candidate\":\"{not JSON\"}", NULL},
+        {"{\"type\":\"ice\",\"candidate\":\"{\\\"candidate\\\":[]}\"}", NULL},
+        {"{\"type\":\"ice\"}", NULL},
+        {"{\"type\":\"ping\",\"candidate\":\"candidate:3\"}", NULL},
+    };
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct message m;
+        assert_int_equal(
+            message_parse(&m, rows[i].text, strlen(rows[i].text), error, sizeof(error)), 0);
+        if (rows[i].candidate) {
+            assert_non_null(m.candidate);
+            assert_string_equal(m.candidate, rows[i].candidate);
+        } else {
+            assert_null(m.candidate);
+        }
+        message_finish(&m);
+    }
+}
+
+static void candidates_and_servers_are_told(void **state)
+{
+    (void)state;
+    struct fake f;
+    fake_init(&f, 1);
+    f.backend.n_ice_servers = 2;
+    strcpy(f.backend.ice_servers[0].url, "stun:192.0.2.1:3478");
+    strcpy(f.backend.ice_servers[1].url, "turn:192.0.2.1:3478?transport=udp");
+    strcpy(f.backend.ice_servers[1].username, "u");
+    strcpy(f.backend.ice_servers[1].credential, "p");
+    expect(message_ice("candidate:1", 9),
+           "{\"type\":\"ice\",\"candidate\":\"{\\\"candidate\\\":\\\"candidate:1\\\","
+           "\\\"sdpMid\\\":\\\"0\\\",\\\"sdpMLineIndex\\\":0}\",\"peerId\":\"9\"}");
+    expect(message_ice("", 9), "{\"type\":\"ice\",\"candidate\":\"\",\"peerId\":\"9\"}");
+    expect(message_joined(NULL, &f.backend, &f.room, 0),
+           "{\"type\":\"joined\",\"room\":\"" FAKE_ROOM "\",\"role\":\"viewer\",\"protocol\":1,"
+           "\"iceServers\":[{\"urls\":[\"stun:192.0.2.1:3478\"]},"
+           "{\"urls\":[\"turn:192.0.2.1:3478?transport=udp\"],\"username\":\"u\","
+           "\"credential\":\"p\"}],\"viewers\":3}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_every_type), cmocka_unit_test(reads_fields),
-        cmocka_unit_test(refuses),          cmocka_unit_test(limits_hold),
-        cmocka_unit_test(builds),           cmocka_unit_test(foreign_text_never_breaks_json),
+        cmocka_unit_test(reads_every_type),
+        cmocka_unit_test(reads_fields),
+        cmocka_unit_test(refuses),
+        cmocka_unit_test(limits_hold),
+        cmocka_unit_test(builds),
+        cmocka_unit_test(foreign_text_never_breaks_json),
+        cmocka_unit_test(candidates_are_understood),
+        cmocka_unit_test(candidates_and_servers_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

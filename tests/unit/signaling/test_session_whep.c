@@ -32,8 +32,11 @@ static int post(const char *type, const char *body, int stream)
 
 static int patch(const char *type, const char *if_match, const char *body)
 {
-    struct session_whep_request request = {
-        .content_type = type, .if_match = if_match, .body = body, .body_size = strlen(body)};
+    struct session_whep_request request = {.content_type = type,
+                                           .if_match = if_match,
+                                           .body = body,
+                                           .body_size = strlen(body),
+                                           .tag = "nexttag"};
     session_whep_patch(&session, &answer, &request);
     if (answer.status >= 400)
         assert_true(strlen(answer.detail) > 10);
@@ -172,11 +175,91 @@ static void ends(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
+#define FRAGMENT "application/trickle-ice-sdpfrag"
+#define NEW_CREDENTIALS "a=ice-ufrag:newu\r\na=ice-pwd:newpasswordnewpassword\r\n"
+
+static void gathers_later(void **state)
+{
+    (void)state;
+    fake_use_agents(&fake);
+    assert_int_equal(post("application/sdp", chromium_offer, -1), 201);
+    assert_true(session.gathers);
+    assert_false(fake.offering);
+    assert_null(strstr(answer.sdp, "a=ice-lite"));
+    assert_null(strstr(answer.sdp, "a=candidate"));
+    unsigned n = fake.n_candidates;
+    assert_true(n > 0); /* those of the offer */
+    assert_int_equal(fake.candidates[0].viewer_id, 1);
+    assert_int_equal(
+        patch(FRAGMENT, session.etag, "a=mid:0\r\na=candidate:1 x\r\na=end-of-candidates\r\n"),
+        204);
+    assert_int_equal(fake.n_candidates, n + 2);
+    assert_string_equal(fake.candidates[n].text, "candidate:1 x");
+    assert_string_equal(fake.candidates[n + 1].text, "");
+    session_whep_on_viewer(&session, BACKEND_VIEWER_CLOSED);
+    assert_int_equal(patch(FRAGMENT, session.etag, "a=candidate:1 x\r\n"), 204);
+    assert_int_equal(fake.n_candidates, n + 2);
+}
+
+static void restarts(void **state)
+{
+    (void)state;
+    char etag[sizeof(session.etag)];
+    fake_use_agents(&fake);
+    assert_int_equal(post("application/sdp", chromium_offer, -1), 201);
+    strcpy(etag, session.etag);
+    fake.n_candidates = 0;
+    assert_int_equal(
+        patch(FRAGMENT, "*", "m=video 9 X 0\r\na=mid:0\r\n" NEW_CREDENTIALS "a=candidate:1 x\r\n"),
+        200);
+    assert_string_equal(fake.restart_ufrag, "newu");
+    assert_string_equal(answer.sdp, "m=video 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n"
+                                    "a=ice-ufrag:again1\r\n"
+                                    "a=ice-pwd:againagainagainagain0001\r\n");
+    assert_int_equal(answer.sdp_size, strlen(answer.sdp));
+    assert_string_not_equal(session.etag, etag);
+    assert_string_equal(session.etag, "\"nexttag\"");
+    assert_int_equal(fake.n_candidates, 1);
+    /* the old tag is of the past, the new one of the session as it is */
+    assert_int_equal(patch(FRAGMENT, etag, "a=candidate:1 x\r\n"), 412);
+    assert_int_equal(patch(FRAGMENT, session.etag, NEW_CREDENTIALS "a=candidate:2 x\r\n"), 204);
+    /* with the right tag too */
+    assert_int_equal(patch(FRAGMENT, session.etag,
+                           "a=ice-ufrag:more\r\n"
+                           "a=ice-pwd:newpasswordnewpassword\r\n"),
+                     200);
+    assert_int_equal(fake.n_restarts, 2);
+}
+
+static void refuses_restarts(void **state)
+{
+    (void)state;
+    static const char *const bodies[] = {
+        "a=mid:0\r\n",
+        "a=ice-ufrag:newu\r\n",
+        "a=ice-ufrag:new\r\na=ice-pwd:newpasswordnewpassword\r\n",
+        "a=ice-ufrag:newu\r\na=ice-pwd:newpasswordnewpasswor\r\n",
+        "a=ice-ufrag:n wu\r\na=ice-pwd:newpasswordnewpassword\r\n",
+    };
+    fake_use_agents(&fake);
+    assert_int_equal(post("application/sdp", chromium_offer, -1), 201);
+    for (unsigned i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
+        assert_int_equal(patch(FRAGMENT, "*", bodies[i]), 422);
+    fake.restart_status = -EAGAIN;
+    assert_int_equal(patch(FRAGMENT, "*", NEW_CREDENTIALS), 503);
+    assert_int_equal(answer.retry_after_s, SESSION_WHEP_RETRY_S);
+    assert_int_equal(fake.n_restarts, 0);
+    /* a lite agent has nothing to restart */
+    fake.backend.restart = NULL;
+    assert_int_equal(patch(FRAGMENT, "*", NEW_CREDENTIALS), 422);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(creates), TEST(content_types), TEST(one_stream), TEST(refusals),
-        TEST(not_now), TEST(trickles),      TEST(ends),
+        TEST(creates),          TEST(content_types), TEST(one_stream),    TEST(refusals),
+        TEST(not_now),          TEST(trickles),      TEST(gathers_later), TEST(restarts),
+        TEST(refuses_restarts), TEST(ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -468,10 +468,47 @@ static void the_socket_closes(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void candidates_go_both_ways(void **state)
+{
+    struct test *t = *state;
+    fake_use_agents(&t->fake);
+    join(t);
+    assert_null(strstr(t->sent[2], "a=ice-lite"));
+    assert_null(strstr(t->sent[2], "a=candidate"));
+    forget_sent(t);
+    session_ws_on_candidate(&t->session, t->session.viewer_id, "candidate:1 ours");
+    sent_has(t, 0, "\"type\":\"ice\"");
+    sent_has(t, 0, "candidate:1 ours");
+    session_ws_on_candidate(&t->session, t->session.viewer_id + 1, "candidate:2 another's");
+    assert_int_equal(t->n_sent, 1);
+    session_ws_on_candidate(&t->session, t->session.viewer_id, NULL);
+    sent_has(t, 1, "\"candidate\":\"\"");
+
+    /* one before the answer, those of the answer, one after it */
+    send_text(t, "{\"type\":\"ice\",\"candidate\":\"candidate:1 early\"}", 0);
+    assert_int_equal(t->fake.n_candidates, 1);
+    send_answer(t, chromium_answer, NULL, 0);
+    assert_true(t->fake.offering);
+    unsigned n = t->fake.n_candidates;
+    send_text(t, "{\"type\":\"ice\",\"candidate\":\"candidate:9 late\",\"peerId\":\"1\"}", 0);
+    assert_int_equal(t->fake.n_candidates, n + 1);
+    assert_string_equal(t->fake.candidates[0].text, "candidate:1 early");
+    assert_string_equal(t->fake.candidates[n].text, "candidate:9 late");
+    assert_int_equal(t->fake.candidates[n].viewer_id, t->session.viewer_id);
+    /* of an offer that was replaced, or none at all */
+    send_text(t, "{\"type\":\"ice\",\"candidate\":\"candidate:9 old\",\"peerId\":\"77\"}", 0);
+    send_text(t, "{\"type\":\"ice\"}", 0);
+    assert_int_equal(t->fake.n_candidates, n + 1);
+    viewer(t, t->session.viewer_id, BACKEND_VIEWER_CLOSED, "ice-timeout");
+    send_text(t, "{\"type\":\"ice\",\"candidate\":\"candidate:9 late\"}", 0);
+    assert_int_equal(t->fake.n_candidates, n + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(plays),
+        TEST(candidates_go_both_ways),
         TEST(pings_are_answered),
         TEST(bad_messages_are_named),
         TEST(too_large_is_fatal),

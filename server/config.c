@@ -100,6 +100,66 @@ static const char *set_advertise(struct config *c, const char *value)
     return c->n_advertise ? NULL : "must be IP addresses separated by commas";
 }
 
+static const char *set_ice(struct config *c, const char *value)
+{
+    c->ice_full = strcmp(value, "full") == 0;
+    return c->ice_full || strcmp(value, "lite") == 0 ? NULL : "must be lite or full";
+}
+
+static const char *set_stun(struct config *c, const char *value)
+{
+    c->has_stun = ice_url_parse_stun(&c->stun, value);
+    return c->has_stun ? NULL : "must be HOST[:PORT], with or without stun: before it";
+}
+
+static const char *set_turn(struct config *c, const char *value)
+{
+    c->n_turn = 0;
+    do {
+        char one[ICE_URL_MAX];
+        size_t n = strcspn(value, ",");
+        if (c->n_turn == CONFIG_TURN_MAX)
+            return "names too many servers (4 at most)";
+        if (n < sizeof(one)) {
+            memcpy(one, value, n);
+            one[n] = '\0';
+        }
+        if (n >= sizeof(one) || !ice_url_parse_turn(&c->turn[c->n_turn], one))
+            return "must be HOST[:PORT][?transport=udp|tcp], with or without turn: before it, "
+                   "separated by commas (turns: is not supported)";
+        c->n_turn++;
+        value += n + (value[n] == ',');
+    } while (*value);
+    return NULL;
+}
+
+/* Goes into header fields and JSON as it is. */
+static const char *copy_credential(char *out, const char *value)
+{
+    for (const char *p = value; *p; p++) {
+        if (*p <= ' ' || *p > '~' || strchr("\"\\<>", *p))
+            return "may hold only visible ASCII characters, no quotes, backslashes, < or >";
+    }
+    return copy_text(out, CONFIG_TEXT_MAX, value);
+}
+
+static const char *set_turn_user(struct config *c, const char *value)
+{
+    return copy_credential(c->turn_user, value);
+}
+
+static const char *set_turn_pass(struct config *c, const char *value)
+{
+    return copy_credential(c->turn_pass, value);
+}
+
+static const char *set_force_relay(struct config *c, const char *value)
+{
+    (void)value;
+    c->force_relay = true;
+    return NULL;
+}
+
 static const char *set_source(struct config *c, const char *value)
 {
     if (c->n_sources == CONFIG_SOURCES_MAX)
@@ -249,6 +309,12 @@ static const char *set_log_json(struct config *c, const char *value)
 static const struct option options[] = {
     {"listen", "ADDRESS:PORT", set_listen, "HTTP and WebSocket (127.0.0.1:8080)"},
     {"udp-port", "N", set_udp_port, "the one UDP port of all media (8189; 0: any free one)"},
+    {"ice", "lite|full", set_ice, "one port for all, or an agent for each viewer (lite)"},
+    {"stun", "HOST[:PORT]", set_stun, "STUN server, for agents and browsers (none)"},
+    {"turn", "HOST[:PORT]", set_turn, "TURN servers; ?transport=tcp behind one, commas between"},
+    {"turn-user", "TEXT", set_turn_user, "user name at the TURN servers"},
+    {"turn-pass", "TEXT", set_turn_pass, "password at the TURN servers; every viewer is told"},
+    {"force-relay", NULL, set_force_relay, "with --ice full: media over TURN only"},
     {"no-ice-tcp", NULL, set_no_ice_tcp, "no media over the HTTP port (behind a proxy)"},
     {"advertise", "IP[,IP]", set_advertise, "addresses to announce (those of the host)"},
     {"source", "KIND[:ARG]", set_source,
@@ -437,6 +503,18 @@ static int apply_arguments(struct config *c, int argc, char *const *argv, bool f
     return 0;
 }
 
+/* What one option asks of another. */
+static int check_together(const struct config *c, char *error, size_t size)
+{
+    if (c->n_turn > 0 && (!c->turn_user[0] || !c->turn_pass[0]))
+        return refuse(error, size, "turn", "needs --turn-user and --turn-pass");
+    if (c->force_relay && !c->ice_full)
+        return refuse(error, size, "force-relay", "needs --ice full");
+    if (c->force_relay && c->n_turn == 0)
+        return refuse(error, size, "force-relay", "needs --turn");
+    return 0;
+}
+
 int config_read(struct config *c, int argc, char *const *argv, const char *port_env, char *error,
                 size_t error_size)
 {
@@ -466,6 +544,8 @@ int config_read(struct config *c, int argc, char *const *argv, const char *port_
     int err = apply_arguments(c, argc, argv, true, error, error_size);
     if (!err)
         err = apply_arguments(c, argc, argv, false, error, error_size);
+    if (!err)
+        err = check_together(c, error, error_size);
     if (!c->bitrate_bps)
         c->bitrate_bps = c->quality_bps;
     return err;

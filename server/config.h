@@ -7,6 +7,7 @@
 
 #include "encode/encoder.h"
 #include "rtp/session/address.h"
+#include "server/ice_url.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@
 #define CONFIG_SOURCES_MAX 8
 #define CONFIG_ADVERTISE_MAX 16
 #define CONFIG_TEXT_MAX 128
+#define CONFIG_TURN_MAX 4
 #define CONFIG_PATH_MAX 4096
 
 struct config_source {
@@ -29,7 +31,12 @@ struct config {
     char listen_ip[64];
     uint16_t listen_port;
     uint16_t udp_port;
-    bool no_ice_tcp; /* the HTTP port takes no media */
+    bool ice_full, has_stun, force_relay;
+    struct ice_url stun;
+    unsigned n_turn;
+    struct ice_url turn[CONFIG_TURN_MAX];
+    char turn_user[CONFIG_TEXT_MAX], turn_pass[CONFIG_TEXT_MAX]; /* "": none */
+    bool no_ice_tcp;                                             /* the HTTP port takes no media */
     unsigned n_advertise;
     struct address advertise[CONFIG_ADVERTISE_MAX]; /* port 0 */
     unsigned n_sources;

@@ -4,6 +4,7 @@
 
 #include "rtp/forward/forwarder.h"
 #include "rtp/session/cipher.h"
+#include "server/ice_setup.h"
 #include "server/metrics.h"
 #include "server/room.h"
 #include "server/stats.h"
@@ -14,8 +15,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <glib.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -39,6 +38,7 @@ struct server {
     struct config config;
     int64_t started_us;
     struct backend backend;
+    struct ice_servers ice;      /* with --ice full */
     struct dtls_context *dtls;   /* owned */
     struct forwarder *forwarder; /* owned */
     struct http *http;           /* owned */
@@ -125,11 +125,14 @@ static bool on_room(void *arg, const char *code, struct backend_room *out)
 static void fill_seat(struct server *s, const struct forwarder_seat *seat, unsigned n_streams,
                       struct backend_seat *out)
 {
-    *out = (struct backend_seat){.viewer_id = seat->viewer_id, .n_candidates = s->n_candidates};
+    *out = (struct backend_seat){.viewer_id = seat->viewer_id, .full_ice = s->config.ice_full};
     snprintf(out->ufrag, sizeof(out->ufrag), "%s", seat->ice.ufrag);
     snprintf(out->pwd, sizeof(out->pwd), "%s", seat->ice.pwd);
     snprintf(out->fingerprint, sizeof(out->fingerprint), "%s", s->fingerprint);
-    memcpy(out->candidates, s->candidates, sizeof(out->candidates));
+    if (!s->config.ice_full) {
+        out->n_candidates = s->n_candidates;
+        memcpy(out->candidates, s->candidates, sizeof(out->candidates));
+    }
     uint64_t name;
     random_bytes(&name, sizeof(name));
     snprintf(out->cname, sizeof(out->cname), "%016llx", (unsigned long long)name);
@@ -151,7 +154,8 @@ static int on_reserve(void *arg, const char *code, struct backend_room *room,
     if (!room->live)
         return -ENODATA;
     struct forwarder_seat place;
-    int err = forwarder_reserve(s->forwarder, &place);
+    int err = seat->offering ? forwarder_reserve_to_offer(s->forwarder, &place)
+                             : forwarder_reserve(s->forwarder, &place);
     if (err)
         return err;
     struct guest *guest = g_new0(struct guest, 1);
@@ -179,7 +183,8 @@ static bool fill_peer(const struct guest *g, const struct backend_answer *answer
     out->role = answer->dtls_client ? DTLS_CLIENT : DTLS_SERVER;
     if (!copy(out->local.ufrag, sizeof(out->local.ufrag), g->seat.ufrag) ||
         !copy(out->local.pwd, sizeof(out->local.pwd), g->seat.pwd) ||
-        !copy(out->remote_ufrag, sizeof(out->remote_ufrag), answer->ufrag))
+        !copy(out->remote_ufrag, sizeof(out->remote_ufrag), answer->ufrag) ||
+        !copy(out->remote_pwd, sizeof(out->remote_pwd), answer->pwd))
         return false;
     /* a hash we do not take is skipped: one that fits is enough (RFC 8122 5) */
     for (unsigned i = 0; i < answer->n_fingerprints; i++) {
@@ -249,6 +254,26 @@ static void on_leave(void *arg, uint32_t viewer_id)
     }
     forwarder_cancel(s->forwarder, viewer_id);
     g_hash_table_remove(s->guests, GUINT_TO_POINTER(viewer_id));
+}
+
+/* Of the peer. */
+static void on_candidate(void *arg, uint32_t viewer_id, const char *text)
+{
+    struct server *s = arg;
+    forwarder_add_candidate(s->forwarder, viewer_id, text);
+}
+
+static int on_restart(void *arg, uint32_t viewer_id, const char *ufrag, const char *pwd,
+                      struct backend_credentials *ours)
+{
+    struct server *s = arg;
+    struct ice_local local;
+    int rc = forwarder_restart(s->forwarder, viewer_id, ufrag, pwd, &local);
+    if (rc != 0)
+        return rc;
+    snprintf(ours->ufrag, sizeof(ours->ufrag), "%s", local.ufrag);
+    snprintf(ours->pwd, sizeof(ours->pwd), "%s", local.pwd);
+    return 0;
 }
 
 /* ICE over TCP. */
@@ -335,6 +360,11 @@ static void handle_event(struct server *s, const struct forwarder_event *e)
 
 static void handle_events(struct server *s)
 {
+    struct forwarder_candidate c;
+    while (forwarder_next_candidate(s->forwarder, &c)) {
+        http_on_candidate(s->http, c.viewer_id, c.text);
+        free(c.text);
+    }
     struct forwarder_event e;
     while (forwarder_next_event(s->forwarder, &e))
         handle_event(s, &e);
@@ -344,58 +374,17 @@ static void handle_events(struct server *s)
 
 /* --- life --- */
 
-static void add_candidate(struct server *s, const struct address *a)
+static void announce(struct server *s)
 {
-    if (s->n_candidates == BACKEND_CANDIDATES_MAX)
-        return;
-    struct backend_candidate *c = &s->candidates[s->n_candidates++];
-    c->port = forwarder_port(s->forwarder);
-    const void *ip = a->sa.sa_family == AF_INET6 ? (const void *)&a->in6.sin6_addr
-                                                 : (const void *)&a->in.sin_addr;
-    inet_ntop(a->sa.sa_family, ip, c->ip, sizeof(c->ip));
-}
-
-static bool usable(const struct ifaddrs *i, bool loopback)
-{
-    if (!i->ifa_addr || !(i->ifa_flags & IFF_UP) ||
-        (i->ifa_addr->sa_family != AF_INET && i->ifa_addr->sa_family != AF_INET6))
-        return false;
-    if (i->ifa_addr->sa_family == AF_INET6 &&
-        IN6_IS_ADDR_LINKLOCAL(&((const struct sockaddr_in6 *)i->ifa_addr)->sin6_addr))
-        return false;
-    return !(i->ifa_flags & IFF_LOOPBACK) == !loopback;
-}
-
-static void add_interfaces(struct server *s, bool loopback)
-{
-    struct ifaddrs *list;
-    if (getifaddrs(&list) != 0)
-        return;
-    for (struct ifaddrs *i = list; i; i = i->ifa_next) {
-        struct address a;
-        if (!usable(i, loopback))
-            continue;
-        address_from_sockaddr(&a, i->ifa_addr);
-        add_candidate(s, &a);
+    struct address found[BACKEND_CANDIDATES_MAX];
+    s->n_candidates = ice_setup_addresses(&s->config, found);
+    for (unsigned i = 0; i < s->n_candidates; i++) {
+        const struct address *a = &found[i];
+        const void *ip = a->sa.sa_family == AF_INET6 ? (const void *)&a->in6.sin6_addr
+                                                     : (const void *)&a->in.sin_addr;
+        inet_ntop(a->sa.sa_family, ip, s->candidates[i].ip, sizeof(s->candidates[i].ip));
+        s->candidates[i].port = forwarder_port(s->forwarder);
     }
-    freeifaddrs(list);
-}
-
-/* Those the user named, or all of this host; loopback only for who listens there or has no other.
- */
-static void choose_candidates(struct server *s)
-{
-    for (unsigned i = 0; i < s->config.n_advertise; i++)
-        add_candidate(s, &s->config.advertise[i]);
-    if (s->n_candidates)
-        return;
-    bool local =
-        strncmp(s->config.listen_ip, "127.", 4) == 0 || strcmp(s->config.listen_ip, "::1") == 0;
-    if (local)
-        add_interfaces(s, true);
-    add_interfaces(s, false);
-    if (!s->n_candidates)
-        add_interfaces(s, true);
 }
 
 static bool is_any(const struct address *a)
@@ -427,7 +416,7 @@ static bool is_listened_at(const struct server *s, const struct backend_candidat
 
 static void offer_tcp(struct server *s)
 {
-    for (unsigned i = 0; i < s->n_candidates && !s->config.no_ice_tcp; i++) {
+    for (unsigned i = 0; i < s->n_candidates && s->backend.tcp; i++) {
         if (is_listened_at(s, &s->candidates[i]))
             s->candidates[i].tcp_port = http_port(s->http);
     }
@@ -487,6 +476,13 @@ static int open_transport(struct server *s, char *error, size_t error_size)
     if (err)
         return err;
     dtls_context_fingerprint(s->dtls, s->fingerprint);
+    if (s->config.ice_full) {
+        struct address found[BACKEND_CANDIDATES_MAX];
+        unsigned n = ice_setup_addresses(&s->config, found);
+        err = ice_setup_servers(&s->ice, &s->config, found, n, error, error_size);
+        if (err)
+            return err;
+    }
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     const struct forwarder_config config = {
         .n_workers = s->config.workers               ? s->config.workers
@@ -496,6 +492,7 @@ static int open_transport(struct server *s, char *error, size_t error_size)
         .udp_port = s->config.udp_port,
         .max_viewers = (unsigned)s->config.max_viewers,
         .dtls = s->dtls,
+        .ice = s->config.ice_full ? &s->ice : NULL,
         .wake = wake,
         .wake_arg = s,
     };
@@ -510,7 +507,10 @@ static int open_signaling(struct server *s, char *error, size_t error_size)
         .reserve = on_reserve,
         .start = on_start,
         .leave = on_leave,
-        .tcp = s->config.no_ice_tcp ? NULL : on_tcp,
+        .candidate = s->config.ice_full ? on_candidate : NULL,
+        .restart = s->config.ice_full ? on_restart : NULL,
+        /* an agent has sockets of its own */
+        .tcp = s->config.no_ice_tcp || s->config.ice_full ? NULL : on_tcp,
         .is_admin = on_is_admin,
         .metrics_open = s->config.metrics_open,
         .stats_json = on_stats_json,
@@ -518,6 +518,7 @@ static int open_signaling(struct server *s, char *error, size_t error_size)
         .unhealthy = on_unhealthy,
         .unready = on_unready,
     };
+    ice_setup_backend(&s->backend, &s->config);
     struct http_config config = {.port = s->config.listen_port, .backend = &s->backend};
     snprintf(config.address, sizeof(config.address), "%s", s->config.listen_ip);
     return http_create(&s->http, &config, error, error_size);
@@ -538,7 +539,7 @@ static int open_all(struct server *s, char *error, size_t error_size)
     int err = open_transport(s, error, error_size);
     if (err)
         return err;
-    choose_candidates(s);
+    announce(s);
     if (s->config.n_sources) {
         err = open_sources(s, error, error_size);
         if (err)

@@ -68,6 +68,30 @@ static void options_are_taken(void **state)
     assert_int_equal(c.log_level, 3);
 }
 
+static void ice_is_configured(void **state)
+{
+    (void)state;
+    struct config c;
+    assert_int_equal(read_words(&c, "", NULL), 0);
+    assert_false(c.ice_full || c.has_stun || c.force_relay || c.n_turn > 0);
+    assert_int_equal(read_words(&c,
+                                "--ice full --stun stun:stun.example.org --turn "
+                                "turn:a:5000,b?transport=tcp --turn-user u --turn-pass p "
+                                "--force-relay",
+                                NULL),
+                     0);
+    assert_true(c.ice_full && c.has_stun && c.force_relay);
+    assert_string_equal(c.stun.host, "stun.example.org");
+    assert_int_equal(c.n_turn, 2);
+    assert_int_equal(c.turn[0].port, 5000);
+    assert_true(c.turn[1].tcp);
+    assert_string_equal(c.turn_user, "u");
+    assert_string_equal(c.turn_pass, "p");
+    /* without agents they are for the browsers alone */
+    assert_int_equal(read_words(&c, "--ice lite --turn a --turn-user u --turn-pass p", NULL), 0);
+    assert_false(c.ice_full);
+}
+
 static void a_file_keeps_its_whole_path(void **state)
 {
     (void)state;
@@ -136,6 +160,20 @@ static void bad_options_name_themselves(void **state)
         {"--admin-token short", "--admin-token"},
         {"--log-level loud", "--log-level"},
         {"--log-json=1", "--log-json"},
+        {"--ice ful", "--ice"},
+        {"--stun stun.example.org:x", "--stun"},
+        {"--stun turn:a", "--stun"},
+        {"--turn a --turn-user u", "--turn needs"},
+        {"--turn a --turn-pass p", "--turn needs"},
+        {"--turn turns:a --turn-user u --turn-pass p", "--turn"},
+        {"--turn a,b,c,d,e --turn-user u --turn-pass p", "--turn"},
+        {"--turn a,,b --turn-user u --turn-pass p", "--turn"},
+        {"--turn-user \"u\"", "--turn-user"},
+        {"--turn-pass a<b", "--turn-pass"},
+        {"--turn-pass=", "--turn-pass"},
+        {"--force-relay", "--force-relay"},
+        {"--force-relay --ice full", "--force-relay"},
+        {"--force-relay --turn a --turn-user u --turn-pass p", "--force-relay"},
         {"--config missing.json", "missing.json"},
         {"--config", "--config needs a value"},
     };
@@ -197,6 +235,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_the_manual),
         cmocka_unit_test(options_are_taken),
+        cmocka_unit_test(ice_is_configured),
         cmocka_unit_test(a_file_keeps_its_whole_path),
         cmocka_unit_test(bitrate_overrides_quality),
         cmocka_unit_test(port_of_the_environment),

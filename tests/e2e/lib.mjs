@@ -163,7 +163,7 @@ export async function openWhep(context, origin) {
     }
     window.whep = { pc, location: response.headers.get('Location') };
     return { status: response.status, location: window.whep.location, sdp,
-      etag: response.headers.get('ETag') };
+      etag: response.headers.get('ETag'), link: response.headers.get('Link') };
   }, ROOM);
   return { page, answer };
 }

@@ -154,11 +154,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(void);
-    } parts[] = {{"payload", bench_payload},
-                 {"seal", bench_seal},
-                 {"viewer", bench_viewer},
-                 {"forward", bench_forward},
-                 {"shards", bench_shards}};
+    } parts[] = {{"payload", bench_payload}, {"seal", bench_seal},     {"viewer", bench_viewer},
+                 {"forward", bench_forward}, {"shards", bench_shards}, {"agents", bench_agents}};
     for (int i = 1; i < argc; i++)
         as_json = as_json || strcmp(argv[i], "--json") == 0;
     if (cipher_install(CIPHER_AUTO) != 0) {

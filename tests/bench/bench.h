@@ -48,3 +48,4 @@ void bench_seal(void);
 void bench_viewer(void);
 void bench_forward(void);
 void bench_shards(void);
+void bench_agents(void);

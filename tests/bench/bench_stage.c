@@ -216,6 +216,16 @@ void bench_stage_publish(struct bench_stage *s)
     forwarder_publish(s->f, s->stream_id, f);
 }
 
+/* Mail is read in order, and whoever removes a stream waits until every worker has read of it. */
+void bench_stage_wait(struct bench_stage *s)
+{
+    struct forwarder_source source = {.want_keyframe = ignore_requests};
+    uint32_t id;
+    if (forwarder_add_stream(s->f, &source, &id) != 0)
+        bench_fail("no stream");
+    forwarder_remove_stream(s->f, id);
+}
+
 struct forwarder_worker_stats bench_stage_stats(struct bench_stage *s)
 {
     struct forwarder_stats stats;

@@ -27,6 +27,7 @@ struct bench_stage *bench_stage_new(int n_workers, int n_viewers);
 void bench_stage_keep_alive(struct bench_stage *s);
 void bench_stage_free(struct bench_stage *s);
 void bench_stage_publish(struct bench_stage *s); /* a frame of BENCH_FRAME_PACKETS packets */
+void bench_stage_wait(struct bench_stage *s);    /* until the workers have dealt with every frame */
 struct forwarder_worker_stats bench_stage_stats(struct bench_stage *s); /* of all workers */
 void bench_fail(const char *what);
 void bench_sleep_until(int64_t at_us);

@@ -259,7 +259,7 @@ static void ice_text_is_checked(void **state)
 static void write_offer(char out[SDP_WRITE_MAX], struct fake *f)
 {
     struct backend_room room;
-    struct backend_seat seat;
+    struct backend_seat seat = {0};
     assert_int_equal(fake_reserve(f, FAKE_ROOM, &room, &seat), 0);
     int n = sdp_write_offer(out, SDP_WRITE_MAX, &room, &seat);
     assert_int_equal(n, strlen(out));

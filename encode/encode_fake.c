@@ -189,13 +189,13 @@ static void put_p(struct bits *b, const struct fake *f, int pcm)
     end_nal(b);
 }
 
-static int fake_set_rate(void *priv, uint32_t bitrate_bps, int fps)
+static int fake_set_rate(void *priv, const struct encoder_rate *rate)
 {
     struct fake *f = priv;
-    int level = h264_level_idc(f->width, f->height, fps, bitrate_bps);
+    int level = h264_level_idc(f->width, f->height, rate->fps, rate->bitrate_bps);
     if (level == 0 || level > f->level)
         return -ERANGE;
-    f->budget = (int64_t)(bitrate_bps / 8 / (uint32_t)fps);
+    f->budget = (int64_t)(rate->bitrate_bps / 8 / (uint32_t)rate->fps);
     return 0;
 }
 
@@ -215,7 +215,8 @@ static int fake_open(void *priv, const struct encoder_config *config, char *erro
         snprintf(error, error_size, "out of memory");
         return -ENOMEM;
     }
-    return fake_set_rate(f, config->bitrate_bps, config->fps);
+    const struct encoder_rate rate = {config->bitrate_bps, config->fps, config->rate_control};
+    return fake_set_rate(f, &rate);
 }
 
 /* How many I_PCM macroblocks bring a picture to what may be spent on it. */
@@ -261,7 +262,12 @@ static int fake_receive(void *priv, struct encoded *out)
         return -EAGAIN;
     f->ready = false;
     *out = (struct encoded){
-        .data = f->data, .size = f->size, .keyframe = f->keyframe, .captured_us = f->captured_us};
+        .data = f->data,
+        .size = f->size,
+        .keyframe = f->keyframe,
+        .quantizer = -1, /* nothing was looked at */
+        .captured_us = f->captured_us,
+    };
     return 0;
 }
 

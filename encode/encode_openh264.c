@@ -1,6 +1,7 @@
 /* H.264 by openh264, the default: permissive licence, and sharper text per CPU than x264. */
 #include "encode/backends.h"
 #include "encode/h264_level.h"
+#include "encode/quality.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -39,6 +40,13 @@ static int planned_bps(uint32_t bitrate_bps, int fps)
 static float planned_fps(int fps)
 {
     return (float)(fps <= MAX_FPS ? fps : MAX_FPS);
+}
+
+/* In quality mode QP falls to what the rate stands for and no further, and rises where the rate
+ * would be exceeded. */
+static int min_qp(enum encoder_rate_control rate_control, uint32_t bitrate_bps)
+{
+    return rate_control == ENCODER_QUALITY ? quality_crf(bitrate_bps) : MIN_QP;
 }
 
 /* One slice a picture, unless threads are wanted: the library works in parallel on slices only. */
@@ -88,7 +96,7 @@ static SEncParamExt params(const struct openh264 *h)
     p.iTargetBitrate = planned_bps(c->bitrate_bps, c->fps);
     p.iMaxBitrate = UNSPECIFIED_BIT_RATE;
     p.iRCMode = RC_BITRATE_MODE;
-    p.iMinQp = MIN_QP;
+    p.iMinQp = min_qp(c->rate_control, c->bitrate_bps);
     p.iMaxQp = c->content == ENCODER_NATURAL ? MAX_QP_NATURAL : MAX_QP_SCREEN;
     p.bEnableFrameSkip = false;
     p.bEnableBackgroundDetection = false;
@@ -190,7 +198,7 @@ static int openh264_receive(void *priv, struct encoded *out)
     if (!h->ready)
         return -EAGAIN;
     h->ready = false;
-    *out = (struct encoded){.captured_us = h->captured_us};
+    *out = (struct encoded){.captured_us = h->captured_us, .quantizer = -1};
     if (h->out.eFrameType != videoFrameTypeSkip) {
         out->data = h->out.sLayerInfo[0].pBsBuf;
         out->size = (size_t)h->out.iFrameSizeInBytes;
@@ -199,16 +207,19 @@ static int openh264_receive(void *priv, struct encoded *out)
     return 0;
 }
 
-static int openh264_set_rate(void *priv, uint32_t bitrate_bps, int fps)
+/* The least QP is what makes constant quality here, and the library reads it only when it opens. */
+static int openh264_set_rate(void *priv, const struct encoder_rate *rate)
 {
     struct openh264 *h = priv;
-    int level = h264_level_idc(h->config.width, h->config.height, fps, bitrate_bps);
-    if (level == 0 || level > h->level)
+    const struct encoder_config *c = &h->config;
+    int level = h264_level_idc(c->width, c->height, rate->fps, rate->bitrate_bps);
+    if (level == 0 || level > h->level ||
+        min_qp(rate->rate_control, rate->bitrate_bps) != min_qp(c->rate_control, c->bitrate_bps))
         return -ERANGE;
-    float hz = planned_fps(fps);
-    SBitrateInfo rate = {SPATIAL_LAYER_ALL, planned_bps(bitrate_bps, fps)};
+    float hz = planned_fps(rate->fps);
+    SBitrateInfo bitrate = {SPATIAL_LAYER_ALL, planned_bps(rate->bitrate_bps, rate->fps)};
     if ((*h->enc)->SetOption(h->enc, ENCODER_OPTION_FRAME_RATE, &hz) != 0 ||
-        (*h->enc)->SetOption(h->enc, ENCODER_OPTION_BITRATE, &rate) != 0)
+        (*h->enc)->SetOption(h->enc, ENCODER_OPTION_BITRATE, &bitrate) != 0)
         return -EINVAL;
     return 0;
 }

@@ -1,6 +1,7 @@
 /* H.264 by x264. It is GPL, and so is then the program: hence a build option. */
 #include "encode/backends.h"
 #include "encode/h264_level.h"
+#include "encode/quality.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,10 +20,11 @@ struct x264 {
 
 /* One second of the rate. x264 plans for the fps it was opened with and cannot be told another:
  * the same bits per picture at the new fps is the rate scaled to the old one. */
-static void set_rate_params(x264_param_t *p, const struct encoder_config *c, uint32_t bitrate_bps,
-                            int fps)
+static void set_rate_params(x264_param_t *p, const struct encoder_config *c,
+                            const struct encoder_rate *rate)
 {
-    uint64_t planned = (uint64_t)bitrate_bps * (uint64_t)c->fps / (uint64_t)fps / 1000;
+    uint64_t planned = (uint64_t)rate->bitrate_bps * (uint64_t)c->fps / (uint64_t)rate->fps / 1000;
+    p->rc.f_rf_constant = (float)quality_crf(rate->bitrate_bps); /* CRF only */
     p->rc.i_bitrate = planned > 0 ? (int)planned : 1;
     p->rc.i_vbv_max_bitrate = p->rc.i_bitrate;
     p->rc.i_vbv_buffer_size = p->rc.i_bitrate;
@@ -52,8 +54,8 @@ static int set_params(struct x264 *x, const struct encoder_config *c)
     p->b_aud = 0;
     p->vui.b_fullrange = 0;
     p->vui.i_colorprim = p->vui.i_transfer = p->vui.i_colmatrix = 1; /* BT.709 */
-    p->rc.i_rc_method = X264_RC_ABR;
-    set_rate_params(p, c, c->bitrate_bps, c->fps);
+    p->rc.i_rc_method = c->rate_control == ENCODER_QUALITY ? X264_RC_CRF : X264_RC_ABR;
+    set_rate_params(p, c, &(struct encoder_rate){c->bitrate_bps, c->fps, c->rate_control});
     return x264_param_apply_profile(p, "baseline");
 }
 
@@ -109,19 +111,20 @@ static int x264_receive(void *priv, struct encoded *out)
         .data = x->size > 0 ? x->nal[0].p_payload : NULL,
         .size = (size_t)x->size,
         .keyframe = x->keyframe,
+        .quantizer = -1,
         .captured_us = x->captured_us,
     };
     return 0;
 }
 
-static int x264_set_rate(void *priv, uint32_t bitrate_bps, int fps)
+static int x264_set_rate(void *priv, const struct encoder_rate *rate)
 {
     struct x264 *x = priv;
     const struct encoder_config *c = &x->config;
-    int level = h264_level_idc(c->width, c->height, fps, bitrate_bps);
-    if (level == 0 || level > x->level)
+    int level = h264_level_idc(c->width, c->height, rate->fps, rate->bitrate_bps);
+    if (level == 0 || level > x->level || rate->rate_control != c->rate_control)
         return -ERANGE;
-    set_rate_params(&x->param, c, bitrate_bps, fps);
+    set_rate_params(&x->param, c, rate);
     return x264_encoder_reconfig(x->enc, &x->param) < 0 ? -EINVAL : 0;
 }
 

@@ -48,18 +48,37 @@ const struct encoder_ops *const *encoder_backends(void)
     return backends;
 }
 
+/* The first of that name and codec, either of which may be left open (NULL, 0). */
 static const struct encoder_ops *find(const char *backend, enum codec codec)
 {
     for (size_t i = 0; backends[i]; i++) {
-        if (backend ? strcmp(backends[i]->name, backend) == 0 : backends[i]->codec == codec)
+        bool is_named = !backend || strcmp(backends[i]->name, backend) == 0;
+        if (is_named && (!codec || backends[i]->codec == codec))
             return backends[i];
     }
     return NULL;
 }
 
+static int unsupported(const char *backend, enum codec codec, char *error, size_t error_size)
+{
+    const char *name = codec_name(codec);
+    if (!backend)
+        snprintf(error, error_size, "no encoder for %s was built in", name ? name : "this codec");
+    else if (find(backend, (enum codec)0))
+        snprintf(error, error_size, "%s does not encode %s", backend, name ? name : "that codec");
+    else
+        snprintf(error, error_size, "no encoder %s was built in", backend);
+    return -ENOTSUP;
+}
+
 static bool is_side(int n, int max)
 {
     return n >= 2 && n <= max && n % 2 == 0;
+}
+
+static bool is_rate_control(enum encoder_rate_control rate_control)
+{
+    return rate_control == ENCODER_CBR || rate_control == ENCODER_QUALITY;
 }
 
 static int check_config(const struct encoder_config *c, char *error, size_t error_size)
@@ -73,6 +92,11 @@ static int check_config(const struct encoder_config *c, char *error, size_t erro
         snprintf(error, error_size, "the bit rate must not be 0");
     else if (c->threads < 1)
         snprintf(error, error_size, "threads must be at least 1, not %d", c->threads);
+    else if (c->temporal_layers < 0 || c->temporal_layers > 3)
+        snprintf(error, error_size, "temporal layers must be from 1 to 3, not %d",
+                 c->temporal_layers);
+    else if (!is_rate_control(c->rate_control))
+        snprintf(error, error_size, "rate control must be constant rate or constant quality");
     else
         return 0;
     return -EINVAL;
@@ -84,20 +108,9 @@ int encoder_open(struct encoder **out, const char *backend, const struct encoder
     int ret = check_config(config, error, error_size);
     if (ret < 0)
         return ret;
-    const char *codec = codec_name(config->codec);
-    const struct encoder_ops *ops = find(backend, config->codec);
-    if (!ops) {
-        snprintf(error, error_size, "no encoder %s was built in",
-                 backend ? backend
-                 : codec ? codec
-                         : "for this codec");
-        return -ENOTSUP;
-    }
-    if (ops->codec != config->codec) {
-        snprintf(error, error_size, "%s does not encode %s", ops->name,
-                 codec ? codec : "that codec");
-        return -ENOTSUP;
-    }
+    const struct encoder_ops *ops = codec_name(config->codec) ? find(backend, config->codec) : NULL;
+    if (!ops)
+        return unsupported(backend, config->codec, error, error_size);
     struct encoder *e = calloc(1, sizeof(*e) + ops->priv_size);
     if (!e) {
         snprintf(error, error_size, "out of memory");
@@ -106,7 +119,10 @@ int encoder_open(struct encoder **out, const char *backend, const struct encoder
     e->ops = ops;
     e->width = config->width;
     e->height = config->height;
-    ret = ops->open(e->priv, config, error, error_size);
+    struct encoder_config complete = *config;
+    if (complete.temporal_layers == 0)
+        complete.temporal_layers = 1;
+    ret = ops->open(e->priv, &complete, error, error_size);
     if (ret < 0) {
         encoder_close(e);
         return ret;
@@ -132,11 +148,12 @@ int encoder_receive(struct encoder *e, struct encoded *out)
     return e->ops->receive(e->priv, out);
 }
 
-int encoder_set_rate(struct encoder *e, uint32_t bitrate_bps, int fps)
+int encoder_set_rate(struct encoder *e, const struct encoder_rate *rate)
 {
-    if (bitrate_bps == 0 || fps < 1 || fps > 120)
+    if (rate->bitrate_bps == 0 || rate->fps < 1 || rate->fps > 120 ||
+        !is_rate_control(rate->rate_control))
         return -EINVAL;
-    return e->ops->set_rate(e->priv, bitrate_bps, fps);
+    return e->ops->set_rate(e->priv, rate);
 }
 
 void encoder_close(struct encoder *e)

@@ -17,20 +17,38 @@ enum codec { CODEC_H264 = 1, CODEC_VP8, CODEC_VP9, CODEC_AV1 };
 
 enum encoder_content { ENCODER_SCREEN = 1, ENCODER_NATURAL };
 
+enum encoder_rate_control {
+    ENCODER_CBR = 0, /* the bit rate is the goal */
+    ENCODER_QUALITY, /* the quality that rate stands for (quality.h), the rate is the ceiling */
+};
+
 struct encoder_config {
     enum codec codec;
     enum encoder_content content;
     int width, height; /* even */
-    int fps;           /* 1-120 */
+    int fps; /* 1-120: the most that are submitted; fewer may come, as they are captured */
     uint32_t bitrate_bps;
-    int threads; /* >= 1 */
+    enum encoder_rate_control rate_control;
+    int threads;         /* >= 1 */
+    int temporal_layers; /* 1-3, 0 is 1; a backend without them delivers temporal_id 0 only */
 };
 
-/* One access unit (H.264: Annex B with start codes, SPS and PPS before each IDR). */
+/* What may change while a stream runs. */
+struct encoder_rate {
+    uint32_t bitrate_bps;
+    int fps;
+    enum encoder_rate_control rate_control;
+};
+
+/* One access unit. H.264: Annex B with start codes, SPS and PPS before each IDR. VP8, VP9: a frame.
+ * AV1: a temporal unit of OBUs with sizes, no temporal delimiter, a sequence header before each
+ * key frame. */
 struct encoded {
     const uint8_t *data; /* the encoder's memory: valid until the next submit or close */
     size_t size;         /* 0: the encoder skipped this picture */
     bool keyframe;
+    uint8_t temporal_id; /* 0 = base; nothing refers to one of a higher id than its own */
+    int quantizer;       /* how coarse: 0 (best) to 100, -1 unknown */
     int64_t captured_us; /* of the picture it came from */
 };
 
@@ -45,15 +63,17 @@ struct encoder_ops {
      * with the next picture, which the caller makes a keyframe. */
     int (*submit)(void *priv, const struct picture *pic, bool keyframe);
     int (*receive)(void *priv, struct encoded *out); /* 0, or -EAGAIN: nothing (more) yet */
-    /* Takes effect from the next picture on, without a rebuild and without a keyframe. -ERANGE: the
-     * level written at open does not hold this rate or fps, which needs a new encoder. */
-    int (*set_rate)(void *priv, uint32_t bitrate_bps, int fps);
+    /* Takes effect from the next picture on, without a rebuild and without a keyframe. -ERANGE:
+     * this needs a new encoder, since the level written at open does not hold this rate or fps, or
+     * the library cannot change rate control or quality; nothing has changed then. */
+    int (*set_rate)(void *priv, const struct encoder_rate *rate);
     void (*close)(void *priv);
 };
 
 struct encoder;
 
-/* All that were built in, best first per codec, ended by NULL. */
+/* All that were built in, best first per codec, ended by NULL. One name may stand for several
+ * codecs, once each. */
 const struct encoder_ops *const *encoder_backends(void);
 /* `backend` NULL takes the first for the codec. A changed picture size needs a new encoder. */
 int encoder_open(struct encoder **out, const char *backend, const struct encoder_config *config,
@@ -61,7 +81,7 @@ int encoder_open(struct encoder **out, const char *backend, const struct encoder
 const struct encoder_ops *encoder_ops(const struct encoder *e);
 int encoder_submit(struct encoder *e, const struct picture *pic, bool keyframe);
 int encoder_receive(struct encoder *e, struct encoded *out);
-int encoder_set_rate(struct encoder *e, uint32_t bitrate_bps, int fps);
+int encoder_set_rate(struct encoder *e, const struct encoder_rate *rate);
 void encoder_close(struct encoder *e); /* NULL is fine */
 
 /* "h264" <-> CODEC_H264; 0 or NULL when unknown. */

@@ -63,6 +63,12 @@ static struct encoded rig_encode(struct rig *r, bool keyframe)
     return au;
 }
 
+static int set_rate(struct rig *r, uint32_t bps, int fps)
+{
+    const struct encoder_rate rate = {bps, fps, r->config.rate_control};
+    return encoder_set_rate(r->e, &rate);
+}
+
 /* How many NAL units of which type, and whether the parameter sets come first. */
 struct census {
     int sps, pps, idr, slice, other;
@@ -246,7 +252,7 @@ static void check_rate(const char *backend)
     struct rig r = rig_new(backend, config, SCENE_NATURAL);
     rig_encode(&r, true);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        assert_int_equal(encoder_set_rate(r.e, rows[i].bps, rows[i].fps), 0);
+        assert_int_equal(set_rate(&r, rows[i].bps, rows[i].fps), 0);
         kbps_of(&r, 60, rows[i].fps); /* time to settle, still without a keyframe */
         double kbps = kbps_of(&r, 120, rows[i].fps), want = rows[i].bps / 1e3;
         if (kbps < want * 0.7 || kbps > want * 1.3)
@@ -270,7 +276,7 @@ static void check_high_fps(const char *backend)
     kbps_of(&r, 60, 120);
     double kbps = kbps_of(&r, 120, 120);
     assert_true(kbps > 1700 && kbps < 3100);
-    assert_int_equal(encoder_set_rate(r.e, 1200000, 120), 0);
+    assert_int_equal(set_rate(&r, 1200000, 120), 0);
     kbps_of(&r, 60, 120);
     kbps = kbps_of(&r, 120, 120);
     assert_true(kbps > 850 && kbps < 1550);
@@ -286,12 +292,12 @@ static void test_120_fps(void **state)
 static void check_rate_within_level(const char *backend)
 {
     struct rig r = rig_new(backend, config_of(1280, 720, 30, 2000000), SCENE_TEXT);
-    assert_int_equal(encoder_set_rate(r.e, 14000000, 30), 0); /* all that 3.1 holds */
-    assert_int_equal(encoder_set_rate(r.e, 14000001, 30), -ERANGE);
-    assert_int_equal(encoder_set_rate(r.e, 2000000, 31), -ERANGE);
-    assert_int_equal(encoder_set_rate(r.e, 0, 30), -EINVAL);
-    assert_int_equal(encoder_set_rate(r.e, 2000000, 0), -EINVAL);
-    assert_int_equal(encoder_set_rate(r.e, 2000000, 121), -EINVAL);
+    assert_int_equal(set_rate(&r, 14000000, 30), 0); /* all that 3.1 holds */
+    assert_int_equal(set_rate(&r, 14000001, 30), -ERANGE);
+    assert_int_equal(set_rate(&r, 2000000, 31), -ERANGE);
+    assert_int_equal(set_rate(&r, 0, 30), -EINVAL);
+    assert_int_equal(set_rate(&r, 2000000, 0), -EINVAL);
+    assert_int_equal(set_rate(&r, 2000000, 121), -EINVAL);
     struct encoded au = rig_encode(&r, false);
     assert_keyframe(&au);
     rig_free(&r);
@@ -363,7 +369,7 @@ static void check_tiny_rate(const char *backend)
     struct rig r = rig_new(backend, config_of(320, 240, 120, 1000), SCENE_TEXT);
     struct encoded au = rig_encode(&r, false);
     assert_keyframe(&au);
-    encoder_set_rate(r.e, 1, 120); /* may be refused, but must not end the stream */
+    set_rate(&r, 1, 120); /* may be refused, but must not end the stream */
     for (int n = 0; n < 5; n++) {
         au = rig_encode(&r, false);
         assert_delta(&au);

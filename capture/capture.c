@@ -25,7 +25,8 @@ struct buffer {
     struct picture picture;
     uint8_t *memory; /* owned; replaced only while the slot is WRITING */
     size_t size;
-    uint64_t content; /* which change of the source these pixels show */
+    uint64_t content;            /* which change of the source these pixels show */
+    void (*unref)(void *native); /* of picture.native; NULL: the pixels are in `memory` */
 };
 
 struct capture_sink {
@@ -84,11 +85,21 @@ static int sink_init(struct capture_sink *sink)
     return 0;
 }
 
+static void drop_native(struct buffer *b)
+{
+    if (b->unref)
+        b->unref(b->picture.native);
+    b->unref = NULL;
+    b->picture.native = NULL;
+}
+
 static void sink_finish(struct capture_sink *sink)
 {
     close(sink->wake_fd);
-    for (int i = 0; i < N_SLOTS; i++)
+    for (int i = 0; i < N_SLOTS; i++) {
+        drop_native(&sink->buffer[i]);
         free(sink->buffer[i].memory);
+    }
     slots_finish(&sink->slots);
 }
 
@@ -155,6 +166,7 @@ struct picture *capture_sink_begin(struct capture_sink *sink, int width, int hei
     if (slot < 0)
         return NULL;
     struct buffer *b = &sink->buffer[slot];
+    drop_native(b);
     size_t stride = ((size_t)width * 4 + ALIGN - 1) / ALIGN * ALIGN;
     if (!reserve(b, stride * (size_t)height + ALIGN)) {
         slots_cancel(&sink->slots, slot);
@@ -167,6 +179,20 @@ struct picture *capture_sink_begin(struct capture_sink *sink, int width, int hei
         .plane = {b->memory},
         .stride = {(ptrdiff_t)stride},
     };
+    return &b->picture;
+}
+
+struct picture *capture_sink_begin_native(struct capture_sink *sink, const struct picture *p,
+                                          void (*unref)(void *native))
+{
+    assert(p->native && p->width % 2 == 0 && p->height % 2 == 0);
+    int slot = slots_begin_write(&sink->slots);
+    if (slot < 0)
+        return NULL;
+    struct buffer *b = &sink->buffer[slot];
+    drop_native(b);
+    b->picture = *p;
+    b->unref = unref;
     return &b->picture;
 }
 
@@ -280,16 +306,33 @@ void capture_info(const struct capture *c, struct capture_info *out)
     *out = c->info;
 }
 
-const struct picture *capture_take(struct capture *c)
+static const struct picture *taken(struct capture *c, int slot)
 {
-    int slot = slots_take(&c->sink.slots);
-    if (slot < 0)
-        return NULL;
     /* A repeat may have superseded the change it repeats: for the consumer it is that change. */
     struct buffer *b = &c->sink.buffer[slot];
     b->picture.repeat = b->content == c->taken_content;
     c->taken_content = b->content;
     return &b->picture;
+}
+
+const struct picture *capture_take(struct capture *c)
+{
+    int slot = slots_take(&c->sink.slots);
+    return slot < 0 ? NULL : taken(c, slot);
+}
+
+int capture_take_or_wake(struct capture *c, const struct picture **out)
+{
+    int slot = slots_take_or_wake(&c->sink.slots);
+    if (slot < 0)
+        return slot;
+    *out = taken(c, slot);
+    return 0;
+}
+
+void capture_wake(struct capture *c)
+{
+    slots_wake(&c->sink.slots);
 }
 
 void capture_release(struct capture *c, const struct picture *p)

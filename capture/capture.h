@@ -45,6 +45,10 @@ int capture_start(struct capture *c);
 void capture_info(const struct capture *c, struct capture_info *out);
 
 const struct picture *capture_take(struct capture *c); /* blocks; NULL once stopped or ended */
+/* The same for a consumer that also waits for an encoder: 0 with a picture in *out, -EINTR once
+ * after capture_wake, -ESHUTDOWN where capture_take returns NULL. A picture comes first. */
+int capture_take_or_wake(struct capture *c, const struct picture **out);
+void capture_wake(struct capture *c); /* any thread */
 void capture_release(struct capture *c, const struct picture *p);
 
 /* Any thread: publish a picture soon even though nothing changed, because somebody waits for a
@@ -89,5 +93,11 @@ enum capture_wake capture_sink_wait(struct capture_sink *sink, int fd, int64_t d
  * out. Its old pixels are anything; rows are 64-byte aligned and 64 bytes past any row may be read.
  * The caller sets captured_us and repeat. Exactly one of publish and cancel follows. */
 struct picture *capture_sink_begin(struct capture_sink *sink, int width, int height);
+/* The same for pixels that lie in memory of the platform: a picture like `*p`, whose native is set
+ * and whose planes are valid. The sink owns the native from here on and calls `unref` on it, from
+ * the capture or the closing thread, when its turn has come round again; it keeps at most as many
+ * as it has slots. NULL: the native stays the caller's. */
+struct picture *capture_sink_begin_native(struct capture_sink *sink, const struct picture *p,
+                                          void (*unref)(void *native));
 void capture_sink_publish(struct capture_sink *sink, struct picture *p);
 void capture_sink_cancel(struct capture_sink *sink, struct picture *p);

@@ -26,4 +26,9 @@ struct picture {
 
     int64_t captured_us; /* CLOCK_MONOTONIC, when the pixels were so; rises with every picture */
     bool repeat;         /* the same pixels as the picture its reader was handed before */
+
+    /* What the platform keeps these pixels in (macOS: a CVPixelBufferRef), or NULL. The planes are
+     * valid as well. It belongs to whoever owns the picture and lives as long as the picture may be
+     * read; a reader that needs it for longer takes a reference of its own. */
+    void *native;
 };

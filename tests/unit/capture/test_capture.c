@@ -15,7 +15,15 @@
 
 /* --- the puppet: commands come through a pipe --- */
 
-enum command { CHANGE = 'c', REPEAT = 'r', GROW = 'g', CANCEL = 'x', BEGIN_ONLY = 'b', END = 'e' };
+enum command {
+    CHANGE = 'c',
+    REPEAT = 'r',
+    GROW = 'g',
+    CANCEL = 'x',
+    BEGIN_ONLY = 'b',
+    NATIVE = 'n',
+    END = 'e'
+};
 
 static int commands[2];
 static bool closed;
@@ -54,6 +62,31 @@ static void show(struct puppet *puppet, struct capture_sink *sink, bool repeat)
     capture_sink_publish(sink, p);
 }
 
+/* Pixels of the platform's: one byte that counts who has not given it back. */
+static _Atomic int natives;
+static uint8_t native_pixels[4 * 6];
+
+static void native_unref(void *native)
+{
+    assert_ptr_equal(native, native_pixels);
+    natives--;
+}
+
+static void show_native(struct puppet *puppet, struct capture_sink *sink)
+{
+    const struct picture described = {.format = PICTURE_NV12,
+                                      .width = 4,
+                                      .height = 4,
+                                      .plane = {native_pixels, native_pixels + 16},
+                                      .stride = {4, 4},
+                                      .captured_us = ++puppet->clock_us,
+                                      .native = native_pixels};
+    natives++;
+    struct picture *p = capture_sink_begin_native(sink, &described, native_unref);
+    assert_non_null(p);
+    capture_sink_publish(sink, p);
+}
+
 static int obey(struct puppet *puppet, struct capture_sink *sink, char *error, size_t error_size)
 {
     char c;
@@ -75,6 +108,9 @@ static int obey(struct puppet *puppet, struct capture_sink *sink, char *error, s
         p = capture_sink_begin(sink, 2, 2);
         assert_non_null(p);
         capture_sink_cancel(sink, p);
+        return 0;
+    case NATIVE:
+        show_native(puppet, sink);
         return 0;
     case BEGIN_ONLY:
         assert_null(capture_sink_begin(sink, 2, 2));
@@ -155,6 +191,7 @@ static int teardown(void **state)
 {
     capture_close(*state);
     assert_true(closed);
+    assert_int_equal(natives, 0);
     close(commands[0]);
     close(commands[1]);
     return 0;
@@ -234,6 +271,42 @@ static void repeat_is_said_to_the_consumer_who_has_seen_it(void **state)
     while (stats.repeats < 2);
     assert_int_equal(stats.repeats, 2);
     assert_int_equal(stats.captured, 4);
+}
+
+static void native_pixels_are_given_back(void **state)
+{
+    struct capture *c = *state;
+    for (uint64_t i = 1; i <= 10; i++) {
+        tell(NATIVE);
+        const struct picture *p = capture_take(c);
+        assert_int_equal(p->format, PICTURE_NV12);
+        assert_ptr_equal(p->native, native_pixels);
+        assert_in_range(natives, 1, 3); /* as many as there are slots */
+        capture_release(c, p);
+    }
+    for (int i = 0; i < 4; i++) { /* through every slot */
+        tell(CHANGE);
+        const struct picture *p = capture_take(c);
+        assert_int_equal(p->format, PICTURE_BGRA);
+        assert_null(p->native);
+        capture_release(c, p);
+    }
+    tell(NATIVE);
+    capture_release(c, capture_take(c));
+    assert_in_range(natives, 1, 3); /* the last is given back by capture_close: see teardown */
+}
+
+static void consumer_is_woken_for_something_else(void **state)
+{
+    struct capture *c = *state;
+    const struct picture *p = NULL;
+    capture_wake(c);
+    assert_int_equal(capture_take_or_wake(c, &p), -EINTR);
+    tell(CHANGE);
+    assert_int_equal(capture_take_or_wake(c, &p), 0);
+    capture_release(c, p);
+    capture_stop(c);
+    assert_int_equal(capture_take_or_wake(c, &p), -ESHUTDOWN);
 }
 
 static void size_may_change_between_pictures(void **state)
@@ -393,6 +466,8 @@ int main(void)
         PUPPET_TEST(pictures_have_the_promised_layout),
         PUPPET_TEST(newest_wins_and_held_stays),
         PUPPET_TEST(repeat_is_said_to_the_consumer_who_has_seen_it),
+        PUPPET_TEST(native_pixels_are_given_back),
+        PUPPET_TEST(consumer_is_woken_for_something_else),
         PUPPET_TEST(size_may_change_between_pictures),
         PUPPET_TEST(consumer_that_holds_too_many_is_not_written_over),
         PUPPET_TEST(poke_reaches_the_backend),

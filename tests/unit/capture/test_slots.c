@@ -203,6 +203,28 @@ static void ready_picture_outlives_close(void **state)
     slots_finish(&s);
 }
 
+static void a_wake_is_told_once_and_after_a_picture(void **state)
+{
+    (void)state;
+    struct slots s;
+    assert_int_equal(slots_init(&s, 3), 0);
+    slots_wake(&s);
+    slots_wake(&s);
+    slots_publish(&s, slots_begin_write(&s));
+    int slot = slots_take_or_wake(&s);
+    assert_true(slot >= 0);
+    slots_release(&s, slot);
+    assert_int_equal(slots_take_or_wake(&s), -EINTR);
+    slots_publish(&s, slots_begin_write(&s));
+    slots_release(&s, slots_take_or_wake(&s));
+    slots_wake(&s);
+    slots_close(&s);
+    assert_int_equal(slots_take(&s), -ESHUTDOWN); /* whom it does not concern is not woken */
+    assert_int_equal(slots_take_or_wake(&s), -EINTR);
+    assert_int_equal(slots_take_or_wake(&s), -ESHUTDOWN);
+    slots_finish(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +232,7 @@ int main(void)
         cmocka_unit_test(long_random_sequences_agree_with_the_model),
         cmocka_unit_test(producer_never_waits_while_consumer_holds_what_it_may),
         cmocka_unit_test(ready_picture_outlives_close),
+        cmocka_unit_test(a_wake_is_told_once_and_after_a_picture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

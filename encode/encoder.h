@@ -2,7 +2,8 @@
  *
  * Life: encoder_open, then encoder_submit / encoder_receive in a loop on one thread (the encode
  * thread of one layer), encoder_close. A synchronous backend has its access unit ready when submit
- * returns; an asynchronous one may answer -EAGAIN and have it later. Nothing is ever reordered.
+ * returns; an asynchronous one answers -EAGAIN, has it later, and tells through on_ready that it
+ * does: no further submit is needed to get it out. Nothing is ever reordered.
  * Not thread-safe: everything but encoder_backends() belongs to the thread that opened it.
  */
 #pragma once
@@ -31,6 +32,12 @@ struct encoder_config {
     enum encoder_rate_control rate_control;
     int threads;         /* >= 1 */
     int temporal_layers; /* 1-3, 0 is 1; a backend without them delivers temporal_id 0 only */
+
+    /* For asynchronous backends; NULL: nobody is told. Called by a thread of the backend's each time
+     * encoder_receive has something new. It wakes the encode thread and must not call the encoder;
+     * after encoder_close it is not called any more. */
+    void (*on_ready)(void *arg);
+    void *on_ready_arg;
 };
 
 /* What may change while a stream runs. */
@@ -44,7 +51,7 @@ struct encoder_rate {
  * AV1: a temporal unit of OBUs with sizes, no temporal delimiter, a sequence header before each
  * key frame. */
 struct encoded {
-    const uint8_t *data; /* the encoder's memory: valid until the next submit or close */
+    const uint8_t *data; /* the encoder's memory: valid until the next submit, receive or close */
     size_t size;         /* 0: the encoder skipped this picture */
     bool keyframe;
     uint8_t temporal_id; /* 0 = base; nothing refers to one of a higher id than its own */
@@ -59,10 +66,15 @@ struct encoder_ops {
     size_t priv_size;          /* zeroed memory handed to every call below */
     /* 0, or -errno with a sentence in `error`; close follows a failed open too. */
     int (*open)(void *priv, const struct encoder_config *config, char *error, size_t error_size);
-    /* Encodes one picture of the configured size. 0 or -errno; after an error the stream goes on
-     * with the next picture, which the caller makes a keyframe. */
+    /* Encodes one picture of the configured size, which is the caller's again on return. 0 or:
+     * -EAGAIN    too many are on their way: this one was not taken, and the stream goes on without
+     *            it; a keyframe that was wanted is still to be asked for
+     * -ESHUTDOWN this encoder is done for: close it and open another
+     * -errno     the stream goes on with the next picture, which the caller makes a keyframe */
     int (*submit)(void *priv, const struct picture *pic, bool keyframe);
-    int (*receive)(void *priv, struct encoded *out); /* 0, or -EAGAIN: nothing (more) yet */
+    /* 0, -EAGAIN: nothing (more) yet; else the next of those submitted was lost, which has the
+     * meaning it has in submit. */
+    int (*receive)(void *priv, struct encoded *out);
     /* Takes effect from the next picture on, without a rebuild and without a keyframe. -ERANGE:
      * this needs a new encoder, since the level written at open does not hold this rate or fps, or
      * the library cannot change rate control or quality; nothing has changed then. */

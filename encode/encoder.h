@@ -33,9 +33,9 @@ struct encoder_config {
     int threads;         /* >= 1 */
     int temporal_layers; /* 1-3, 0 is 1; a backend without them delivers temporal_id 0 only */
 
-    /* For asynchronous backends; NULL: nobody is told. Called by a thread of the backend's each time
-     * encoder_receive has something new. It wakes the encode thread and must not call the encoder;
-     * after encoder_close it is not called any more. */
+    /* For asynchronous backends; NULL: nobody is told. Called by a thread of the backend's each
+     * time encoder_receive has something new. It wakes the encode thread and must not call the
+     * encoder; after encoder_close it is not called any more. */
     void (*on_ready)(void *arg);
     void *on_ready_arg;
 };

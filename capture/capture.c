@@ -25,15 +25,23 @@ struct buffer {
     struct picture picture;
     uint8_t *memory; /* owned; replaced only while the slot is WRITING */
     size_t size;
-    uint64_t content;            /* which change of the source these pixels show */
+    uint64_t content; /* which change of the source these pixels show */
+    /* What picture.damage has to be if the picture published before was never taken: the slots
+     * alone know, and only when this one is taken. */
+    struct picture_damage unseen;
     void (*unref)(void *native); /* of picture.native; NULL: the pixels are in `memory` */
 };
 
 struct capture_sink {
     struct slots slots;
     struct buffer buffer[N_SLOTS]; /* each belongs to who holds its slot */
-    uint64_t content;              /* capture thread only: changes published so far */
     int wake_fd;                   /* owned; immutable after open */
+
+    /* capture thread only */
+    uint64_t content;                     /* changes published so far */
+    int width, height;                    /* of the picture published last */
+    struct picture_damage unseen;         /* its damage since the last one that may be taken */
+    struct picture_damage stale[N_SLOTS]; /* where a buffer's pixels are not yet its pixels */
 
     /* any thread: set before wake_fd is written and read after it, which orders them */
     atomic_bool stop, poke;
@@ -52,15 +60,22 @@ struct capture {
     bool started, joined; /* thread that starts and stops */
 
     char reason[256];
-    atomic_bool ended; /* released after `reason` was written */
+    bool may_return;
+    atomic_bool ended; /* released after `reason` and `may_return` were written */
 };
 
 static const struct capture_ops *const backends[] = {
-    &capture_pattern_ops,
 #ifdef AMPHI_X11
     &capture_x11_ops,
 #endif
+    &capture_pattern_ops,
+    NULL,
 };
+
+const struct capture_ops *const *capture_backends(void)
+{
+    return backends;
+}
 
 int64_t capture_now_us(void)
 {
@@ -167,8 +182,11 @@ struct picture *capture_sink_begin(struct capture_sink *sink, int width, int hei
         return NULL;
     struct buffer *b = &sink->buffer[slot];
     drop_native(b);
+    if (b->picture.width != width || b->picture.height != height)
+        sink->stale[slot] = (struct picture_damage){0};
     size_t stride = ((size_t)width * 4 + ALIGN - 1) / ALIGN * ALIGN;
     if (!reserve(b, stride * (size_t)height + ALIGN)) {
+        sink->stale[slot] = (struct picture_damage){0};
         slots_cancel(&sink->slots, slot);
         return NULL;
     }
@@ -205,22 +223,51 @@ static int slot_of(const struct capture_sink *sink, const struct picture *p)
     return slot;
 }
 
+const struct picture_damage *capture_sink_stale(const struct capture_sink *sink,
+                                                const struct picture *p)
+{
+    return &sink->stale[slot_of(sink, p)];
+}
+
+/* Keeps the books on what this picture changes: the other buffers now lack it. */
+static void account_damage(struct capture_sink *sink, int slot, struct picture *p)
+{
+    static const struct picture_damage none = {.known = true};
+    if (p->width != sink->width || p->height != sink->height)
+        p->damage = (struct picture_damage){0}; /* of other pictures, or of none */
+    else if (p->repeat)
+        p->damage = none;
+    sink->width = p->width;
+    sink->height = p->height;
+    for (int i = 0; i < N_SLOTS; i++)
+        picture_damage_merge(&sink->stale[i], &p->damage);
+    sink->stale[slot] = p->native ? (struct picture_damage){0} : none;
+    picture_damage_merge(&sink->unseen, &p->damage);
+    sink->buffer[slot].unseen = sink->unseen;
+}
+
 void capture_sink_publish(struct capture_sink *sink, struct picture *p)
 {
     int slot = slot_of(sink, p);
     assert(!p->repeat || sink->content > 0); /* there is nothing to repeat before the first */
+    assert(!p->repeat || (p->width == sink->width && p->height == sink->height));
     bool repeat = p->repeat;
     if (!repeat)
         sink->content++;
     sink->buffer[slot].content = sink->content;
-    slots_publish(&sink->slots, slot); /* from here the picture is not ours */
+    account_damage(sink, slot, p);
+    const struct picture_damage damage = p->damage;
+    if (!slots_publish(&sink->slots, slot)) /* from here the picture is not ours */
+        sink->unseen = damage;              /* the one before was taken */
     if (repeat)
         atomic_fetch_add_explicit(&sink->repeats, 1, memory_order_release);
 }
 
 void capture_sink_cancel(struct capture_sink *sink, struct picture *p)
 {
-    slots_cancel(&sink->slots, slot_of(sink, p));
+    int slot = slot_of(sink, p);
+    sink->stale[slot] = (struct picture_damage){0}; /* it may have been written to */
+    slots_cancel(&sink->slots, slot);
 }
 
 /* --- opening and the thread --- */
@@ -259,16 +306,21 @@ int capture_open_ops(struct capture **out, const struct capture_ops *ops,
 int capture_open(struct capture **out, const struct capture_config *config, char *error,
                  size_t error_size)
 {
-    for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
-        if (strcmp(backends[i]->kind, config->kind) == 0)
-            return capture_open_ops(out, backends[i], config, error, error_size);
+    char known[64] = "";
+    for (const struct capture_ops *const *ops = backends; *ops; ops++) {
+        if (strcmp((*ops)->kind, config->kind) == 0)
+            return capture_open_ops(out, *ops, config, error, error_size);
+        size_t n = strlen(known);
+        snprintf(known + n, sizeof(known) - n, "%s%s", n ? ", " : "", (*ops)->kind);
     }
 #ifndef AMPHI_X11
-    if (strcmp(config->kind, "screen") == 0)
-        return refuse(error, error_size, -ENOTSUP,
-                      "this build has no source \"screen\": the XCB libraries were missing");
+    if (strcmp(config->kind, "screen") == 0 || strcmp(config->kind, "window") == 0) {
+        snprintf(error, error_size,
+                 "this build has no source \"%s\": the XCB libraries were missing", config->kind);
+        return -ENOTSUP;
+    }
 #endif
-    snprintf(error, error_size, "unknown source \"%s\": use screen or pattern", config->kind);
+    snprintf(error, error_size, "unknown source \"%s\": there are %s", config->kind, known);
     return -EINVAL;
 }
 
@@ -279,6 +331,7 @@ static void *capture_thread(void *arg)
     if (r < 0) {
         if (c->reason[0] == '\0')
             snprintf(c->reason, sizeof(c->reason), "the source ended: %s", strerror(-r));
+        c->may_return = r == -ENODEV;
         atomic_store_explicit(&c->ended, true, memory_order_release);
     }
     slots_close(&c->sink.slots);
@@ -311,6 +364,8 @@ static const struct picture *taken(struct capture *c, int slot)
     /* A repeat may have superseded the change it repeats: for the consumer it is that change. */
     struct buffer *b = &c->sink.buffer[slot];
     b->picture.repeat = b->content == c->taken_content;
+    if (slots_has_superseded(&c->sink.slots, slot))
+        b->picture.damage = b->unseen;
     c->taken_content = b->content;
     return &b->picture;
 }
@@ -356,6 +411,11 @@ void capture_stats(struct capture *c, struct capture_stats *out)
 const char *capture_end_reason(const struct capture *c)
 {
     return atomic_load_explicit(&c->ended, memory_order_acquire) ? c->reason : NULL;
+}
+
+bool capture_may_return(const struct capture *c)
+{
+    return atomic_load_explicit(&c->ended, memory_order_acquire) && c->may_return;
 }
 
 void capture_stop(struct capture *c)

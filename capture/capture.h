@@ -21,7 +21,7 @@ struct capture;
 struct capture_sink; /* where a backend puts its pictures; see below */
 
 struct capture_config {
-    const char *kind; /* "screen", "pattern" */
+    const char *kind; /* "screen", "window", "pattern" */
     const char *arg;  /* what followed the colon in --source, or NULL */
     int fps;          /* 1-120, the most the source may deliver */
 };
@@ -59,6 +59,10 @@ void capture_stats(struct capture *c, struct capture_stats *out); /* any thread 
 /* Why the source ended by itself (window closed, display gone), or NULL while it runs. Valid once
  * capture_take returned NULL. */
 const char *capture_end_reason(const struct capture *c);
+/* Whether opening the same source again is worth trying now and then (the display went away, the
+ * camera was unplugged) after it ended, and not when it is over for good (the window was closed).
+ */
+bool capture_may_return(const struct capture *c);
 void capture_stop(struct capture *c);
 void capture_close(struct capture *c); /* NULL is fine; stops first if need be */
 
@@ -72,8 +76,8 @@ struct capture_ops {
     int (*open)(void *priv, const struct capture_config *config, struct capture_info *info,
                 char *error, size_t error_size);
     /* Capture thread: delivers pictures into the sink until capture_sink_wait says stop or the
-     * source ends. 0 when told to stop, -errno with a sentence in `error` when it ended by itself.
-     */
+     * source ends. 0 when told to stop, -errno with a sentence in `error` when it ended by itself:
+     * -ENODEV if it may come back, anything else if not. */
     int (*run)(void *priv, struct capture_sink *sink, char *error, size_t error_size);
     void (*close)(void *priv); /* after run returned; priv may be half open */
 };
@@ -91,7 +95,8 @@ int64_t capture_now_us(void); /* CLOCK_MONOTONIC */
 enum capture_wake capture_sink_wait(struct capture_sink *sink, int fd, int64_t deadline_us);
 /* A writable BGRA picture of this even size, or NULL when the consumer holds too many or memory is
  * out. Its old pixels are anything; rows are 64-byte aligned and 64 bytes past any row may be read.
- * The caller sets captured_us and repeat. Exactly one of publish and cancel follows. */
+ * The caller sets captured_us and repeat, and may set damage: since the picture it published last.
+ * Exactly one of publish and cancel follows. */
 struct picture *capture_sink_begin(struct capture_sink *sink, int width, int height);
 /* The same for pixels that lie in memory of the platform: a picture like `*p`, whose native is set
  * and whose planes are valid. The sink owns the native from here on and calls `unref` on it, from
@@ -99,5 +104,9 @@ struct picture *capture_sink_begin(struct capture_sink *sink, int width, int hei
  * as it has slots. NULL: the native stays the caller's. */
 struct picture *capture_sink_begin_native(struct capture_sink *sink, const struct picture *p,
                                           void (*unref)(void *native));
+/* Between begin and publish, for who need not draw all of it: where the pixels in `p` are not those
+ * of the picture published last. */
+const struct picture_damage *capture_sink_stale(const struct capture_sink *sink,
+                                                const struct picture *p);
 void capture_sink_publish(struct capture_sink *sink, struct picture *p);
 void capture_sink_cancel(struct capture_sink *sink, struct picture *p);

@@ -10,6 +10,8 @@
 extern const struct capture_ops capture_pattern_ops;
 extern const struct capture_ops capture_x11_ops; /* only with AMPHI_X11 */
 
+const struct capture_ops *const *capture_backends(void); /* ends with NULL */
+
 /* capture_open with a backend at hand; config->kind is not looked at. */
 int capture_open_ops(struct capture **out, const struct capture_ops *ops,
                      const struct capture_config *config, char *error, size_t error_size);

@@ -24,6 +24,7 @@ struct model {
     int content[SLOTS_MAX]; /* the "pixels": which picture was written into a slot last */
     uint64_t published, superseded;
     bool closed;
+    bool jumped; /* the ready one superseded another */
 };
 
 static void check_begin(struct model *m, struct slots *s)
@@ -51,6 +52,7 @@ static void check_take(struct model *m, struct slots *s)
     }
     assert_in_range(slot, 0, m->n - 1);
     assert_int_equal(m->content[slot], m->ready); /* the newest published, not written over */
+    assert_int_equal(slots_has_superseded(s, slot), m->jumped);
     m->held[m->n_held] = m->ready;
     m->slot[m->n_held++] = slot;
     m->ready = 0;
@@ -93,7 +95,8 @@ static void apply(struct model *m, struct slots *s, enum op op)
         check_begin(m, s);
         break;
     case PUBLISH:
-        slots_publish(s, m->writing_slot);
+        m->jumped = m->ready != 0;
+        assert_int_equal(slots_publish(s, m->writing_slot), m->jumped);
         m->published++;
         m->superseded += m->ready != 0;
         m->ready = m->writing;

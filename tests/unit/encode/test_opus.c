@@ -1,0 +1,262 @@
+/* What the encoder makes is given to the library's own decoder. */
+#include "encode/encode_opus.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <opus/opus.h>
+
+enum { RATE = 48000, MAX_SAMPLES = RATE / 1000 * ENCODE_OPUS_MAX_MS };
+
+static struct encode_opus *create(struct encode_opus_config config)
+{
+    struct encode_opus *e = NULL;
+    char error[128] = "";
+    if (encode_opus_create(&e, &config, error, sizeof(error)) != 0)
+        fail_msg("%s", error);
+    return e;
+}
+
+static OpusDecoder *create_decoder(void)
+{
+    int r;
+    OpusDecoder *d = opus_decoder_create(RATE, 2, &r);
+    assert_non_null(d);
+    return d;
+}
+
+static int triangle(size_t at, size_t period, int loud)
+{
+    int64_t place = (int64_t)(at % period) * 4 * loud / (int64_t)period;
+    return (int)(place < 2 * loud ? place - loud : 3 * loud - place);
+}
+
+/* A voice with harmonics that rises and falls, different left and right, from sample `at` on. */
+static void make_sound(int16_t *pcm, size_t samples, size_t at)
+{
+    for (size_t i = 0; i < samples; i++, at++) {
+        size_t step = at / 9600 % 4; /* a new syllable each 200 ms */
+        int loud = 5000 + triangle(at, 9600, 4000);
+        pcm[2 * i] = (int16_t)(triangle(at, 240 + 30 * step, loud));
+        pcm[2 * i + 1] = (int16_t)(triangle(at, 300 - 20 * step, loud) / 2);
+    }
+}
+
+static double power(const int16_t *pcm, size_t samples)
+{
+    double sum = 0;
+    for (size_t i = 0; i < 2 * samples; i++)
+        sum += (double)pcm[i] * pcm[i];
+    return sum / (double)(2 * samples);
+}
+
+static void every_length_of_frame_decodes(void **state)
+{
+    static const int lengths_ms[] = {20, 40, 60};
+    (void)state;
+    for (size_t k = 0; k < 3; k++) {
+        struct encode_opus *e = create((struct encode_opus_config){
+            .frame_ms = lengths_ms[k], .bitrate_bps = 96000, .fec = true});
+        OpusDecoder *d = create_decoder();
+        size_t samples = encode_opus_samples(e);
+        assert_int_equal(samples, lengths_ms[k] * 48);
+        int16_t in[2 * MAX_SAMPLES], out[2 * MAX_SAMPLES];
+        uint8_t packet[ENCODE_OPUS_MAX_PACKET];
+        size_t bytes = 0, frames = 3000 / (size_t)lengths_ms[k];
+        for (size_t i = 0; i < frames; i++) {
+            make_sound(in, samples, i * samples);
+            int size = encode_opus(e, in, packet);
+            assert_in_range(size, 3, sizeof(packet));
+            bytes += (size_t)size;
+            assert_int_equal(opus_packet_get_nb_channels(packet), 2);
+            assert_int_equal(opus_decode(d, packet, size, out, MAX_SAMPLES, 0), samples);
+        }
+        /* 6.5 ms of delay of the codec move the sound, not its power */
+        double loudness = power(out, samples) / power(in, samples);
+        assert_true(loudness > 0.5 && loudness < 2);
+        assert_in_range(bytes * 8 / 3, 60000, 120000);
+        opus_decoder_destroy(d);
+        encode_opus_destroy(e);
+    }
+}
+
+static size_t bytes_of_a_second(struct encode_opus *e, size_t *at)
+{
+    int16_t in[2 * MAX_SAMPLES];
+    uint8_t packet[ENCODE_OPUS_MAX_PACKET];
+    size_t samples = encode_opus_samples(e), bytes = 0;
+    for (size_t n = 0; n < RATE; n += samples, *at += samples) {
+        make_sound(in, samples, *at);
+        int size = encode_opus(e, in, packet);
+        assert_true(size >= 0);
+        bytes += (size_t)size;
+    }
+    return bytes;
+}
+
+static void rate_changes_while_it_runs(void **state)
+{
+    (void)state;
+    struct encode_opus *e =
+        create((struct encode_opus_config){.frame_ms = 20, .bitrate_bps = 128000});
+    size_t at = 0, high = bytes_of_a_second(e, &at);
+    encode_opus_set_bitrate(e, 24000);
+    size_t low = bytes_of_a_second(e, &at);
+    assert_true(low * 3 < high);
+    encode_opus_set_bitrate(e, 0);
+    assert_true(bytes_of_a_second(e, &at) < low);
+    encode_opus_set_bitrate(e, UINT32_MAX);
+    assert_true(bytes_of_a_second(e, &at) > high);
+    encode_opus_destroy(e);
+}
+
+/* Loses every fifth packet and takes what the next one holds of it: the mean error of those
+ * frames, relative to their power, against a decoder that lost nothing. */
+static double error_of_repaired(bool fec, int loss_percent)
+{
+    struct encode_opus *e =
+        create((struct encode_opus_config){.frame_ms = 20, .bitrate_bps = 48000, .fec = fec});
+    encode_opus_set_loss(e, loss_percent);
+    OpusDecoder *whole = create_decoder(), *lossy = create_decoder();
+    enum { SAMPLES = 960 };
+    int16_t in[2 * SAMPLES], want[2 * SAMPLES], before[2 * SAMPLES] = {0}, got[2 * SAMPLES];
+    double wrong = 0, right = 0;
+    for (size_t i = 0; i < 200; i++) {
+        uint8_t packet[ENCODE_OPUS_MAX_PACKET];
+        make_sound(in, SAMPLES, i * SAMPLES);
+        int size = encode_opus(e, in, packet);
+        assert_true(size > 0);
+        assert_int_equal(opus_decode(whole, packet, size, want, SAMPLES, 0), SAMPLES);
+        if (i % 5 == 1 && i > 20) { /* the one before was lost */
+            assert_int_equal(opus_decode(lossy, packet, size, got, SAMPLES, 1), SAMPLES);
+            for (int k = 0; k < 2 * SAMPLES; k++)
+                wrong += (double)(got[k] - before[k]) * (got[k] - before[k]);
+            right += power(before, SAMPLES) * 2 * SAMPLES;
+        }
+        if (i % 5 != 0 || i <= 20)
+            assert_int_equal(opus_decode(lossy, packet, size, got, SAMPLES, 0), SAMPLES);
+        memcpy(before, want, sizeof(want));
+    }
+    opus_decoder_destroy(whole);
+    opus_decoder_destroy(lossy);
+    encode_opus_destroy(e);
+    return wrong / right;
+}
+
+static void lost_packets_are_repaired_from_the_next(void **state)
+{
+    (void)state;
+    double without = error_of_repaired(false, 20), with = error_of_repaired(true, 20);
+    print_message("error of lost frames: %.3f with FEC, %.3f without\n", with, without);
+    assert_true(with < 0.3);
+    assert_true(with < without / 2);
+}
+
+static void silence_sends_next_to_nothing(void **state)
+{
+    (void)state;
+    for (int dtx = 0; dtx < 2; dtx++) {
+        struct encode_opus *e =
+            create((struct encode_opus_config){.frame_ms = 20, .bitrate_bps = 64000, .dtx = dtx});
+        int16_t in[2 * 960];
+        uint8_t packet[ENCODE_OPUS_MAX_PACKET];
+        size_t at = 0;
+        bytes_of_a_second(e, &at);
+        memset(in, 0, sizeof(in));
+        int sent = 0, after_gap = 0;
+        for (int i = 0; i < 150; i++) {
+            int size = encode_opus(e, in, packet);
+            assert_true(size >= 0);
+            sent += size > 0;
+        }
+        make_sound(in, 960, at);
+        after_gap = encode_opus(e, in, packet);
+        assert_true(after_gap > 2);
+        if (dtx)
+            assert_in_range(sent, 2,
+                            60); /* the tail, the first of silence, a refresh now and then */
+        else
+            assert_int_equal(sent, 150);
+        encode_opus_destroy(e);
+    }
+}
+
+static void after_a_reset_it_goes_on(void **state)
+{
+    (void)state;
+    struct encode_opus *e =
+        create((struct encode_opus_config){.frame_ms = 20, .bitrate_bps = 64000, .dtx = true});
+    size_t at = 0;
+    size_t first = bytes_of_a_second(e, &at);
+    encode_opus_reset(e);
+    at = 0;
+    assert_int_equal(bytes_of_a_second(e, &at), first);
+    encode_opus_destroy(e);
+}
+
+static void wrong_settings_are_refused_in_words(void **state)
+{
+    static const struct {
+        struct encode_opus_config config;
+        const char *word;
+    } rows[] = {
+        {{.frame_ms = 0, .bitrate_bps = 64000}, "20, 40 or 60"},
+        {{.frame_ms = 10, .bitrate_bps = 64000}, "20, 40 or 60"},
+        {{.frame_ms = 80, .bitrate_bps = 64000}, "20, 40 or 60"},
+        {{.frame_ms = 20, .bitrate_bps = 0}, "6000 to 160000"},
+        {{.frame_ms = 20, .bitrate_bps = 160001}, "6000 to 160000"},
+        {{.frame_ms = 20, .bitrate_bps = 64000, .loss_percent = -1}, "0 to 100"},
+        {{.frame_ms = 20, .bitrate_bps = 64000, .loss_percent = 101}, "0 to 100"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct encode_opus *e = NULL;
+        char error[128] = "";
+        assert_int_equal(encode_opus_create(&e, &rows[i].config, error, sizeof(error)), -EINVAL);
+        assert_null(e);
+        if (!strstr(error, rows[i].word))
+            fail_msg("%s", error);
+    }
+    encode_opus_destroy(NULL);
+}
+
+/* White noise as loud as can be, at the highest rate, is the largest there is. */
+static void packets_fit_what_they_are_promised(void **state)
+{
+    (void)state;
+    struct encode_opus *e = create((struct encode_opus_config){
+        .frame_ms = 60, .bitrate_bps = ENCODE_OPUS_MAX_BPS, .fec = true, .loss_percent = 20});
+    uint32_t random = 1;
+    for (int i = 0; i < 50; i++) {
+        int16_t in[2 * MAX_SAMPLES];
+        uint8_t packet[ENCODE_OPUS_MAX_PACKET + 16];
+        memset(packet, 0xa5, sizeof(packet));
+        for (int k = 0; k < 2 * MAX_SAMPLES; k++) {
+            random = random * 1664525 + 1013904223;
+            in[k] = (int16_t)(random >> 16);
+        }
+        assert_in_range(encode_opus(e, in, packet), 3, ENCODE_OPUS_MAX_PACKET);
+        for (size_t k = ENCODE_OPUS_MAX_PACKET; k < sizeof(packet); k++)
+            assert_int_equal(packet[k], 0xa5);
+    }
+    encode_opus_destroy(e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_length_of_frame_decodes),
+        cmocka_unit_test(rate_changes_while_it_runs),
+        cmocka_unit_test(lost_packets_are_repaired_from_the_next),
+        cmocka_unit_test(silence_sends_next_to_nothing),
+        cmocka_unit_test(after_a_reset_it_goes_on),
+        cmocka_unit_test(wrong_settings_are_refused_in_words),
+        cmocka_unit_test(packets_fit_what_they_are_promised),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -233,11 +233,11 @@ void worker_viewers_tell(struct worker *w)
 
 /* --- output --- */
 
-/* Does its TCP connection take nothing more, or is it gone? */
+/* Has it not proved that it is where it says it is, or does its TCP connection take nothing more? */
 static bool is_stalled(const struct worker *w, const struct worker_viewer *wv)
 {
     const struct address *to = &wv->viewer.peer.ice.remote;
-    return to->path != 0 && worker_tcp_is_stalled(w, to);
+    return !peer_may_send(&wv->viewer.peer) || (to->path != 0 && worker_tcp_is_stalled(w, to));
 }
 
 /* Media is pulled: what the socket has no room for is simply not made yet. */

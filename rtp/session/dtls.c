@@ -612,6 +612,11 @@ uint64_t dtls_dropped(const struct dtls *d)
     return d->dropped;
 }
 
+bool dtls_random(uint8_t *out, size_t size)
+{
+    return RAND_bytes(out, (int)size) == 1;
+}
+
 void dtls_keys(const struct dtls *d, struct seal_keys *out)
 {
     assert(d->state == DTLS_CONNECTED && !d->released);

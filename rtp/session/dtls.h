@@ -60,5 +60,7 @@ uint64_t dtls_dropped(const struct dtls *d);    /* datagrams that fell out of th
  * that it misses nothing of the handshake: gives OpenSSL's 41 KB back. What is left hears alerts
  * and says close_notify; all else that comes is dropped. */
 void dtls_release(struct dtls *d);
+/* From OpenSSL's generator, for what must not be guessed. False: it has failed. */
+bool dtls_random(uint8_t *out, size_t size);
 /* The negotiated SRTP keys; only once DTLS_CONNECTED and before dtls_release. */
 void dtls_keys(const struct dtls *d, struct seal_keys *out);

@@ -8,12 +8,13 @@
 #include <stun/usages/ice.h>
 
 #define BINDING_REQUEST 0x0001
+#define BINDING_SUCCESS 0x0101
 #define TRANSACTION_AT 8
-#define TRANSACTION_SIZE 12
 #define INTEGRITY_SIZE 20
 #define FINGERPRINT_SIZE 4
 #define REPLY_ROOM_MIN 512
 #define AMPLIFICATION_MAX 3
+#define PROOFS_A_CHECK 2 /* with the answer that makes three datagrams for one of theirs */
 #define USERNAME_MAX (ICE_LOCAL_UFRAG_SIZE + 1 + ICE_UFRAG_MAX)
 
 /* Anything else below 0x8000 in a request is answered with 420 (RFC 8489 6.3.1). */
@@ -77,12 +78,14 @@ static bool scan(const uint8_t *data, size_t size, const uint8_t **username, siz
 }
 
 void ice_lite_init(struct ice_lite *ice, const struct ice_local *local, const char *remote_ufrag,
-                   int64_t now_us)
+                   const char *remote_pwd, int64_t now_us)
 {
     memset(ice, 0, sizeof(*ice));
     ice->local = *local;
     snprintf(ice->remote_ufrag, sizeof(ice->remote_ufrag), "%s", remote_ufrag);
+    snprintf(ice->remote_pwd, sizeof(ice->remote_pwd), "%s", remote_pwd);
     ice->last_check_us = now_us;
+    ice->proof_next_us = INT64_MAX;
 }
 
 /* RFC 8445 7.2.2: "ours:theirs". */
@@ -125,16 +128,45 @@ static size_t write_error(StunAgent *agent, const StunMessage *request, StunErro
 }
 
 static size_t write_success(StunAgent *agent, StunMessage *request, const struct address *from,
-                            uint8_t *reply, size_t room)
+                            bool controlling, uint8_t *reply, size_t room)
 {
     StunMessage message;
     struct sockaddr_storage source = {0};
     memcpy(&source, from, sizeof(*from));
-    bool controlling = false;
     StunUsageIceReturn result = stun_usage_ice_conncheck_create_reply(
         agent, request, &message, reply, &room, &source, address_size(from), &controlling, 0,
         STUN_USAGE_ICE_COMPATIBILITY_RFC5245);
     return result == STUN_USAGE_ICE_RETURN_SUCCESS ? room : 0;
+}
+
+struct check {
+    const char *from_ufrag, *to_ufrag, *to_pwd;
+    bool controlling; /* then it nominates too */
+    uint64_t tie_breaker;
+    const uint8_t *transaction;
+};
+
+static size_t write_check(uint8_t *out, size_t room, const struct check *c)
+{
+    /* RFC 8445 5.1.2.1: a peer-reflexive candidate, component 1 */
+    const uint32_t priority = (110u << 24) | (65535u << 8) | 255u;
+    char username[2 * ICE_UFRAG_MAX + 2];
+    int n = snprintf(username, sizeof(username), "%s:%s", c->to_ufrag, c->from_ufrag);
+    assert(n > 0 && (size_t)n < sizeof(username));
+    StunAgent agent;
+    StunMessage message;
+    init_agent(&agent);
+    if (!stun_agent_init_request(&agent, &message, out, room, STUN_BINDING))
+        return 0;
+    memcpy(out + TRANSACTION_AT, c->transaction, ICE_TRANSACTION_SIZE);
+    uint16_t role = c->controlling ? STUN_ATTRIBUTE_ICE_CONTROLLING : STUN_ATTRIBUTE_ICE_CONTROLLED;
+    if ((c->controlling && stun_message_append_flag(&message, STUN_ATTRIBUTE_USE_CANDIDATE)) ||
+        stun_message_append32(&message, STUN_ATTRIBUTE_PRIORITY, priority) ||
+        stun_message_append64(&message, role, c->tie_breaker) ||
+        stun_message_append_bytes(&message, STUN_ATTRIBUTE_USERNAME, username, (size_t)n))
+        return 0;
+    return stun_agent_finish_message(&agent, &message, (const uint8_t *)c->to_pwd,
+                                     strlen(c->to_pwd));
 }
 
 /* Validates one request and writes its answer. Returns true if it is a valid check. */
@@ -165,9 +197,45 @@ static bool answer(struct ice_lite *ice, const uint8_t *data, size_t size,
         *reply_size = write_error(&agent, &request, STUN_ERROR_ROLE_CONFLICT, reply, room);
         return false;
     }
-    *reply_size = write_success(&agent, &request, from, reply, room);
+    *reply_size = write_success(&agent, &request, from, false, reply, room);
     *nominated = stun_usage_ice_conncheck_use_candidate(&request);
     return *reply_size > 0;
+}
+
+/* One of the peer's checks from an address that is not proved pays for a few of ours. */
+static void begin_proof(struct ice_lite *ice, int64_t now_us)
+{
+    ice->proof_due = true;
+    ice->proof_left = PROOFS_A_CHECK;
+    ice->proof_next_us = now_us + ICE_PROOF_AGAIN_US;
+}
+
+/* A connection is proved by TCP's own handshake, and another one later is another one. */
+static void set_proved(struct ice_lite *ice)
+{
+    ice->proved = true;
+    ice->proof_due = false;
+    ice->proof_next_us = INT64_MAX;
+    if (ice->remote.path == 0) {
+        ice->has_proved_before = true;
+        ice->proved_before = ice->remote;
+    }
+}
+
+static void move_to(struct ice_lite *ice, const struct address *to, int64_t now_us)
+{
+    bool first = !ice->selected;
+    if (!first)
+        ice->address_changes++;
+    ice->selected = true;
+    ice->remote = *to;
+    if (first || to->path != 0 ||
+        (ice->has_proved_before && address_equal(&ice->proved_before, to))) {
+        set_proved(ice);
+        return;
+    }
+    ice->proved = ice->has_transaction = false;
+    begin_proof(ice, now_us);
 }
 
 static enum ice_result take_check(struct ice_lite *ice, const struct address *from, bool nominated,
@@ -176,16 +244,25 @@ static enum ice_result take_check(struct ice_lite *ice, const struct address *fr
     ice->checks++;
     if (ice->selected && address_equal(&ice->remote, from)) {
         ice->last_check_us = now_us;
+        if (!ice->proved)
+            begin_proof(ice, now_us);
         return ICE_CHECKED;
     }
     if (ice->selected && !nominated && now_us - ice->last_check_us < ICE_SILENCE_US)
         return ICE_CHECKED;
-    if (ice->selected)
-        ice->address_changes++;
-    ice->selected = true;
-    ice->remote = *from;
+    move_to(ice, from, now_us);
     ice->last_check_us = now_us;
     return ICE_SELECTED;
+}
+
+static enum ice_result take_answer(struct ice_lite *ice, const uint8_t *data, size_t size,
+                                   const struct address *from)
+{
+    if (!ice->has_transaction || ice->proved || !address_equal(&ice->remote, from) ||
+        !ice_lite_is_success(data, size, ice->remote_pwd, ice->transaction))
+        return ICE_IGNORED;
+    set_proved(ice);
+    return ICE_PROVED;
 }
 
 enum ice_result ice_lite_on_stun(struct ice_lite *ice, const uint8_t *data, size_t size,
@@ -194,25 +271,65 @@ enum ice_result ice_lite_on_stun(struct ice_lite *ice, const uint8_t *data, size
 {
     assert(*reply_size >= REPLY_ROOM_MIN);
     const uint8_t *username;
-    size_t username_size;
+    size_t username_size, room = *reply_size;
     bool valid = false, nominated = false;
-    if (scan(data, size, &username, &username_size) && get_u16(data) == BINDING_REQUEST &&
-        username && is_local_ufrag(ice, username, username_size))
-        valid = answer(ice, data, size, from, reply, reply_size, &nominated);
-    else
-        *reply_size = 0;
+    enum ice_result result = ICE_IGNORED;
+    *reply_size = 0;
+    if (scan(data, size, &username, &username_size)) {
+        if (get_u16(data) == BINDING_SUCCESS) {
+            result = take_answer(ice, data, size, from);
+        } else if (get_u16(data) == BINDING_REQUEST && username &&
+                   is_local_ufrag(ice, username, username_size)) {
+            *reply_size = room;
+            valid = answer(ice, data, size, from, reply, reply_size, &nominated);
+        }
+    }
     if (*reply_size > AMPLIFICATION_MAX * size)
         *reply_size = 0;
-    if (!valid) {
+    if (valid)
+        result = take_check(ice, from, nominated, now_us);
+    if (result == ICE_IGNORED)
         ice->bad_checks++;
-        return ICE_IGNORED;
-    }
-    return take_check(ice, from, nominated, now_us);
+    return result;
 }
 
 int64_t ice_lite_consent_deadline(const struct ice_lite *ice)
 {
     return ice->last_check_us + ICE_CONSENT_US;
+}
+
+size_t ice_lite_next_proof(struct ice_lite *ice, uint8_t *out, size_t room,
+                           const uint8_t transaction[ICE_TRANSACTION_SIZE])
+{
+    if (!ice->proof_due)
+        return 0;
+    ice->proof_due = false;
+    ice->proof_left--;
+    if (ice->proof_left == 0)
+        ice->proof_next_us = INT64_MAX; /* the peer's next check begins again */
+    if (!ice->has_transaction)          /* sent again, it is the same one (RFC 8489 6.2.1) */
+        memcpy(ice->transaction, transaction, ICE_TRANSACTION_SIZE);
+    ice->has_transaction = true;
+    return write_check(out, room,
+                       &(struct check){
+                           .from_ufrag = ice->local.ufrag,
+                           .to_ufrag = ice->remote_ufrag,
+                           .to_pwd = ice->remote_pwd,
+                           .transaction = ice->transaction,
+                       });
+}
+
+int64_t ice_lite_proof_timeout(const struct ice_lite *ice)
+{
+    return ice->proof_next_us;
+}
+
+void ice_lite_on_timeout(struct ice_lite *ice, int64_t now_us)
+{
+    if (now_us < ice->proof_next_us)
+        return;
+    ice->proof_due = true;
+    ice->proof_next_us = now_us + ICE_PROOF_AGAIN_US;
 }
 
 bool ice_lite_peek_ufrag(const uint8_t *data, size_t size, char out[ICE_LOCAL_UFRAG_SIZE + 1])
@@ -235,24 +352,15 @@ size_t ice_lite_write_check(uint8_t *out, size_t room, const char *local_ufrag,
                             const char *remote_ufrag, const char *remote_pwd, uint64_t tie_breaker,
                             const uint8_t transaction[12])
 {
-    /* RFC 8445 5.1.2.1: a peer-reflexive candidate, component 1 */
-    const uint32_t priority = (110u << 24) | (65535u << 8) | 255u;
-    char username[2 * ICE_UFRAG_MAX + 2];
-    int n = snprintf(username, sizeof(username), "%s:%s", remote_ufrag, local_ufrag);
-    assert(n > 0 && (size_t)n < sizeof(username));
-    StunAgent agent;
-    StunMessage message;
-    init_agent(&agent);
-    if (!stun_agent_init_request(&agent, &message, out, room, STUN_BINDING))
-        return 0;
-    memcpy(out + TRANSACTION_AT, transaction, TRANSACTION_SIZE);
-    if (stun_message_append_flag(&message, STUN_ATTRIBUTE_USE_CANDIDATE) ||
-        stun_message_append32(&message, STUN_ATTRIBUTE_PRIORITY, priority) ||
-        stun_message_append64(&message, STUN_ATTRIBUTE_ICE_CONTROLLING, tie_breaker) ||
-        stun_message_append_bytes(&message, STUN_ATTRIBUTE_USERNAME, username, (size_t)n))
-        return 0;
-    return stun_agent_finish_message(&agent, &message, (const uint8_t *)remote_pwd,
-                                     strlen(remote_pwd));
+    return write_check(out, room,
+                       &(struct check){
+                           .from_ufrag = local_ufrag,
+                           .to_ufrag = remote_ufrag,
+                           .to_pwd = remote_pwd,
+                           .controlling = true,
+                           .tie_breaker = tie_breaker,
+                           .transaction = transaction,
+                       });
 }
 
 bool ice_lite_is_success(const uint8_t *data, size_t size, const char *remote_pwd,
@@ -268,7 +376,7 @@ bool ice_lite_is_success(const uint8_t *data, size_t size, const char *remote_pw
     StunAgentSavedIds *sent = &agent.sent_ids[0];
     memset(sent, 0, sizeof(*sent));
     put_u32(sent->id, STUN_MAGIC_COOKIE);
-    memcpy(sent->id + 4, transaction, TRANSACTION_SIZE);
+    memcpy(sent->id + 4, transaction, ICE_TRANSACTION_SIZE);
     sent->method = STUN_BINDING;
     sent->key = (uint8_t *)remote_pwd;
     sent->key_len = strlen(remote_pwd);
@@ -277,4 +385,21 @@ bool ice_lite_is_success(const uint8_t *data, size_t size, const char *remote_pw
                STUN_VALIDATION_SUCCESS &&
            stun_message_get_class(&message) == STUN_RESPONSE &&
            stun_message_get_method(&message) == STUN_BINDING;
+}
+
+size_t ice_lite_answer(const struct ice_local *own, const uint8_t *data, size_t size,
+                       const struct address *from, uint8_t *out, size_t room)
+{
+    const uint8_t *username;
+    size_t username_size;
+    struct ice_lite ice;
+    StunAgent agent;
+    StunMessage request;
+    ice_lite_init(&ice, own, "", "", 0);
+    init_agent(&agent);
+    if (!scan(data, size, &username, &username_size) || get_u16(data) != BINDING_REQUEST ||
+        stun_agent_validate(&agent, &request, data, size, give_password, &ice) !=
+            STUN_VALIDATION_SUCCESS)
+        return 0;
+    return write_success(&agent, &request, from, true, out, room);
 }

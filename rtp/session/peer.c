@@ -36,7 +36,7 @@ int peer_init(struct peer *p, const struct peer_config *config, struct dtls_cont
         dtls_create(&p->dtls, ctx, config->role, config->fingerprints, config->n_fingerprints);
     if (error != 0)
         return error;
-    ice_lite_init(&p->ice, &config->local, config->remote_ufrag, now_us);
+    ice_lite_init(&p->ice, &config->local, config->remote_ufrag, config->remote_pwd, now_us);
     p->full_ice = config->full_ice;
     p->state = PEER_ICE;
     p->reason = PEER_REASON_NONE;
@@ -110,7 +110,7 @@ void peer_on_path(struct peer *p, const struct address *remote, int64_t now_us)
 {
     assert(p->full_ice);
     p->ice.remote = *remote;
-    p->ice.selected = true;
+    p->ice.selected = p->ice.proved = true;
     if (p->state == PEER_ICE)
         begin_dtls(p, now_us);
 }
@@ -155,6 +155,19 @@ enum peer_input peer_on_datagram(struct peer *p, uint8_t *data, size_t *size,
     return kind == DATAGRAM_RTP ? PEER_INPUT_RTP : PEER_INPUT_RTCP;
 }
 
+bool peer_may_send(const struct peer *p)
+{
+    return p->state == PEER_CONNECTED && p->ice.proved;
+}
+
+static size_t next_proof(struct peer *p, uint8_t *out, size_t room)
+{
+    uint8_t transaction[ICE_TRANSACTION_SIZE];
+    if (!p->ice.proof_due || !dtls_random(transaction, sizeof(transaction)))
+        return 0;
+    return ice_lite_next_proof(&p->ice, out, room, transaction);
+}
+
 size_t peer_next_datagram(struct peer *p, uint8_t *out, size_t room, struct address *to)
 {
     assert(room >= DTLS_MTU);
@@ -171,12 +184,15 @@ size_t peer_next_datagram(struct peer *p, uint8_t *out, size_t room, struct addr
     if (!p->ice.selected)
         return 0;
     *to = p->ice.remote;
-    return dtls_next_datagram(p->dtls, out, room);
+    size_t proof = next_proof(p, out, room);
+    return proof > 0 ? proof : dtls_next_datagram(p->dtls, out, room);
 }
 
 int64_t peer_next_timeout(struct peer *p, int64_t now_us)
 {
     int64_t at = p->deadline_us, other = INT64_MAX;
+    if (p->state != PEER_CLOSED && ice_lite_proof_timeout(&p->ice) < at)
+        at = ice_lite_proof_timeout(&p->ice);
     if (p->state == PEER_DTLS)
         other = dtls_next_timeout(p->dtls, now_us);
     else if (p->state == PEER_CONNECTED && !p->full_ice)
@@ -186,6 +202,7 @@ int64_t peer_next_timeout(struct peer *p, int64_t now_us)
 
 void peer_on_timeout(struct peer *p, int64_t now_us)
 {
+    ice_lite_on_timeout(&p->ice, now_us);
     switch (p->state) {
     case PEER_ICE:
         if (now_us >= p->deadline_us)

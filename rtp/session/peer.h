@@ -74,7 +74,11 @@ enum peer_input peer_on_datagram(struct peer *p, uint8_t *data, size_t *size,
 void peer_on_path(struct peer *p, const struct address *remote, int64_t now_us);
 void peer_on_path_lost(struct peer *p, int64_t now_us);
 
-/* The next datagram to send (STUN answers, handshake flights, alerts); 0: none. */
+/* May media leave? Not before the keys are there, nor to an address that the peer moved to and has
+ * not proved yet (ice_lite.h). */
+bool peer_may_send(const struct peer *p);
+
+/* The next datagram to send (STUN answers and checks, handshake flights, alerts); 0: none. */
 size_t peer_next_datagram(struct peer *p, uint8_t *out, size_t room, struct address *to);
 int64_t peer_next_timeout(struct peer *p, int64_t now_us);
 void peer_on_timeout(struct peer *p, int64_t now_us);

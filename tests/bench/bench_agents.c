@@ -203,7 +203,7 @@ static void begin(struct agents *a, struct far_end *e)
     fingerprint(&server, a->server);
     fingerprint(&client, a->client);
     struct forwarder_seat seat = reserve(a, e);
-    ice_lite_init(&e->ice, &own, seat.ice.ufrag, bench_now_us());
+    ice_lite_init(&e->ice, &own, seat.ice.ufrag, seat.ice.pwd, bench_now_us());
     loopback_client_open(&e->loop, e->port, &seat.ice, a->client, &server);
     e->loop.check_us = INT64_MAX;
     struct viewer_config config = {

@@ -43,7 +43,7 @@ static void ask(const uint8_t *data, size_t size, bool authentic)
         abort();
     memcpy(exact, data, size);
     address_parse(&from, "192.0.2.1", 1234);
-    ice_lite_init(&ice, &local, "theirs", 0);
+    ice_lite_init(&ice, &local, "theirs", "abcdefghijklmnopqrstuv", 0);
     enum ice_result result =
         ice_lite_on_stun(&ice, exact, size, &from, reply, &reply_size, 1000000);
     if (reply_size > 3 * size || ice.selected != (result == ICE_SELECTED))

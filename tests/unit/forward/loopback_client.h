@@ -24,6 +24,7 @@
 #define LOOPBACK_CHECK_AGAIN_US 200000 /* until the first answer */
 #define LOOPBACK_CHECK_US 2000000
 #define LOOPBACK_UFRAG "loop"
+#define LOOPBACK_PWD "loopbackloopbackloopback"
 #define LOOPBACK_SSRC 1u /* of its RTCP */
 
 struct loopback_client {
@@ -44,6 +45,9 @@ struct loopback_client {
     void (*send)(void *arg, const uint8_t *data, size_t size);
     void *send_arg;
 
+    bool mute; /* answers no checks */
+
+    uint64_t questions, checks; /* of the server's that came, and that it answered */
     uint64_t datagrams_sent, datagrams, rtp, sender_reports, byes, not_authentic;
     bool closed;       /* close_notify came */
     uint64_t position; /* for on_rtp */
@@ -198,6 +202,24 @@ static inline void loopback_client_on_media(struct loopback_client *c, uint8_t *
     }
 }
 
+/* A check of the server's: it asks whether this is where we are. */
+static inline bool loopback_client_answer(struct loopback_client *c, const uint8_t *data,
+                                          size_t size)
+{
+    static const struct ice_local own = {.ufrag = LOOPBACK_UFRAG, .pwd = LOOPBACK_PWD};
+    struct address from;
+    uint8_t out[512];
+    bool ok = address_parse(&from, "127.0.0.1", 1);
+    assert(ok);
+    size_t n = ice_lite_answer(&own, data, size, &from, out, sizeof(out));
+    c->questions += n > 0;
+    if (n == 0 || c->mute)
+        return n > 0;
+    loopback_client_send(c, out, n);
+    c->checks++;
+    return true;
+}
+
 static inline void loopback_client_on_datagram(struct loopback_client *c, uint8_t *data,
                                                size_t size)
 {
@@ -207,6 +229,8 @@ static inline void loopback_client_on_datagram(struct loopback_client *c, uint8_
         if (!c->ice_done)
             dtls_start(c->dtls);
         c->ice_done = true;
+    } else if (kind == DATAGRAM_STUN && loopback_client_answer(c, data, size)) {
+        return;
     } else if (kind == DATAGRAM_DTLS) {
         dtls_on_datagram(c->dtls, data, size);
         loopback_client_flush_dtls(c); /* media may be the next datagram */

@@ -112,7 +112,7 @@ static void test_answers_a_valid_check(void **state)
         struct ice_lite ice;
         struct address from = at(ips[i], 40000);
         uint8_t check[512];
-        ice_lite_init(&ice, &local, "theirs", 5 * SECOND);
+        ice_lite_init(&ice, &local, "theirs", "", 5 * SECOND);
         size_t n = ice_lite_write_check(check, sizeof(check), "theirs", local.ufrag, local.pwd, 77,
                                         transaction);
         struct answer a = ask(&ice, check, n, &from, 6 * SECOND);
@@ -138,7 +138,7 @@ static void test_success_is_checked_by_the_asker(void **state)
     struct ice_lite ice;
     struct address from = at("192.0.2.33", 40000);
     uint8_t check[512], other[12] = {9};
-    ice_lite_init(&ice, &local, "", 0);
+    ice_lite_init(&ice, &local, "", "", 0);
     size_t n = ice_lite_write_check(check, sizeof(check), "theirs", local.ufrag, local.pwd, 77,
                                     transaction);
     struct answer a = ask(&ice, check, n, &from, 0);
@@ -198,7 +198,7 @@ static void test_refuses_what_is_not_ours(void **state)
     rows[15].r.pwd = "abcdefghijklmnopqrstuvwy";
     struct ice_lite ice;
     struct address from = at("192.0.2.33", 40000);
-    ice_lite_init(&ice, &local, "theirs", 0);
+    ice_lite_init(&ice, &local, "theirs", "", 0);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         uint8_t check[512];
         size_t n = build(check, sizeof(check), &rows[i].r);
@@ -223,7 +223,7 @@ static void test_optional_unknown_attribute_is_fine(void **state)
     uint8_t check[512];
     struct request r = good;
     r.unknown_attribute = 0xc057; /* GOOG-NETWORK-INFO */
-    ice_lite_init(&ice, &local, "theirs", 0);
+    ice_lite_init(&ice, &local, "theirs", "", 0);
     size_t n = build(check, sizeof(check), &r);
     assert_int_equal(ask(&ice, check, n, &from, 0).result, ICE_SELECTED);
 }
@@ -235,7 +235,7 @@ static void test_unknown_remote_ufrag_takes_any(void **state)
     struct address from = at("192.0.2.33", 40000);
     char username[600] = "0123456789abcdef:";
     uint8_t check[1024];
-    ice_lite_init(&ice, &local, "", 0);
+    ice_lite_init(&ice, &local, "", "", 0);
     struct request r = good;
     r.username = username;
     memset(username + 17, 'x', ICE_UFRAG_MAX);
@@ -257,7 +257,7 @@ static void test_every_flipped_bit_and_truncation(void **state)
     struct address from = at("192.0.2.33", 40000);
     uint8_t check[512];
     size_t n = build(check, sizeof(check), &good);
-    ice_lite_init(&ice, &local, "theirs", 0);
+    ice_lite_init(&ice, &local, "theirs", "", 0);
     for (size_t bit = 0; bit < n * 8; bit++) {
         check[bit / 8] ^= (uint8_t)(1 << bit % 8);
         struct answer a = ask(&ice, check, n, &from, 0);
@@ -305,7 +305,7 @@ static void test_short_integrity_attribute(void **state)
     put_u16(check + n + 4, STUN_ATTRIBUTE_FINGERPRINT);
     put_u16(check + n + 6, 4);
     put_u32(check + n + 8, crc32_of(check, n + 4) ^ 0x5354554e);
-    ice_lite_init(&ice, &local, "theirs", 0);
+    ice_lite_init(&ice, &local, "theirs", "", 0);
     struct answer a = ask(&ice, check, n + 12, &from, 0);
     assert_int_equal(a.result, ICE_IGNORED);
     assert_int_equal(a.size, 0);
@@ -324,7 +324,7 @@ static void test_address_changes_only_by_nomination(void **state)
     r = good;
     r.nominate = false;
     size_t n_plain = build(plain, sizeof(plain), &r);
-    ice_lite_init(&ice, &local, "theirs", 0);
+    ice_lite_init(&ice, &local, "theirs", "", 0);
 
     assert_int_equal(ask(&ice, plain, n_plain, &first, 1 * SECOND).result, ICE_SELECTED);
     struct answer a = ask(&ice, plain, n_plain, &second, 2 * SECOND);
@@ -371,7 +371,7 @@ static void test_unsigned_nomination_is_ignored(void **state)
         put_u16(check + size + 2, 4);
         put_u32(check + size + 4, crc32_of(check, size) ^ 0x5354554e);
         size += 8;
-        ice_lite_init(&ice, &local, "theirs", 0);
+        ice_lite_init(&ice, &local, "theirs", "", 0);
         assert_int_equal(ask(&ice, check, size, &first, 0).result, ICE_SELECTED);
         assert_int_equal(ask(&ice, check, size, &second, 0).result, ICE_CHECKED);
         assert_true(address_equal(&ice.remote, &first));
@@ -384,13 +384,127 @@ static void test_consent_counts_valid_checks_only(void **state)
     struct ice_lite ice;
     struct address from = at("192.0.2.1", 1000);
     uint8_t check[512];
-    ice_lite_init(&ice, &local, "theirs", 3 * SECOND);
+    ice_lite_init(&ice, &local, "theirs", "", 3 * SECOND);
     assert_int_equal(ice_lite_consent_deadline(&ice), 3 * SECOND + ICE_CONSENT_US);
     size_t n = build(check, sizeof(check), &good);
     ask(&ice, check, n, &from, 4 * SECOND);
     check[n - 1] ^= 1;
     ask(&ice, check, n, &from, 20 * SECOND);
     assert_int_equal(ice_lite_consent_deadline(&ice), 4 * SECOND + ICE_CONSENT_US);
+}
+
+static const struct ice_local theirs = {.ufrag = "theirs", .pwd = "zyxwvutsrqponmlkjihgfedc"};
+
+/* Checks and moves to `to`. */
+static void move(struct ice_lite *ice, const struct address *to, int64_t now_us)
+{
+    uint8_t check[512];
+    size_t n = build(check, sizeof(check), &good);
+    assert_int_equal(ask(ice, check, n, to, now_us).result, ICE_SELECTED);
+}
+
+static size_t next_proof(struct ice_lite *ice, uint8_t out[512], uint8_t first_byte)
+{
+    const uint8_t random[ICE_TRANSACTION_SIZE] = {first_byte, 2, 3};
+    return ice_lite_next_proof(ice, out, 512, random);
+}
+
+static void test_a_new_address_has_to_answer(void **state)
+{
+    (void)state;
+    struct ice_lite ice;
+    struct address first = at("192.0.2.1", 1000), second = at("192.0.2.2", 2000);
+    uint8_t proof[512], answer[512];
+    ice_lite_init(&ice, &local, theirs.ufrag, theirs.pwd, 0);
+    move(&ice, &first, SECOND);
+    assert_true(ice.proved); /* DTLS will show */
+    assert_int_equal(next_proof(&ice, proof, 1), 0);
+
+    move(&ice, &second, 2 * SECOND);
+    assert_false(ice.proved);
+    size_t n = next_proof(&ice, proof, 1);
+    assert_true(n > 0);
+    assert_int_equal(next_proof(&ice, proof, 1), 0); /* one at a time */
+    size_t size = ice_lite_answer(&theirs, proof, n, &second, answer, sizeof(answer));
+    assert_true(size > 0);
+    assert_int_equal(ask(&ice, answer, size, &first, 2 * SECOND).result, ICE_IGNORED);
+    answer[9] ^= 1; /* another transaction */
+    assert_int_equal(ask(&ice, answer, size, &second, 2 * SECOND).result, ICE_IGNORED);
+    assert_false(ice.proved);
+    answer[9] ^= 1;
+    assert_int_equal(ask(&ice, answer, size, &second, 2 * SECOND).result, ICE_PROVED);
+    assert_true(ice.proved);
+    assert_int_equal(ice_lite_proof_timeout(&ice), INT64_MAX);
+    assert_int_equal(ask(&ice, answer, size, &second, 2 * SECOND).result, ICE_IGNORED);
+
+    move(&ice, &first, 3 * SECOND);
+    assert_false(ice.proved); /* only the last one is remembered */
+    move(&ice, &second, 4 * SECOND);
+    assert_true(ice.proved);
+    assert_int_equal(next_proof(&ice, proof, 1), 0);
+}
+
+/* An answer to what was asked of another address proves nothing. */
+static void test_a_proof_is_for_one_address(void **state)
+{
+    (void)state;
+    struct ice_lite ice;
+    struct address first = at("192.0.2.1", 1000), second = at("192.0.2.2", 2000);
+    struct address third = at("192.0.2.3", 3000);
+    uint8_t proof[512], answer[512];
+    ice_lite_init(&ice, &local, theirs.ufrag, theirs.pwd, 0);
+    move(&ice, &first, SECOND);
+    move(&ice, &second, SECOND);
+    size_t n = next_proof(&ice, proof, 1);
+    size_t size = ice_lite_answer(&theirs, proof, n, &second, answer, sizeof(answer));
+    move(&ice, &third, SECOND);
+    assert_int_equal(ask(&ice, answer, size, &third, SECOND).result, ICE_IGNORED);
+    assert_true(next_proof(&ice, proof, 2) > 0);
+    assert_int_equal(ask(&ice, answer, size, &third, SECOND).result, ICE_IGNORED);
+    assert_false(ice.proved);
+}
+
+/* For each of the peer's checks an unproved address gets at most three datagrams. */
+static void test_proofs_are_bounded(void **state)
+{
+    (void)state;
+    struct ice_lite ice;
+    struct address first = at("192.0.2.1", 1000), second = at("192.0.2.2", 2000);
+    uint8_t one[512], two[512], check[512];
+    int64_t now = SECOND;
+    ice_lite_init(&ice, &local, theirs.ufrag, theirs.pwd, 0);
+    move(&ice, &first, now);
+    move(&ice, &second, now);
+    size_t n = next_proof(&ice, one, 1);
+    assert_int_equal(ice_lite_proof_timeout(&ice), now + ICE_PROOF_AGAIN_US);
+    ice_lite_on_timeout(&ice, now + ICE_PROOF_AGAIN_US - 1);
+    assert_int_equal(next_proof(&ice, two, 2), 0);
+    now += ICE_PROOF_AGAIN_US;
+    ice_lite_on_timeout(&ice, now);
+    assert_int_equal(next_proof(&ice, two, 2), n);
+    assert_memory_equal(one, two, n); /* the same transaction: a late answer counts too */
+    assert_int_equal(ice_lite_proof_timeout(&ice), INT64_MAX);
+    ice_lite_on_timeout(&ice, now + 100 * SECOND);
+    assert_int_equal(next_proof(&ice, two, 3), 0);
+
+    size_t size = build(check, sizeof(check), &good);
+    assert_int_equal(ask(&ice, check, size, &second, now).result, ICE_CHECKED);
+    assert_int_equal(next_proof(&ice, two, 4), n);
+    assert_true(n <= size + 32);
+}
+
+static void test_a_connection_needs_no_proof(void **state)
+{
+    (void)state;
+    struct ice_lite ice;
+    struct address udp = at("192.0.2.1", 1000), tcp = at("192.0.2.1", 2000);
+    tcp.path = 7;
+    ice_lite_init(&ice, &local, theirs.ufrag, theirs.pwd, 0);
+    move(&ice, &udp, SECOND);
+    move(&ice, &tcp, SECOND);
+    assert_true(ice.proved);
+    move(&ice, &udp, SECOND);
+    assert_true(ice.proved);
 }
 
 /* Whatever the request, the answer stays under three times its size. */
@@ -406,7 +520,7 @@ static void test_answers_do_not_amplify(void **state)
         uint8_t check[512];
         struct request r = {.username = "abcd:", .pwd = variant & 1 ? "wrong" : PWD};
         r.unknown_attribute = variant & 2 ? 0x0042 : 0;
-        ice_lite_init(&ice, &small, "", 0);
+        ice_lite_init(&ice, &small, "", "", 0);
         size_t n = build(check, sizeof(check), &r);
         struct answer a = ask(&ice, check, n, &from, 0);
         assert_true(a.size > 0 && a.size <= 3 * n);
@@ -460,11 +574,11 @@ static void test_rfc5769_request(void **state)
     struct ice_local vector = {.ufrag = "evtj", .pwd = "VOkJxbRl1RmTxUk/WvJxBt"};
     struct address from = at("192.0.2.1", 32853);
     struct ice_lite ice;
-    ice_lite_init(&ice, &vector, "h6vY", 0);
+    ice_lite_init(&ice, &vector, "h6vY", "", 0);
     struct answer a = ask(&ice, request, sizeof(request) - 1, &from, 0);
     assert_int_equal(error_code(&a), 487);
     vector.pwd[0] = 'v';
-    ice_lite_init(&ice, &vector, "h6vY", 0);
+    ice_lite_init(&ice, &vector, "h6vY", "", 0);
     a = ask(&ice, request, sizeof(request) - 1, &from, 0);
     assert_int_equal(error_code(&a), 401);
 }
@@ -499,6 +613,10 @@ int main(void)
         cmocka_unit_test(test_address_changes_only_by_nomination),
         cmocka_unit_test(test_unsigned_nomination_is_ignored),
         cmocka_unit_test(test_consent_counts_valid_checks_only),
+        cmocka_unit_test(test_a_new_address_has_to_answer),
+        cmocka_unit_test(test_a_proof_is_for_one_address),
+        cmocka_unit_test(test_proofs_are_bounded),
+        cmocka_unit_test(test_a_connection_needs_no_proof),
         cmocka_unit_test(test_answers_do_not_amplify),
         cmocka_unit_test(test_peeks_the_local_ufrag),
         cmocka_unit_test(test_rfc5769_request),

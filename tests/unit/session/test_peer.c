@@ -19,6 +19,8 @@ struct viewer {
     struct address from;
     uint8_t transactions;
     unsigned stun_answers;
+    uint8_t proof[512]; /* its answer to our last check */
+    size_t proof_size;
 };
 
 struct scene {
@@ -29,6 +31,8 @@ struct scene {
 
 static const struct ice_local credentials = {.ufrag = "0123456789abcdef",
                                              .pwd = "abcdefghijklmnopqrstuvwx"};
+static const struct ice_local viewer_credentials = {.ufrag = "theirs",
+                                                    .pwd = "zyxwvutsrqponmlkjihgfedc"};
 
 static struct dtls_fingerprint fingerprint_of(struct dtls_context *ctx)
 {
@@ -51,6 +55,7 @@ static void create_scene(struct scene *s, enum dtls_role role)
     memset(s, 0, sizeof(*s));
     struct peer_config config = {.local = credentials,
                                  .remote_ufrag = "theirs",
+                                 .remote_pwd = "zyxwvutsrqponmlkjihgfedc",
                                  .role = role,
                                  .n_fingerprints = 1,
                                  .fingerprints = {fingerprint_of(client_context)}};
@@ -95,7 +100,11 @@ static unsigned drain(struct scene *s)
     for (size_t size; (size = peer_next_datagram(&s->peer, out, sizeof(out), &to)) > 0; n++) {
         assert_true(address_equal(&to, &s->viewer.from));
         uint8_t transaction[12] = {s->viewer.transactions};
-        if (out[0] < 4) {
+        if (get_u16(out) == 1) {
+            s->viewer.proof_size = ice_lite_answer(&viewer_credentials, out, size, &s->viewer.from,
+                                                   s->viewer.proof, sizeof(s->viewer.proof));
+            assert_true(s->viewer.proof_size > 0);
+        } else if (out[0] < 4) {
             assert_true(ice_lite_is_success(out, size, credentials.pwd, transaction));
             s->viewer.stun_answers++;
         } else {
@@ -456,9 +465,16 @@ static void test_media_follows_a_new_address(void **state)
     connect_scene(&s, DTLS_SERVER);
     struct address old = s.viewer.from;
     s.viewer.from = at("2001:db8::5", 6000);
+    assert_true(peer_may_send(&s.peer));
     check(&s, &s.viewer.from); /* with USE-CANDIDATE */
-    assert_int_equal(drain(&s), 1);
+    assert_int_equal(drain(&s), 2);
     assert_true(address_equal(&s.peer.ice.remote, &s.viewer.from));
+    assert_false(peer_may_send(&s.peer)); /* it may be somebody else's */
+    assert_int_equal(peer_next_timeout(&s.peer, s.now), s.now + ICE_PROOF_AGAIN_US);
+    size_t answer_size = s.viewer.proof_size;
+    assert_int_equal(give(&s, s.viewer.proof, &answer_size, &s.viewer.from), PEER_INPUT_NONE);
+    assert_true(peer_may_send(&s.peer));
+    assert_true(peer_next_timeout(&s.peer, s.now) > s.now + ICE_PROOF_AGAIN_US);
     size_t n = sealed_pli(&s, packet, sizeof(packet));
     assert_int_equal(give(&s, packet, &n, &old), PEER_INPUT_NONE);
     assert_int_equal(give(&s, packet, &n, &s.viewer.from), PEER_INPUT_RTCP);

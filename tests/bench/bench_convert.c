@@ -11,6 +11,7 @@
 #include "encode/cpu.h"
 
 #include <libyuv.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct bench_case {
     const char *name, *floor;
     enum picture_format format;
     int width, height, pictures;
+    bool typing; /* of ours only a line of text has changed, of the floor's the whole picture */
 };
 
 static int64_t now_ns(void)
@@ -79,12 +81,17 @@ static void run(const struct bench_case *c, const struct convert_dsp *dsp, int r
     struct picture in[64], out[64];
     for (int i = 0; i < c->pictures; i++) {
         in[i] = picture_new(PICTURE_BGRA, c->width, c->height);
+        in[i].damage =
+            (struct picture_damage){.known = true, .n = 1, .rect = {{400, 500, 900, 24}}};
         out[i] = picture_new(c->format, c->width, c->height);
     }
     for (int r = 0; r < rounds; r++) {
         int a = r % c->pictures, b = (r + c->pictures / 2) % c->pictures;
         int64_t t0 = now_ns();
-        convert_picture(dsp, &in[a], &out[a]);
+        if (c->typing)
+            convert_damage(dsp, &in[a], &out[a]);
+        else
+            convert_picture(dsp, &in[a], &out[a]);
         int64_t t1 = now_ns();
         convert_floor(&in[b], &out[b]);
         ours[r] = t1 - t0;
@@ -102,12 +109,13 @@ static void run(const struct bench_case *c, const struct convert_dsp *dsp, int r
 int main(int argc, char **argv)
 {
     static const struct bench_case cases[] = {
-        {"convert_nv12_720p", "libyuv ARGBToNV12", PICTURE_NV12, 1280, 720, 16},
-        {"convert_i420_720p", "libyuv ARGBToI420", PICTURE_I420, 1280, 720, 16},
-        {"convert_nv12_1080p", "libyuv ARGBToNV12", PICTURE_NV12, 1920, 1080, 16},
-        {"convert_i420_1080p", "libyuv ARGBToI420", PICTURE_I420, 1920, 1080, 16},
-        {"convert_nv12_2160p", "libyuv ARGBToNV12", PICTURE_NV12, 3840, 2160, 6},
-        {"convert_i420_2160p", "libyuv ARGBToI420", PICTURE_I420, 3840, 2160, 6},
+        {"convert_nv12_720p", "libyuv ARGBToNV12", PICTURE_NV12, 1280, 720, 16, false},
+        {"convert_i420_720p", "libyuv ARGBToI420", PICTURE_I420, 1280, 720, 16, false},
+        {"convert_nv12_1080p", "libyuv ARGBToNV12", PICTURE_NV12, 1920, 1080, 16, false},
+        {"convert_i420_1080p", "libyuv ARGBToI420", PICTURE_I420, 1920, 1080, 16, false},
+        {"convert_i420_1080p_typing", "libyuv ARGBToI420", PICTURE_I420, 1920, 1080, 16, true},
+        {"convert_nv12_2160p", "libyuv ARGBToNV12", PICTURE_NV12, 3840, 2160, 6, false},
+        {"convert_i420_2160p", "libyuv ARGBToI420", PICTURE_I420, 3840, 2160, 6, false},
     };
     int rounds = 300;
     for (int i = 1; i + 1 < argc; i++) {

@@ -18,7 +18,8 @@
 static const struct {
     const char *name;
     unsigned flag;
-} levels[] = {{"c", 0}, {"sse41", CPU_SSE41}, {"avx2", CPU_AVX2}, {"avx512", CPU_AVX512}};
+} levels[] = {
+    {"c", 0}, {"sse41", CPU_SSE41}, {"avx2", CPU_AVX2}, {"avx512", CPU_AVX512}, {"neon", CPU_NEON}};
 
 enum { PAGE = 4096, MAX_WIDTH = 4096, PLANES = 4, CANARY = 0x99 };
 

@@ -243,6 +243,82 @@ static void test_smallest(void **state)
     }
 }
 
+static uint32_t next(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return *seed >> 8;
+}
+
+/* Changes some pixels and says in which rectangles. */
+static void damage(struct picture *bgra, uint32_t *seed)
+{
+    struct picture_damage *d = &bgra->damage;
+    *d = (struct picture_damage){.known = true, .n = (int)(next(seed) % 5)};
+    for (int i = 0; i < d->n; i++) {
+        struct picture_rect *r = &d->rect[i];
+        r->x = (int)(next(seed) % (uint32_t)bgra->width);
+        r->y = (int)(next(seed) % (uint32_t)bgra->height);
+        r->width = 1 + (int)(next(seed) % (uint32_t)(bgra->width - r->x));
+        r->height = 1 + (int)(next(seed) % (uint32_t)(bgra->height - r->y));
+        for (int y = r->y; y < r->y + r->height; y++)
+            for (int x = 4 * r->x; x < 4 * (r->x + r->width); x++)
+                bgra->plane[0][y * bgra->stride[0] + x] = (uint8_t)next(seed);
+    }
+}
+
+/* Converting what changed gives what converting all of it gives, also where chroma is shared with a
+ * pixel that did not change, and behind the last whole vector. */
+static void test_damage_is_enough(void **state)
+{
+    (void)state;
+    uint32_t seed = 11;
+    struct convert_dsp dsp;
+    convert_dsp_init(&dsp);
+    for (int format = PICTURE_NV12; format <= PICTURE_I420; format++) {
+        struct padded in = padded_new(PICTURE_BGRA, 206, 38, 12);
+        struct padded all = padded_new((enum picture_format)format, 206, 38, 4);
+        struct padded some = padded_new((enum picture_format)format, 206, 38, 4);
+        fill(&in.pic, 5);
+        convert_damage(&dsp, &in.pic, &some.pic); /* not known: everything */
+        for (int i = 0; i < 400; i++) {
+            in.pic.captured_us = i;
+            damage(&in.pic, &seed);
+            convert_damage(&dsp, &in.pic, &some.pic);
+            convert_picture(&dsp, &in.pic, &all.pic);
+            assert_memory_equal(some.block, all.block, all.size);
+            assert_int_equal(some.pic.captured_us, i);
+            assert_int_equal(some.pic.damage.n, in.pic.damage.n);
+        }
+        free(in.block);
+        free(all.block);
+        free(some.block);
+    }
+}
+
+/* And nothing else is read: that is what it is for. */
+static void test_what_is_not_damaged_stays(void **state)
+{
+    (void)state;
+    struct convert_dsp dsp;
+    convert_dsp_init(&dsp);
+    struct padded in = padded_new(PICTURE_BGRA, 640, 8, 0);
+    struct padded out = padded_new(PICTURE_NV12, 640, 8, 0);
+    memset(in.block, 0xff, in.size);
+    in.pic.damage = (struct picture_damage){.known = true, .n = 1, .rect = {{130, 3, 5, 1}}};
+    convert_damage(&dsp, &in.pic, &out.pic);
+    for (int y = 0; y < 8; y++) {
+        for (int x = 0; x < 640; x++) {
+            bool near = x >= 128 && x < 192 && (y == 2 || y == 3);
+            assert_int_equal(byte_at(&out.pic, 0, x, y), near ? 235 : CANARY);
+        }
+    }
+    in.pic.damage.n = 0;
+    convert_damage(&dsp, &in.pic, &out.pic);
+    assert_int_equal(byte_at(&out.pic, 0, 0, 0), CANARY);
+    free(in.block);
+    free(out.block);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +328,8 @@ int main(void)
         cmocka_unit_test(test_bottom_up_source),
         cmocka_unit_test(test_formats_agree),
         cmocka_unit_test(test_smallest),
+        cmocka_unit_test(test_damage_is_enough),
+        cmocka_unit_test(test_what_is_not_damaged_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,18 +106,6 @@ static bool is_left_out(const struct h264_nal_unit *nal)
     }
 }
 
-/* The room for one more packet of `size` bytes, or NULL. */
-static uint8_t *add_packet(struct packetize *out, size_t size)
-{
-    if (out->n_packets == out->max_packets || size > out->capacity - out->size)
-        return NULL;
-    out->packets[out->n_packets++] =
-        (struct packetize_packet){.offset = out->size, .size = (uint16_t)size};
-    uint8_t *at = out->data + out->size;
-    out->size += (uint32_t)size;
-    return at;
-}
-
 /* FU-A of equal fragments, the last one shorter (RFC 6184 5.8). */
 static int add_fragments(struct packetize *out, const struct h264_nal_unit *nal, size_t max_payload)
 {
@@ -129,7 +117,7 @@ static int add_fragments(struct packetize *out, const struct h264_nal_unit *nal,
 
     for (uint8_t start = FU_START; left > 0; start = 0) {
         size_t size = left < each ? left : each;
-        uint8_t *p = add_packet(out, FU_HEADER_SIZE + size);
+        uint8_t *p = packetize_add(out, FU_HEADER_SIZE + size);
         if (!p)
             return -ENOSPC;
         uint8_t end = size == left ? FU_END : 0;
@@ -146,7 +134,7 @@ static int add_nal(struct packetize *out, const struct h264_nal_unit *nal, size_
 {
     if (nal->size > max_payload)
         return add_fragments(out, nal, max_payload);
-    uint8_t *p = add_packet(out, nal->size);
+    uint8_t *p = packetize_add(out, nal->size);
     if (!p)
         return -ENOSPC;
     memcpy(p, nal->data, nal->size);
@@ -171,7 +159,7 @@ static size_t measure_parameter_sets(const uint8_t *data, size_t size)
 static int add_parameter_sets(struct packetize *out, const uint8_t *data, size_t size,
                               size_t stap_size)
 {
-    uint8_t *head = add_packet(out, stap_size);
+    uint8_t *head = packetize_add(out, stap_size);
     if (!head)
         return -ENOSPC;
     struct h264_nal_unit nal;
@@ -214,12 +202,10 @@ int h264_packetize(struct packetize *out, const uint8_t *access_unit, size_t siz
                    size_t max_payload)
 {
     assert(max_payload > FU_HEADER_SIZE && max_payload <= UINT16_MAX);
-    out->size = 0;
-    out->n_packets = 0;
+    packetize_clear(out);
     int err = add_access_unit(out, access_unit, size, max_payload);
     if (err != 0) {
-        out->size = 0;
-        out->n_packets = 0;
+        packetize_clear(out);
         return err;
     }
     out->packets[out->n_packets - 1].marker = true;
@@ -327,4 +313,11 @@ bool h264_payload_starts_keyframe(const uint8_t *payload, size_t size)
         at += 2 + nal_size;
     }
     return false;
+}
+
+bool h264_payload_may_start_frame(const uint8_t *payload, size_t size)
+{
+    if (size == 0)
+        return false;
+    return nal_type(payload[0]) != FU_A || (size > FU_HEADER_SIZE && payload[1] & FU_START);
 }

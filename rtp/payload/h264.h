@@ -59,3 +59,5 @@ bool h264_assemble_end(struct h264_assembler *a); /* true if data[0..size) is a 
 
 /* Does a keyframe start here: IDR or SPS, also inside a STAP-A or at the start of FU-A? */
 bool h264_payload_starts_keyframe(const uint8_t *payload, size_t size);
+/* False only if it surely is no first packet of an access unit: a later fragment. */
+bool h264_payload_may_start_frame(const uint8_t *payload, size_t size);

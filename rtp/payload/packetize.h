@@ -1,8 +1,9 @@
-/* packetize.h - where a packetizer puts its packets. Pure.
+/* packetize.h - where a packetizer puts its packets, and where an assembler puts a unit. Pure.
  *
- * A packetizer (h264.h, ...) turns one access unit into RTP payloads. Each payload stands whole and
- * contiguous in `data`, codec header included, so that a sender can protect it straight from there.
- * Payloads of one NAL unit are of equal size but for the last, since UDP GSO needs that.
+ * A packetizer (payload.h, h264.h, ...) turns one access unit into RTP payloads. Each payload
+ * stands whole and contiguous in `data`, codec header included, so that a sender can protect it
+ * straight from there. What is cut is cut into payloads of equal size but for the last, since UDP
+ * GSO needs that.
  */
 #pragma once
 
@@ -31,3 +32,32 @@ struct packetize {
     uint32_t size;
     uint16_t n_packets;
 };
+
+/* For packetizers. */
+void packetize_clear(struct packetize *out);
+/* The room for one more packet of `size` bytes, or NULL. */
+uint8_t *packetize_add(struct packetize *out, size_t size);
+
+/* A frame behind a header of its own in every packet, which is longer in the first. */
+struct packetize_headers {
+    const uint8_t *first;
+    size_t first_size;
+    uint8_t rest;      /* one byte in all the others */
+    uint8_t last_bits; /* set in the first byte of the last one */
+};
+
+/* Cuts `frame` into as few packets as can be; 0 or -ENOSPC, and then there are none. */
+int packetize_frame(struct packetize *out, const struct packetize_headers *headers,
+                    const uint8_t *frame, size_t size, size_t max_payload);
+
+/* A unit being put together from its payloads, which come in order. Anything malformed or out of
+ * place sets `broken`, and the unit is not to be used. A payload missing from the middle is only
+ * seen by its RTP sequence number, which is the caller's. */
+struct assemble {
+    uint8_t *data; /* caller's */
+    size_t capacity;
+    size_t size;
+    bool broken;
+};
+
+void assemble_append(struct assemble *a, const uint8_t *bytes, size_t size);

@@ -1,6 +1,6 @@
 #include "rtp/payload/payload.h"
 
-#include "rtp/payload/h264.h"
+#include "rtp/payload/opus.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -50,15 +50,224 @@ int payload_packetize(enum payload_codec codec, struct packetize *out, const uin
                       size_t size, size_t max_payload)
 {
     assert(is_codec(codec) && max_payload >= PAYLOAD_MIN_SIZE && max_payload <= UINT16_MAX);
-    if (codec == PAYLOAD_H264)
+    switch (codec) {
+    case PAYLOAD_H264:
         return h264_packetize(out, unit, size, max_payload);
+    case PAYLOAD_VP8:
+        return vp8_packetize(out, unit, size, max_payload);
+    case PAYLOAD_VP9:
+        return vp9_packetize(out, unit, size, max_payload);
+    case PAYLOAD_AV1:
+        return av1_packetize(out, unit, size, max_payload);
+    case PAYLOAD_OPUS:
+        return opus_packetize(out, unit, size, max_payload);
+    case PAYLOAD_CODECS:
+        break;
+    }
     return -ENOTSUP;
 }
 
 bool payload_is_keyframe(enum payload_codec codec, const uint8_t *unit, size_t size)
 {
     assert(is_codec(codec));
-    if (codec == PAYLOAD_H264)
+    switch (codec) {
+    case PAYLOAD_H264:
         return h264_is_keyframe(unit, size);
-    return codec == PAYLOAD_OPUS;
+    case PAYLOAD_VP8:
+        return vp8_is_keyframe(unit, size);
+    case PAYLOAD_VP9:
+        return vp9_is_keyframe(unit, size);
+    case PAYLOAD_AV1:
+        return av1_is_keyframe(unit, size);
+    case PAYLOAD_OPUS:
+    case PAYLOAD_CODECS:
+        break;
+    }
+    return true;
+}
+
+static bool inspect_h264(struct payload_info *info, const uint8_t *payload, size_t size)
+{
+    if (size == 0)
+        return false;
+    info->starts_frame = h264_payload_may_start_frame(payload, size);
+    info->starts_keyframe = h264_payload_starts_keyframe(payload, size);
+    return true;
+}
+
+static bool inspect_vp8(struct payload_info *info, const uint8_t *payload, size_t size)
+{
+    struct vp8_descriptor d;
+    if (!vp8_parse(&d, payload, size))
+        return false;
+    const uint8_t *frame = payload + d.size;
+    size_t left = size - d.size;
+    *info = (struct payload_info){
+        .starts_frame = vp8_starts_frame(&d),
+        .starts_keyframe = vp8_starts_frame(&d) && vp8_is_keyframe(frame, left),
+        .discardable = d.non_reference,
+        .has_layer = d.has_layer,
+        .temporal_id = d.temporal_id,
+        .switching_up = d.layer_sync,
+        .picture_id_bits = d.picture_id_bits,
+        .picture_id = d.picture_id,
+        .has_tl0_pic_idx = d.has_tl0_pic_idx,
+        .tl0_pic_idx = d.tl0_pic_idx,
+    };
+    if (info->starts_keyframe)
+        (void)vp8_find_size(frame, left, &info->width, &info->height);
+    return true;
+}
+
+static bool inspect_vp9(struct payload_info *info, const uint8_t *payload, size_t size)
+{
+    struct vp9_descriptor d;
+    if (!vp9_parse(&d, payload, size))
+        return false;
+    /* The picture is as large as its uppermost layer. */
+    unsigned top = d.n_spatial > 0 ? d.n_spatial - 1u : 0;
+    *info = (struct payload_info){
+        .starts_frame = d.begins,
+        .ends_frame = d.ends,
+        .starts_keyframe = vp9_starts_keyframe(&d),
+        .has_layer = d.has_layer,
+        .temporal_id = d.temporal_id,
+        .spatial_id = d.spatial_id,
+        .switching_up = d.switching_up,
+        .picture_id_bits = d.picture_id_bits,
+        .picture_id = d.picture_id,
+        .has_tl0_pic_idx = d.has_tl0_pic_idx,
+        .tl0_pic_idx = d.tl0_pic_idx,
+        .width = d.width[top],
+        .height = d.height[top],
+    };
+    return true;
+}
+
+static bool inspect_av1(struct payload_info *info, const uint8_t *payload, size_t size)
+{
+    struct av1_descriptor d;
+    if (!av1_parse(&d, payload, size))
+        return false;
+    *info = (struct payload_info){
+        .starts_frame = !d.continues,
+        .starts_keyframe = d.starts_sequence,
+        .has_layer = d.has_layer,
+        .temporal_id = d.temporal_id,
+        .spatial_id = d.spatial_id,
+    };
+    return true;
+}
+
+bool payload_inspect(enum payload_codec codec, struct payload_info *info, const uint8_t *payload,
+                     size_t size)
+{
+    assert(is_codec(codec));
+    *info = (struct payload_info){.starts_frame = false};
+    switch (codec) {
+    case PAYLOAD_H264:
+        return inspect_h264(info, payload, size);
+    case PAYLOAD_VP8:
+        return inspect_vp8(info, payload, size);
+    case PAYLOAD_VP9:
+        return inspect_vp9(info, payload, size);
+    case PAYLOAD_AV1:
+        return inspect_av1(info, payload, size);
+    case PAYLOAD_OPUS:
+    case PAYLOAD_CODECS:
+        break;
+    }
+    *info =
+        (struct payload_info){.starts_frame = true, .ends_frame = true, .starts_keyframe = true};
+    return opus_samples(payload, size) > 0;
+}
+
+void payload_assemble_begin(struct payload_assembler *a, enum payload_codec codec, uint8_t *data,
+                            size_t capacity)
+{
+    assert(is_codec(codec));
+    *a = (struct payload_assembler){.codec = codec};
+    switch (codec) {
+    case PAYLOAD_H264:
+        h264_assemble_begin(&a->of.h264, data, capacity);
+        break;
+    case PAYLOAD_VP8:
+        vp8_assemble_begin(&a->of.vp8, data, capacity);
+        break;
+    case PAYLOAD_VP9:
+        vp9_assemble_begin(&a->of.vp9, data, capacity);
+        break;
+    case PAYLOAD_AV1:
+        av1_assemble_begin(&a->of.av1, data, capacity);
+        break;
+    case PAYLOAD_OPUS:
+    case PAYLOAD_CODECS:
+        a->of.opus = (struct assemble){.data = data, .capacity = capacity};
+        break;
+    }
+}
+
+static void assemble_opus(struct assemble *a, const uint8_t *payload, size_t size)
+{
+    if (a->size > 0 || opus_samples(payload, size) == 0)
+        a->broken = true;
+    assemble_append(a, payload, size);
+}
+
+void payload_assemble(struct payload_assembler *a, const uint8_t *payload, size_t size)
+{
+    switch (a->codec) {
+    case PAYLOAD_H264:
+        h264_assemble(&a->of.h264, payload, size);
+        break;
+    case PAYLOAD_VP8:
+        vp8_assemble(&a->of.vp8, payload, size);
+        break;
+    case PAYLOAD_VP9:
+        vp9_assemble(&a->of.vp9, payload, size);
+        break;
+    case PAYLOAD_AV1:
+        av1_assemble(&a->of.av1, payload, size);
+        break;
+    case PAYLOAD_OPUS:
+    case PAYLOAD_CODECS:
+        assemble_opus(&a->of.opus, payload, size);
+        break;
+    }
+}
+
+bool payload_assemble_broken(const struct payload_assembler *a)
+{
+    switch (a->codec) {
+    case PAYLOAD_H264:
+        return a->of.h264.broken;
+    case PAYLOAD_VP8:
+        return a->of.vp8.unit.broken;
+    case PAYLOAD_VP9:
+        return a->of.vp9.unit.broken;
+    case PAYLOAD_AV1:
+        return a->of.av1.unit.broken;
+    case PAYLOAD_OPUS:
+    case PAYLOAD_CODECS:
+        break;
+    }
+    return a->of.opus.broken;
+}
+
+size_t payload_assemble_end(struct payload_assembler *a)
+{
+    switch (a->codec) {
+    case PAYLOAD_H264:
+        return h264_assemble_end(&a->of.h264) ? a->of.h264.size : 0;
+    case PAYLOAD_VP8:
+        return vp8_assemble_end(&a->of.vp8) ? a->of.vp8.unit.size : 0;
+    case PAYLOAD_VP9:
+        return vp9_assemble_end(&a->of.vp9) ? a->of.vp9.unit.size : 0;
+    case PAYLOAD_AV1:
+        return av1_assemble_end(&a->of.av1) ? a->of.av1.unit.size : 0;
+    case PAYLOAD_OPUS:
+    case PAYLOAD_CODECS:
+        break;
+    }
+    return a->of.opus.broken ? 0 : a->of.opus.size;
 }

@@ -221,6 +221,27 @@ static void test_packets_are_equal(void **state)
     }
 }
 
+/* Wherever the edge between two OBUs falls, no packet but the last ends there or is shorter. */
+static void test_edges_in_every_place(void **state)
+{
+    (void)state;
+    for (size_t a = 1; a <= 200; a++) {
+        for (size_t b = 1; b <= 130; b++) {
+            static struct unit u;
+            u.size = 0;
+            put_obu(&u, AV1_TILE_GROUP, -1, NULL, a);
+            put_obu(&u, AV1_TILE_GROUP, -1, NULL, b);
+            struct packetize p = fixture_room();
+            assert_int_equal(av1_packetize(&p, u.bytes, u.size, 60), 0);
+            fixture_assert_layout(&p, 60);
+            fixture_assert_equal_sizes(&p);
+            for (unsigned i = 0; i + 1 < p.n_packets; i++)
+                assert_true(fixture_payload(&p, i)[0] & 0x40);
+            assert_round_trip(&p, &u);
+        }
+    }
+}
+
 static void test_any_unit_comes_back(void **state)
 {
     (void)state;
@@ -390,6 +411,7 @@ int main(void)
         cmocka_unit_test(test_packets_by_the_byte),
         cmocka_unit_test(test_fragments),
         cmocka_unit_test(test_packets_are_equal),
+        cmocka_unit_test(test_edges_in_every_place),
         cmocka_unit_test(test_any_unit_comes_back),
         cmocka_unit_test(test_needs_its_room),
         cmocka_unit_test(test_nothing_to_send),

@@ -1,6 +1,10 @@
 /* The test pattern: a page of text-like lines that scrolls, a box that wanders over it, and in the
  * top-left corner what a test or a person reads: the latency barcode, the wall clock, the frame
- * number. Every pixel of a picture is a function of its frame number and of the clock. */
+ * number. Every pixel of a picture is a function of its frame number and of the clock.
+ *
+ * With `flash` the page and the box give way to a plain background that is dark, and white in the
+ * first FLASH_US of each second of CLOCK_MONOTONIC, at which `tone:beep` beeps: to measure lip
+ * sync. */
 #include "capture/barcode.h"
 #include "capture/capture_backends.h"
 #include "capture/paint.h"
@@ -26,9 +30,13 @@
 #define PAGE_ROWS (24 * LINE_ROWS)
 #define SCROLL_ROWS 2 /* per frame */
 
+#define SECOND_US 1000000
+#define FLASH_US 50000 /* two pictures at 30 fps */
+
 struct pattern {
     int fps, width, height; /* immutable after open */
-    struct picture page;    /* owned; width x PAGE_ROWS, drawn once */
+    bool flashes;
+    struct picture page; /* owned; width x PAGE_ROWS, drawn once */
 };
 
 /* --- what is drawn --- */
@@ -107,8 +115,13 @@ static void draw_panel(const struct picture *p, uint64_t frame, int64_t realtime
 
 static void draw(const struct pattern *pattern, const struct picture *p, uint64_t frame)
 {
-    draw_background(p, &pattern->page, frame);
-    draw_box(p, frame);
+    if (pattern->flashes) {
+        bool white = p->captured_us % SECOND_US < FLASH_US;
+        paint_fill(p, 0, 0, p->width, p->height, white ? 0xffffff : 0x202428);
+    } else {
+        draw_background(p, &pattern->page, frame);
+        draw_box(p, frame);
+    }
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t); /* last, so that drawing does not count as latency */
     int64_t realtime_us = (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
@@ -134,8 +147,18 @@ static bool parse_number(const char **text, int *out)
     return true;
 }
 
-static bool parse_size(const char *text, int *width, int *height)
+/* WIDTHxHEIGHT, flash, or flash,WIDTHxHEIGHT. */
+static bool parse_arg(const char *text, bool *flashes, int *width, int *height)
 {
+    static const char flash[] = "flash";
+    *flashes = strncmp(text, flash, sizeof(flash) - 1) == 0;
+    if (*flashes) {
+        text += sizeof(flash) - 1;
+        if (*text == '\0')
+            return true;
+        if (*text++ != ',')
+            return false;
+    }
     return parse_number(&text, width) && *text++ == 'x' && parse_number(&text, height) &&
            *text == '\0';
 }
@@ -145,9 +168,10 @@ static int pattern_open(void *priv, const struct capture_config *config, struct 
 {
     struct pattern *pattern = priv;
     int width = DEFAULT_WIDTH, height = DEFAULT_HEIGHT;
-    if (config->arg && !parse_size(config->arg, &width, &height)) {
-        snprintf(error, error_size, "pattern \"%s\" is not WIDTHxHEIGHT, such as 1920x1080",
-                 config->arg);
+    bool flashes = false;
+    if (config->arg && !parse_arg(config->arg, &flashes, &width, &height)) {
+        snprintf(error, error_size,
+                 "pattern \"%s\" is not WIDTHxHEIGHT, such as 1920x1080, or flash", config->arg);
         return -EINVAL;
     }
     if (width < MIN_WIDTH || width > PICTURE_MAX_WIDTH || height < MIN_HEIGHT ||
@@ -156,7 +180,8 @@ static int pattern_open(void *priv, const struct capture_config *config, struct 
                  width, height, MIN_WIDTH, MIN_HEIGHT, PICTURE_MAX_WIDTH, PICTURE_MAX_HEIGHT);
         return -EINVAL;
     }
-    *pattern = (struct pattern){.fps = config->fps, .width = width, .height = height};
+    *pattern =
+        (struct pattern){.fps = config->fps, .width = width, .height = height, .flashes = flashes};
     pattern->page = (struct picture){
         .format = PICTURE_BGRA, .width = width, .height = PAGE_ROWS, .stride = {width * 4}};
     pattern->page.plane[0] = malloc((size_t)width * 4 * PAGE_ROWS);
@@ -175,7 +200,9 @@ static int pattern_run(void *priv, struct capture_sink *sink, char *error, size_
     (void)error_size;
     const struct pattern *pattern = priv;
     const uint64_t fps = (uint64_t)pattern->fps;
-    const int64_t start_us = capture_now_us();
+    /* flashes are on time if a picture is due at each whole second */
+    const int64_t begin_us = capture_now_us();
+    const int64_t start_us = begin_us - (pattern->flashes ? begin_us % SECOND_US : 0);
     for (uint64_t frame = 0;; frame++) {
         /* Exact multiples, so that nothing drifts. A poke changes nothing: the next picture comes
          * as soon as the rate allows anyhow. */
@@ -192,8 +219,8 @@ static int pattern_run(void *priv, struct capture_sink *sink, char *error, size_
         struct picture *p = capture_sink_begin(sink, pattern->width, pattern->height);
         if (!p)
             continue;
-        draw(pattern, p, frame);
         p->captured_us = now_us;
+        draw(pattern, p, frame);
         capture_sink_publish(sink, p);
     }
 }

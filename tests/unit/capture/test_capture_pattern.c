@@ -98,6 +98,11 @@ static void sizes_are_checked(void **state)
         {"640x8194", "to 8192x8192"},
         {"99999999999999999999x480", "not WIDTHxHEIGHT"},
         {"640x4294967776", "not WIDTHxHEIGHT"},
+        {"flas", "or flash"},
+        {"flashy", "or flash"},
+        {"flash,", "or flash"},
+        {"flash640x480", "or flash"},
+        {"flash,641x480", "must be even"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -214,6 +219,37 @@ static void whole_picture_moves(void **state)
     capture_close(c);
 }
 
+/* At 30 fps a picture is due at each whole second, and both it and the next are white. */
+static void it_flashes_at_whole_seconds(void **state)
+{
+    (void)state;
+    struct capture *c = open_pattern("flash,640x480", 30);
+    assert_int_equal(capture_start(c), 0);
+    int64_t begin_us = 0;
+    int white = 0, dark = 0;
+    for (;;) {
+        const struct picture *p = capture_take(c);
+        assert_int_equal(p->width, 640);
+        if (!begin_us)
+            begin_us = p->captured_us;
+        int64_t in_second = p->captured_us % 1000000;
+        const uint8_t *pixel = p->plane[0] + 470 * p->stride[0];
+        bool is_white = pixel[0] == 0xff && pixel[1] == 0xff && pixel[2] == 0xff;
+        assert_int_equal(is_white, in_second < 50000);
+        white += is_white;
+        dark += !is_white;
+        uint32_t time;
+        assert_true(read_barcode(p, &time)); /* it stays readable */
+        bool over = p->captured_us - begin_us > 2100000;
+        capture_release(c, p);
+        if (over)
+            break;
+    }
+    assert_in_range(white, 1, 6);
+    assert_true(dark > white);
+    capture_close(c);
+}
+
 static void stop_does_not_wait_for_the_next_picture(void **state)
 {
     (void)state;
@@ -239,6 +275,7 @@ int main(void)
         cmocka_unit_test(pace_is_exact_multiples_of_the_rate),
         cmocka_unit_test(clock_and_barcode_say_the_same_present_time),
         cmocka_unit_test(whole_picture_moves),
+        cmocka_unit_test(it_flashes_at_whole_seconds),
         cmocka_unit_test(stop_does_not_wait_for_the_next_picture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 #include "rtp/wire/extensions.h"
 
 #include "rtp/wire/bytes.h"
+#include "rtp/wire/dependency_descriptor.h"
 
 #include <assert.h>
 #include <string.h>
@@ -31,6 +32,15 @@ static uint32_t playout_steps(uint16_t ms)
     return ms / 10 < PLAYOUT_MAX ? ms / 10u : PLAYOUT_MAX;
 }
 
+/* Pads to whole words and says how many there are. */
+static void finish(struct extensions_block *b)
+{
+    while (b->size % 4 != 0)
+        b->bytes[b->size++] = 0;
+    put_u16(b->bytes, PROFILE_ONE_BYTE);
+    put_u16(b->bytes + 2, (uint16_t)(b->size / 4 - 1));
+}
+
 void extensions_build(struct extensions_block *b, const struct extensions_ids *ids,
                       uint16_t playout_min_ms, uint16_t playout_max_ms, const char *mid)
 {
@@ -44,14 +54,27 @@ void extensions_build(struct extensions_block *b, const struct extensions_ids *i
                 playout_steps(playout_min_ms) << 12 | playout_steps(playout_max_ms));
     if (usable(ids->mid) && mid_size >= 1 && mid_size <= EXTENSIONS_MID_MAX)
         memcpy(add(b, ids->mid, mid_size), mid, mid_size);
+    if (usable(ids->dependency))
+        b->dependency_at = (uint8_t)(add(b, ids->dependency, DEPENDENCY_MIN_SIZE) - b->bytes);
 
-    if (b->size == 4) {
+    if (b->size == 4)
         b->size = 0;
+    else
+        finish(b);
+}
+
+void extensions_set_dependency(struct extensions_block *b, const uint8_t *value, size_t size,
+                               size_t room)
+{
+    assert(size >= DEPENDENCY_MIN_SIZE && size <= room && room <= EXTENSIONS_DEPENDENCY_MAX);
+    if (b->dependency_at == 0)
         return;
-    }
-    b->size = (uint8_t)((b->size + 3) & ~3);
-    put_u16(b->bytes, PROFILE_ONE_BYTE);
-    put_u16(b->bytes + 2, (uint16_t)(b->size / 4 - 1));
+    uint8_t *at = b->bytes + b->dependency_at;
+    at[-1] = (uint8_t)((at[-1] & 0xf0) | (size - 1));
+    memcpy(at, value, size);
+    memset(at + size, 0, room - size);
+    b->size = (uint8_t)(b->dependency_at + room);
+    finish(b);
 }
 
 static const uint8_t *find_one_byte(const uint8_t *p, size_t size, uint8_t id, size_t *value_size)

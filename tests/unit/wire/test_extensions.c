@@ -20,16 +20,18 @@ struct build_row {
 };
 
 static const struct build_row build_rows[] = {
-    {{0, 0, 0}, "0", 0},
-    {{1, 0, 0}, NULL, 8},
-    {{0, 14, 0}, NULL, 8},
-    {{0, 0, 3}, NULL, 0},
-    {{0, 0, 3}, "", 0},
-    {{0, 0, 3}, "v", 8},
-    {{1, 2, 3}, "0", 16},
-    {{14, 13, 12}, "0123456789abcdef", 28},
-    {{1, 2, 3}, "0123456789abcdefg", 12}, /* a MID that does not fit is left out */
-    {{15, 16, 255}, "0", 0},              /* no ids of the one-byte form */
+    {{0, 0, 0, 0}, "0", 0},
+    {{1, 0, 0, 0}, NULL, 8},
+    {{0, 14, 0, 0}, NULL, 8},
+    {{0, 0, 3, 0}, NULL, 0},
+    {{0, 0, 3, 0}, "", 0},
+    {{0, 0, 3, 0}, "v", 8},
+    {{1, 2, 3, 0}, "0", 16},
+    {{14, 13, 12, 0}, "0123456789abcdef", 28},
+    {{1, 2, 3, 0}, "0123456789abcdefg", 12}, /* a MID that does not fit is left out */
+    {{15, 16, 255, 15}, "0", 0},             /* no ids of the one-byte form */
+    {{0, 0, 0, 4}, NULL, 8},
+    {{14, 13, 12, 11}, "0123456789abcdef", 32},
 };
 
 static void test_builds_what_was_negotiated(void **state)
@@ -77,6 +79,53 @@ static void test_round_trip(void **state)
 
     assert_null(find(&b, 0, &size));
     assert_null(find(&b, 1, &size));
+}
+
+/* A keyframe's first packet has the long descriptor, the others the short one, in equal blocks. */
+static void test_dependency_descriptor_has_its_place(void **state)
+{
+    (void)state;
+    const struct extensions_ids ids = {.transport_cc = 1, .mid = 4, .dependency = 7};
+    static const uint8_t value[16] = {0x82, 0, 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+    static const uint8_t zeros[3];
+    for (size_t room = 3; room <= EXTENSIONS_DEPENDENCY_MAX; room++) {
+        for (size_t n = 3; n <= room; n++) {
+            struct extensions_block b, other;
+            size_t size;
+            extensions_build(&b, &ids, 0, 0, "0123456789abcdef");
+            assert_memory_equal(find(&b, 7, &size), zeros, 3);
+            assert_int_equal(size, 3);
+            put_u16(b.bytes + b.transport_cc_at, 0xabcd);
+            other = b;
+            extensions_set_dependency(&other, value, room, room);
+            extensions_set_dependency(&b, value, n, room);
+            assert_int_equal(b.size, other.size);
+            assert_true(b.size <= EXTENSIONS_MAX_SIZE && b.size % 4 == 0);
+            assert_int_equal(get_u16(b.bytes + 2), b.size / 4 - 1);
+            assert_int_equal(get_u16(b.bytes + b.transport_cc_at), 0xabcd);
+            assert_ptr_equal(find(&b, 7, &size), b.bytes + b.dependency_at);
+            assert_int_equal(size, n);
+            assert_memory_equal(b.bytes + b.dependency_at, value, n);
+            assert_memory_equal(find(&b, 4, &size), "0123456789abcdef", 16);
+            /* And back to the size of other frames. */
+            extensions_set_dependency(&b, value, 3, 3);
+            extensions_build(&other, &ids, 0, 0, "0123456789abcdef");
+            assert_int_equal(b.size, other.size);
+        }
+    }
+}
+
+static void test_no_place_for_a_dependency_descriptor(void **state)
+{
+    (void)state;
+    const struct extensions_ids ids = {.transport_cc = 1};
+    struct extensions_block b, before;
+    extensions_build(&b, &ids, 0, 0, NULL);
+    before = b;
+    extensions_set_dependency(&b, (const uint8_t *)"abc", 3, 16);
+    assert_int_equal(b.dependency_at, 0);
+    assert_int_equal(b.size, before.size);
+    assert_memory_equal(b.bytes, before.bytes, sizeof(b.bytes));
 }
 
 static void test_playout_delay_is_capped(void **state)
@@ -157,6 +206,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_builds_what_was_negotiated),
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_dependency_descriptor_has_its_place),
+        cmocka_unit_test(test_no_place_for_a_dependency_descriptor),
         cmocka_unit_test(test_playout_delay_is_capped),
         cmocka_unit_test(test_figures_of_the_rfc),
         cmocka_unit_test(test_reserved_ids_end_it),

@@ -72,7 +72,10 @@ static void describe_stream(const struct source_info *info, unsigned index,
         .width = info->width,
         .height = info->height,
         .codec = BACKEND_H264,
+        .n_layers = 1,
+        .layers = {{.width = info->width, .height = info->height}},
     };
+    snprintf(out->end_reason, sizeof(out->end_reason), "%s", info->end_reason);
     snprintf(out->track_id, sizeof(out->track_id), "video%u", index);
     snprintf(out->window_name, sizeof(out->window_name), "%s", info->name);
     snprintf(out->app_name, sizeof(out->app_name), "%s", info->kind);
@@ -82,19 +85,22 @@ static void describe_stream(const struct source_info *info, unsigned index,
 void room_describe(const struct room *r, struct backend_room *out,
                    uint32_t stream_ids[BACKEND_STREAMS_MAX])
 {
-    *out = (struct backend_room){.viewers = r->viewers, .live = true};
+    *out = (struct backend_room){.viewers = r->viewers, .live = true, .presenter = true};
     memcpy(out->code, r->code, sizeof(out->code));
+    if (stream_ids)
+        memset(stream_ids, 0, BACKEND_STREAMS_MAX * sizeof(stream_ids[0]));
     for (unsigned i = 0; i < r->n_sources; i++) {
         struct source_info info;
         source_info(r->sources[i], &info);
+        describe_stream(&info, i, &out->streams[i]);
         if (info.end_reason[0])
             continue;
         out->live = out->live && info.live;
-        describe_stream(&info, i, &out->streams[out->n_streams]);
+        out->streams[i].active = true;
+        out->streams[i].is_focused = out->n_streams == 0;
         if (stream_ids)
-            stream_ids[out->n_streams] = info.stream_id;
+            stream_ids[i] = info.stream_id;
         out->n_streams++;
     }
     out->live = out->live && out->n_streams > 0;
-    out->streams[0].is_focused = out->n_streams > 0;
 }

@@ -22,6 +22,6 @@ void room_finish(struct room *r); /* closes its sources */
 void room_viewer_added(struct room *r);
 void room_viewer_removed(struct room *r);
 /* What signaling may know of it: the sources that have not ended. A room is live when all of them
- * are. `stream_ids`, unless NULL, gets theirs in the order of backend_room.streams. */
+ * are. `stream_ids`, unless NULL, gets theirs by slot; 0: none. */
 void room_describe(const struct room *r, struct backend_room *out,
                    uint32_t stream_ids[BACKEND_STREAMS_MAX]);

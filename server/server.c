@@ -28,8 +28,7 @@
 struct guest {
     struct room *room; /* borrowed: the server's */
     struct backend_seat seat;
-    uint32_t streams[BACKEND_STREAMS_MAX]; /* the room's stream ids when the seat was taken */
-    unsigned n_streams;
+    uint32_t streams[BACKEND_STREAMS_MAX]; /* by slot, when the seat was taken; 0: none */
     bool started;
 };
 
@@ -78,7 +77,8 @@ static bool has_ssrc(const struct backend_seat *seat, uint32_t ssrc)
 {
     bool found = false;
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++)
-        found |= seat->tracks[i].ssrc == ssrc || seat->tracks[i].rtx_ssrc == ssrc;
+        found |= seat->video[i].ssrc == ssrc || seat->video[i].rtx_ssrc == ssrc ||
+                 seat->audio[i].ssrc == ssrc;
     return found;
 }
 
@@ -122,8 +122,7 @@ static bool on_room(void *arg, const char *code, struct backend_room *out)
     return room != NULL;
 }
 
-static void fill_seat(struct server *s, const struct forwarder_seat *seat, unsigned n_streams,
-                      struct backend_seat *out)
+static void fill_seat(struct server *s, const struct forwarder_seat *seat, struct backend_seat *out)
 {
     *out = (struct backend_seat){.viewer_id = seat->viewer_id, .full_ice = s->config.ice_full};
     snprintf(out->ufrag, sizeof(out->ufrag), "%s", seat->ice.ufrag);
@@ -136,9 +135,10 @@ static void fill_seat(struct server *s, const struct forwarder_seat *seat, unsig
     uint64_t name;
     random_bytes(&name, sizeof(name));
     snprintf(out->cname, sizeof(out->cname), "%016llx", (unsigned long long)name);
-    for (unsigned i = 0; i < n_streams; i++) {
-        out->tracks[i].ssrc = random_ssrc(out);
-        out->tracks[i].rtx_ssrc = random_ssrc(out);
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
+        out->video[i].ssrc = random_ssrc(out);
+        out->video[i].rtx_ssrc = random_ssrc(out);
+        out->audio[i].ssrc = random_ssrc(out);
     }
 }
 
@@ -160,9 +160,8 @@ static int on_reserve(void *arg, const char *code, struct backend_room *room,
         return err;
     struct guest *guest = g_new0(struct guest, 1);
     guest->room = r;
-    guest->n_streams = room->n_streams;
-    memcpy(guest->streams, streams, room->n_streams * sizeof(streams[0]));
-    fill_seat(s, &place, guest->n_streams, &guest->seat);
+    memcpy(guest->streams, streams, sizeof(guest->streams));
+    fill_seat(s, &place, &guest->seat);
     g_hash_table_insert(s->guests, GUINT_TO_POINTER(place.viewer_id), guest);
     *seat = guest->seat;
     return 0;
@@ -200,16 +199,17 @@ static bool fill_tracks(const struct guest *g, const struct backend_answer *answ
                         struct viewer_config *out)
 {
     for (unsigned i = 0; i < answer->n_tracks; i++) {
-        unsigned stream = answer->tracks[i].stream;
-        if (stream >= g->n_streams)
-            return false;
+        unsigned slot = answer->tracks[i].slot;
+        uint8_t payload_type = answer->tracks[i].formats[BACKEND_H264].payload_type;
+        if (answer->tracks[i].audio || g->streams[slot] == 0 || payload_type == 0)
+            continue;
         struct viewer_track_config *t = &out->tracks[out->n_tracks++];
         *t = (struct viewer_track_config){
-            .stream_id = g->streams[stream],
-            .ssrc = g->seat.tracks[stream].ssrc,
-            .rtx_ssrc = g->seat.tracks[stream].rtx_ssrc,
-            .payload_type = answer->tracks[i].payload_type,
-            .rtx_payload_type = answer->tracks[i].rtx_payload_type,
+            .stream_id = g->streams[slot],
+            .ssrc = g->seat.video[slot].ssrc,
+            .rtx_ssrc = g->seat.video[slot].rtx_ssrc,
+            .payload_type = payload_type,
+            .rtx_payload_type = answer->tracks[i].formats[BACKEND_H264].rtx_payload_type,
             .extensions =
                 {
                     .transport_cc = answer->tracks[i].transport_cc_id,

@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 #define BACKEND_ROOM_MAX 64   /* characters of a room code, with its terminator */
-#define BACKEND_STREAMS_MAX 8 /* per room */
+#define BACKEND_STREAMS_MAX 8 /* slots of a room */
+#define BACKEND_LAYERS_MAX 3
 #define BACKEND_CANDIDATES_MAX 16
 #define BACKEND_FINGERPRINT_MAX 200
 #define BACKEND_UFRAG_MAX 257
@@ -21,23 +22,36 @@
 #define BACKEND_ICE_SERVERS_MAX 5
 #define BACKEND_ICE_SERVER_TEXT_MAX 256
 
-enum backend_codec { BACKEND_H264 = 1 };
+/* Of video; the values of enum payload_codec. */
+enum backend_codec { BACKEND_H264 = 1, BACKEND_VP8, BACKEND_VP9, BACKEND_AV1, BACKEND_CODECS };
 
+/* What a slot of a room carries. The track of slot i is called "video<i>". */
 struct backend_stream {
+    bool active; /* it carries a stream; else only end_reason counts, and the names */
+    bool has_audio;
+    bool is_focused, paused;
     char track_id[32];
     char window_name[64], app_name[32];
-    bool is_focused, paused;
+    /* "" while all is well; else why it ended, or why there is no picture at the moment, in words
+     * for a person. */
+    char end_reason[160];
     int width, height;
     enum backend_codec codec;
     uint8_t h264_profile[3]; /* profile-level-id of the stream's own SPS */
+    unsigned n_layers;       /* 1-3 */
+    struct {
+        int width, height;
+        uint32_t bitrate_bps;
+    } layers[BACKEND_LAYERS_MAX]; /* the best one first */
 };
 
 struct backend_room {
     char code[BACKEND_ROOM_MAX];
     unsigned viewers;
-    bool live; /* every stream below has been encoded at least once and can be watched */
-    unsigned n_streams;
-    struct backend_stream streams[BACKEND_STREAMS_MAX];
+    bool live;          /* at least one active stream can be watched */
+    bool presenter;     /* somebody publishes, or may come back */
+    unsigned n_streams; /* active ones */
+    struct backend_stream streams[BACKEND_STREAMS_MAX]; /* by slot: sparse */
 };
 
 struct backend_candidate {
@@ -56,9 +70,13 @@ struct backend_seat {
     unsigned n_candidates;
     struct backend_candidate candidates[BACKEND_CANDIDATES_MAX];
     char cname[32];
+    /* by slot */
     struct {
         uint32_t ssrc, rtx_ssrc;
-    } tracks[BACKEND_STREAMS_MAX]; /* in the order of backend_room.streams */
+    } video[BACKEND_STREAMS_MAX];
+    struct {
+        uint32_t ssrc;
+    } audio[BACKEND_STREAMS_MAX];
 };
 
 /* What was negotiated. */
@@ -69,12 +87,17 @@ struct backend_answer {
     char fingerprints[BACKEND_FINGERPRINTS_MAX][BACKEND_FINGERPRINT_MAX];
     unsigned n_tracks; /* accepted ones only */
     struct {
-        unsigned stream; /* index into backend_room.streams as it was when the seat was taken */
+        unsigned slot;
+        bool audio;
         char mid[17];
-        uint8_t payload_type, rtx_payload_type; /* rtx 0: not negotiated */
+        /* of video, by enum backend_codec; 0: not negotiated */
+        struct {
+            uint8_t payload_type, rtx_payload_type;
+        } formats[BACKEND_CODECS];
+        uint8_t opus_payload_type; /* of audio */
         /* header extension ids, 0: not negotiated */
         uint8_t transport_cc_id, playout_delay_id, mid_id;
-    } tracks[BACKEND_STREAMS_MAX];
+    } tracks[2 * BACKEND_STREAMS_MAX];
 };
 
 /* A STUN or TURN server for the browsers. The texts have no spaces, quotes, backslashes, angle
@@ -86,6 +109,19 @@ struct backend_ice_server {
 
 struct backend_credentials {
     char ufrag[32], pwd[64];
+};
+
+/* What a player says of itself; -1: it does not know. */
+struct backend_viewer_report {
+    int64_t decoded, dropped, freezes; /* frames, frames, times; since it began */
+    double glass_to_glass_ms, jitter_buffer_ms;
+};
+
+/* Of a source that runs; negative, or "": as it is. */
+struct backend_source_change {
+    int bitrate_kbps, fps;
+    int paused;
+    char rate_control[16]; /* "cbr", "quality" */
 };
 
 struct backend {
@@ -110,6 +146,23 @@ struct backend {
     /* A connection to the HTTP port that begins with a STUN message (RFC 6544, RFC 4571): the
      * backend's from now on, non-blocking, nothing read from it. NULL: there are none. */
     void (*tcp)(void *arg, int fd);
+
+    /* What a viewer wants to receive of a slot: a layer (0 is the best one, -1 what fits), temporal
+     * layers up to max_temporal (-1: all that fit), or nothing at all. From start on. */
+    void (*select)(void *arg, uint32_t viewer_id, unsigned slot, int layer, int max_temporal,
+                   bool paused);
+    void (*keyframe)(void *arg, uint32_t viewer_id, unsigned slot); /* its player is stuck */
+    void (*viewer_report)(void *arg, uint32_t viewer_id, const struct backend_viewer_report *r);
+
+    /* The admin's. Each may be NULL: this server cannot. Room codes are normalized. `add_source`:
+     * 0 and the slot; -ENOENT no such room, -ENOSPC no slot is free, else -errno; with a sentence.
+     * `options` is a JSON object: the request without its "source". */
+    int (*add_source)(void *arg, const char *room, const char *source, const char *options,
+                      unsigned *slot, char *error, size_t error_size);
+    int (*remove_source)(void *arg, const char *room, unsigned slot); /* 0, -ENOENT */
+    int (*set_source)(void *arg, const char *room, unsigned slot,
+                      const struct backend_source_change *change, char *error, size_t error_size);
+    char *(*sources_json)(void *arg); /* malloc'd; what could be added */
 
     bool (*is_admin)(void *arg, const char *bearer);   /* constant time; bearer may be NULL */
     bool metrics_open;                                 /* /metrics needs no token */

@@ -204,19 +204,26 @@ static json_t *name_of(const char *text)
     return value ? value : json_string("");
 }
 
+static const char *codec_name(enum backend_codec codec)
+{
+    static const char *const names[] = {"", "h264", "vp8", "vp9", "av1"};
+    return names[codec];
+}
+
 static json_t *stream_json(const struct backend_stream *s)
 {
     return json_pack("{s:s, s:o, s:o, s:b, s:i, s:i, s:s, s:i, s:b}", "trackId", s->track_id,
                      "windowName", name_of(s->window_name), "appName", name_of(s->app_name),
                      "isFocused", s->is_focused, "width", s->width, "height", s->height, "codec",
-                     s->codec == BACKEND_H264 ? "h264" : "", "layers", 1, "paused", s->paused);
+                     codec_name(s->codec), "layers", (int)s->n_layers, "paused", s->paused);
 }
 
 static json_t *streams_json(const struct backend_room *room)
 {
     json_t *list = json_array();
-    for (unsigned i = 0; list && room && i < room->n_streams; i++)
-        if (json_array_append_new(list, stream_json(&room->streams[i])) != 0) {
+    for (unsigned i = 0; list && room && i < BACKEND_STREAMS_MAX; i++)
+        if (room->streams[i].active &&
+            json_array_append_new(list, stream_json(&room->streams[i])) != 0) {
             json_decref(list);
             return NULL;
         }

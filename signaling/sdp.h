@@ -5,9 +5,12 @@
  *   WebSocket: sdp_write_offer -> (peer) -> sdp_parse -> sdp_take_answer -> backend.start
  *   WHEP:      sdp_parse -> sdp_take_offer -> sdp_write_answer, backend.start
  *
- * We send video only. A lite agent needs no remote candidates, so they are not kept; a full one's
- * owner reads them with sdp_next_candidate. Everything is one bundled transport. Errors are
- * sentences for the person who sent the description.
+ * We only send: H.264, VP8, VP9 (profile 0), AV1 (main profile) and Opus. Our offer reserves an
+ * m-line for every slot of the room, with all of these, so that streams come and go without
+ * another; an answer to it, and ours to a WHEP offer, say which of them the peer takes. A lite
+ * agent needs no remote candidates, so they are not kept; a full one's owner reads them with
+ * sdp_next_candidate. Everything is one bundled transport. Errors are sentences for the person who
+ * sent the description.
  */
 #pragma once
 
@@ -31,7 +34,20 @@ struct sdp_text {
     size_t length;
 };
 
-enum sdp_codec { SDP_CODEC_H264 = 1, SDP_CODEC_RTX, SDP_CODEC_OTHER };
+#define SDP_AUDIO_SLOTS                                                                            \
+    2 /* the first slots may have sound: each m-line delays a joining browser                      \
+       */
+
+/* The first ones are those of enum backend_codec. */
+enum sdp_codec {
+    SDP_CODEC_H264 = BACKEND_H264,
+    SDP_CODEC_VP8 = BACKEND_VP8,
+    SDP_CODEC_VP9 = BACKEND_VP9,
+    SDP_CODEC_AV1 = BACKEND_AV1,
+    SDP_CODEC_OPUS,
+    SDP_CODEC_RTX,
+    SDP_CODEC_OTHER
+};
 enum sdp_direction { SDP_SENDRECV = 1, SDP_SENDONLY, SDP_RECVONLY, SDP_INACTIVE };
 enum sdp_setup { SDP_SETUP_ACTPASS = 1, SDP_SETUP_ACTIVE, SDP_SETUP_PASSIVE, SDP_SETUP_HOLDCONN };
 
@@ -52,6 +68,7 @@ struct sdp_format {
     bool has_profile, level_asymmetry;
     uint8_t packetization_mode;
     uint8_t profile[3];
+    uint8_t profile_number; /* VP9 profile-id, AV1 profile */
 };
 
 /* Header extension ids, 0: not there. Only 1-14 are taken, which every receiver reads (RFC
@@ -71,7 +88,7 @@ struct sdp_media {
     struct sdp_text kind, protocol, first_format, mid;
     unsigned port;
     enum sdp_direction direction;
-    bool is_video, is_rtp; /* is_rtp: of a DTLS-SRTP profile with feedback */
+    bool is_video, is_audio, is_rtp; /* is_rtp: of a DTLS-SRTP profile with feedback */
     bool rtcp_mux, rtcp_rsize, bundle_only, bundled;
     struct sdp_transport transport;
     struct sdp_extensions extensions;
@@ -91,19 +108,19 @@ struct sdp {
 
 /* What an offer of ours described, which its answer is checked against. */
 struct sdp_offered {
-    unsigned n_streams;
-    uint8_t profiles[BACKEND_STREAMS_MAX][3];
+    uint8_t profiles[BACKEND_STREAMS_MAX][3]; /* of H.264, by slot */
 };
 
-/* The m-line of the peer's offer that each accepted track goes to. */
+/* The m-line of the peer's offer that each accepted track goes to, rising. */
 struct sdp_places {
-    uint8_t media[BACKEND_STREAMS_MAX];
+    uint8_t media[2 * BACKEND_STREAMS_MAX];
 };
 
 /* 0, or -EBADMSG. `text` need not be terminated and must outlive `out`. */
 int sdp_parse(struct sdp *out, const char *text, size_t size, char *error, size_t error_size);
 
-/* Our offer of every stream of the room. The length, or -ENOSPC. */
+/* Our offer of every slot of the room: video in the order of the slots, then audio. The codec that
+ * a slot carries now is its first. The length, or -ENOSPC. */
 int sdp_write_offer(char *out, size_t size, const struct backend_room *room,
                     const struct backend_seat *seat);
 void sdp_note_offered(struct sdp_offered *out, const struct backend_room *room);
@@ -111,12 +128,12 @@ void sdp_note_offered(struct sdp_offered *out, const struct backend_room *room);
 int sdp_take_answer(struct backend_answer *out, const struct sdp *answer,
                     const struct sdp_offered *offered, char *error, size_t error_size);
 
-/* Chooses what of an offer we serve: its video m-lines get the room's streams in order, or the
- * first gets `only_stream` when that is not negative. 0; -EINVAL: unusable; -ENOTSUP: nothing fits.
- */
+/* Chooses what of an offer we serve: its video m-lines get the room's active streams in the order
+ * of their slots, or the first gets slot `only_slot` when that is not negative; the first audio
+ * m-line gets the sound of the first of these streams, and so on. 0; -EINVAL: unusable; -ENOTSUP:
+ * nothing fits. */
 int sdp_take_offer(struct backend_answer *out, struct sdp_places *places, const struct sdp *offer,
-                   const struct backend_room *room, int only_stream, char *error,
-                   size_t error_size);
+                   const struct backend_room *room, int only_slot, char *error, size_t error_size);
 /* The length, or -ENOSPC. */
 int sdp_write_answer(char *out, size_t size, const struct sdp *offer,
                      const struct backend_room *room, const struct backend_seat *seat,
@@ -129,6 +146,9 @@ int sdp_add_candidate(char *sdp, size_t size, const char *candidate);
  * be no more. False: none is left. `text` is moved on; what is too long is left out. */
 bool sdp_next_candidate(struct sdp_text *text, char out[BACKEND_CANDIDATE_MAX]);
 
+/* The profile-level-id to describe a slot's H.264 with: its own, or where it carries none what
+ * every browser takes, constrained baseline. */
+void sdp_h264_profile(uint8_t out[3], const struct backend_stream *slot);
 /* How well a stream with this profile-level-id suits what a peer says it can receive: 0 not at all.
  */
 int sdp_h264_fit(const uint8_t stream[3], const struct sdp_format *format);

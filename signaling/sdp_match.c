@@ -71,6 +71,14 @@ static int profile_fit(const uint8_t stream[3], const uint8_t peer[3])
     return 0;
 }
 
+static const uint8_t h264_default[3] = {0x42, 0xe0, 0x1f};
+
+void sdp_h264_profile(uint8_t out[3], const struct backend_stream *slot)
+{
+    bool known = slot->active && slot->codec == BACKEND_H264;
+    memcpy(out, known ? slot->h264_profile : h264_default, 3);
+}
+
 int sdp_h264_fit(const uint8_t stream[3], const struct sdp_format *format)
 {
     if (format->codec != SDP_CODEC_H264)
@@ -88,18 +96,37 @@ int sdp_h264_fit(const uint8_t stream[3], const struct sdp_format *format)
     return profile_fit(stream, format->profile);
 }
 
-static const struct sdp_format *best_format(const struct sdp_media *media, const uint8_t stream[3])
+/* How well a format suits a codec of ours, 0: not at all. Where a profile is named it has to be the
+ * first one, the only one we send of these (RFC 9628 6.1, AV1 RTP 7.2.1: it is the default too). */
+static int fit_of(enum backend_codec codec, const uint8_t h264_profile[3],
+                  const struct sdp_format *format)
+{
+    if (codec == BACKEND_H264)
+        return sdp_h264_fit(h264_profile, format);
+    return format->codec == codec && format->profile_number == 0;
+}
+
+static const struct sdp_format *best_format(const struct sdp_media *media, enum backend_codec codec,
+                                            const uint8_t h264_profile[3])
 {
     const struct sdp_format *best = NULL;
     int best_fit = 0;
     for (unsigned i = 0; i < media->n_formats; i++) {
-        int fit = sdp_h264_fit(stream, &media->formats[i]);
+        int fit = fit_of(codec, h264_profile, &media->formats[i]);
         if (fit > best_fit) { /* of equals the peer's first, which it prefers */
             best = &media->formats[i];
             best_fit = fit;
         }
     }
     return best;
+}
+
+static uint8_t opus_of(const struct sdp_media *media)
+{
+    for (unsigned i = 0; i < media->n_formats; i++)
+        if (media->formats[i].codec == SDP_CODEC_OPUS)
+            return media->formats[i].payload_type;
+    return 0;
 }
 
 static uint8_t rtx_of(const struct sdp_media *media, uint8_t payload_type)
@@ -228,69 +255,116 @@ static enum sdp_setup setup_of(const struct sdp *sdp, const struct sdp_media *me
     return own != 0 ? own : sdp->transport.setup;
 }
 
-static void add_track(struct backend_answer *out, unsigned stream, const struct sdp_media *media,
-                      const struct sdp_format *format)
+/* Of our codecs, those that the m-line has. False if it has none; nothing is added then. */
+static bool add_track(struct backend_answer *out, unsigned slot, const struct sdp_media *media,
+                      const uint8_t h264_profile[3])
 {
-    unsigned n = out->n_tracks++;
-    out->tracks[n].stream = stream;
+    unsigned n = out->n_tracks;
+    bool any = false;
+    memset(&out->tracks[n], 0, sizeof(out->tracks[n]));
+    if (media->is_audio) {
+        out->tracks[n].opus_payload_type = opus_of(media);
+        any = out->tracks[n].opus_payload_type != 0;
+    }
+    for (unsigned c = BACKEND_H264; c < BACKEND_CODECS && media->is_video; c++) {
+        const struct sdp_format *format = best_format(media, c, h264_profile);
+        if (!format)
+            continue;
+        out->tracks[n].formats[c].payload_type = format->payload_type;
+        out->tracks[n].formats[c].rtx_payload_type = rtx_of(media, format->payload_type);
+        any = true;
+    }
+    out->tracks[n].slot = slot;
+    out->tracks[n].audio = media->is_audio;
     copy_text(out->tracks[n].mid, media->mid);
-    out->tracks[n].payload_type = format->payload_type;
-    out->tracks[n].rtx_payload_type = rtx_of(media, format->payload_type);
     out->tracks[n].transport_cc_id = media->extensions.transport_cc;
-    out->tracks[n].playout_delay_id = media->extensions.playout_delay;
+    out->tracks[n].playout_delay_id = media->is_video ? media->extensions.playout_delay : 0;
     out->tracks[n].mid_id = media->mid.at ? media->extensions.mid : 0;
+    out->n_tracks += any;
+    return any;
 }
 
+static bool is_like_default(const struct backend_stream *s)
+{
+    return s->active && s->codec == BACKEND_H264 &&
+           profile_of(s->h264_profile) == H264_CONSTRAINED_BASELINE;
+}
+
+/* A slot without H.264 says what another one does, if that is what every browser takes: one payload
+ * type is enough then. */
 void sdp_note_offered(struct sdp_offered *out, const struct backend_room *room)
 {
-    memset(out, 0, sizeof(*out));
-    out->n_streams = room->n_streams;
-    for (unsigned i = 0; i < room->n_streams; i++)
-        memcpy(out->profiles[i], room->streams[i].h264_profile, 3);
+    const struct backend_stream nothing = {.active = false}, *common = &nothing;
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX && common == &nothing; i++)
+        if (is_like_default(&room->streams[i]))
+            common = &room->streams[i];
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
+        bool known = room->streams[i].active && room->streams[i].codec == BACKEND_H264;
+        sdp_h264_profile(out->profiles[i], known ? &room->streams[i] : common);
+    }
 }
 
-/* One m-line of an answer to our offer: 0, with a track added if it is accepted. */
-static int take_answered(struct backend_answer *out, const struct sdp *answer, unsigned i,
-                         const struct sdp_offered *offered, char *error, size_t size)
+/* RFC 9143 7.3.3: only one m-line of a bundle has to say it. */
+static bool has_rtcp_mux(const struct sdp *sdp, const struct sdp_media *media)
+{
+    return media->rtcp_mux || (media->bundled && transport_media(sdp, media)->rtcp_mux);
+}
+
+/* What is wrong with an m-line that an answer accepts; NULL: nothing. `first` is the one accepted
+ * before it, or NULL. */
+static const char *fault_of(const struct sdp *answer, unsigned i, const struct sdp_media *first)
 {
     const struct sdp_media *media = &answer->media[i];
     char mid[12];
     snprintf(mid, sizeof(mid), "%u", i);
-    if (!media->is_video || !media->is_rtp)
+    if (!media->mid.at || !sdp_text_is(media->mid, mid))
+        return "the answer's a=mid lines are not those of the offer";
+    if (media->direction == SDP_SENDONLY)
+        return "an answer to a sendonly m-line must be recvonly or inactive";
+    if (!has_rtcp_mux(answer, media))
+        return "the answer does not accept a=rtcp-mux";
+    if (setup_of(answer, media) == SDP_SETUP_ACTPASS)
+        return "an answer must say a=setup:active or passive (RFC 5763)";
+    if (first && !(media->bundled && first->bundled))
+        return "the answer does not bundle its m-lines";
+    return NULL;
+}
+
+/* One m-line of an answer to our offer: 0, with a track added if it is accepted. `first` is the one
+ * accepted before it. */
+static int take_answered(struct backend_answer *out, const struct sdp *answer, unsigned i,
+                         const struct sdp_offered *offered, const struct sdp_media **first,
+                         char *error, size_t size)
+{
+    const struct sdp_media *media = &answer->media[i];
+    bool audio = i >= BACKEND_STREAMS_MAX;
+    unsigned slot = audio ? i - BACKEND_STREAMS_MAX : i;
+    if (!(audio ? media->is_audio : media->is_video) || !media->is_rtp)
         return fail(error, size, "the answer's m-lines are not those of the offer");
     if (media->port == 0 || media->direction == SDP_INACTIVE)
         return 0;
-    if (!media->mid.at || !sdp_text_is(media->mid, mid))
-        return fail(error, size, "the answer's a=mid lines are not those of the offer");
-    if (media->direction == SDP_SENDONLY)
-        return fail(error, size, "an answer to a sendonly m-line must be recvonly or inactive");
-    if (!media->rtcp_mux)
-        return fail(error, size, "the answer does not accept a=rtcp-mux");
-    if (setup_of(answer, media) == SDP_SETUP_ACTPASS)
-        return fail(error, size, "an answer must say a=setup:active or passive (RFC 5763)");
-    if (out->n_tracks > 0 && !(media->bundled && answer->media[out->tracks[0].stream].bundled))
-        return fail(error, size, "the answer does not bundle its m-lines");
-    const struct sdp_format *format = best_format(media, offered->profiles[i]);
-    if (!format)
-        return fail(error, size,
-                    "the answer accepts an m-line without an H.264 format of its offer");
-    if (out->n_tracks == 0) {
-        int error_code = take_transport(out, answer, media, error, size);
-        if (error_code != 0)
-            return error_code;
-    }
-    add_track(out, i, media, format);
+    const char *fault = fault_of(answer, i, *first);
+    if (fault)
+        return fail(error, size, fault);
+    int error_code = *first ? 0 : take_transport(out, answer, media, error, size);
+    if (error_code != 0)
+        return error_code;
+    if (!add_track(out, slot, media, offered->profiles[slot]))
+        return fail(error, size, "the answer accepts an m-line without a format of its offer");
+    if (!*first)
+        *first = media;
     return 0;
 }
 
 int sdp_take_answer(struct backend_answer *out, const struct sdp *answer,
                     const struct sdp_offered *offered, char *error, size_t error_size)
 {
+    const struct sdp_media *first = NULL;
     memset(out, 0, sizeof(*out));
-    if (answer->n_media != offered->n_streams)
+    if (answer->n_media != BACKEND_STREAMS_MAX + SDP_AUDIO_SLOTS)
         return fail(error, error_size, "the answer has not as many m-lines as the offer");
     for (unsigned i = 0; i < answer->n_media; i++) {
-        int error_code = take_answered(out, answer, i, offered, error, error_size);
+        int error_code = take_answered(out, answer, i, offered, &first, error, error_size);
         if (error_code != 0)
             return error_code;
     }
@@ -300,13 +374,13 @@ int sdp_take_answer(struct backend_answer *out, const struct sdp *answer,
 }
 
 /* Whether we can send on this m-line of an offer at all, besides what its formats say. `first` is
- * the m-line accepted before it, or NULL: there is one transport only. */
+ * an m-line accepted before it, or NULL: there is one transport only. */
 static bool is_open(const struct sdp_media *media, const struct sdp_media *first)
 {
     bool wanted = media->direction == SDP_RECVONLY || media->direction == SDP_SENDRECV;
     bool placed = media->port != 0 || (media->bundle_only && media->bundled);
     bool together = !first || (media->bundled && first->bundled);
-    return media->is_video && media->is_rtp && wanted && placed && together;
+    return media->is_rtp && wanted && placed && together;
 }
 
 static int no_fit(const struct sdp *offer, char *error, size_t size)
@@ -317,36 +391,94 @@ static int no_fit(const struct sdp *offer, char *error, size_t size)
                  offer->media[i].direction != SDP_SENDONLY &&
                  offer->media[i].direction != SDP_INACTIVE;
     snprintf(error, size, "%s",
-             video ? "no m=video of the offer has an H.264 format with packetization-mode=1 and a "
-                     "profile and level that this stream fits"
+             video ? "no m=video of the offer has the codec of a stream that is live (H.264 with "
+                     "packetization-mode=1 and a profile and level that it fits, VP8, VP9 profile "
+                     "0, AV1)"
                    : "the offer has no m=video over DTLS-SRTP that wants to receive");
     return -ENOTSUP;
 }
 
-int sdp_take_offer(struct backend_answer *out, struct sdp_places *places, const struct sdp *offer,
-                   const struct backend_room *room, int only_stream, char *error, size_t error_size)
+/* The slot of each m-line of an offer, or -1. */
+struct plan {
+    int8_t slots[SDP_MEDIA_MAX];
+    const struct sdp_media *first; /* of those that have one */
+    unsigned with_video;           /* bit per slot */
+};
+
+static void place(struct plan *plan, const struct sdp *offer, unsigned i, unsigned slot)
 {
+    const struct sdp_media *media = &offer->media[i];
+    plan->slots[i] = (int8_t)slot;
+    if (!plan->first || media < plan->first)
+        plan->first = media;
+    if (media->is_video)
+        plan->with_video |= 1u << slot;
+}
+
+static bool is_wanted(const struct backend_room *room, unsigned slot, int only_slot)
+{
+    return room->streams[slot].active && (only_slot < 0 || only_slot == (int)slot);
+}
+
+static void plan_video(struct plan *plan, const struct sdp *offer, const struct backend_room *room,
+                       int only_slot)
+{
+    for (unsigned i = 0; i < offer->n_media; i++) {
+        const struct sdp_media *media = &offer->media[i];
+        bool open = media->is_video && is_open(media, plan->first);
+        for (unsigned slot = 0; slot < BACKEND_STREAMS_MAX && open; slot++) {
+            const struct backend_stream *s = &room->streams[slot];
+            if (is_wanted(room, slot, only_slot) && !(plan->with_video & 1u << slot) &&
+                best_format(media, s->codec, s->h264_profile)) {
+                place(plan, offer, i, slot);
+                break;
+            }
+        }
+    }
+}
+
+/* The sound goes along with its picture; where no picture is wanted, alone. */
+static void plan_audio(struct plan *plan, const struct sdp *offer, const struct backend_room *room,
+                       int only_slot)
+{
+    unsigned heard = 0, with_video = plan->with_video;
+    for (unsigned i = 0; i < offer->n_media; i++) {
+        const struct sdp_media *media = &offer->media[i];
+        bool open = media->is_audio && is_open(media, plan->first) && opus_of(media) != 0;
+        for (unsigned slot = 0; slot < BACKEND_STREAMS_MAX && open; slot++) {
+            if (is_wanted(room, slot, only_slot) && room->streams[slot].has_audio &&
+                (with_video == 0 || with_video & 1u << slot) && !(heard & 1u << slot)) {
+                heard |= 1u << slot;
+                place(plan, offer, i, slot);
+                break;
+            }
+        }
+    }
+}
+
+int sdp_take_offer(struct backend_answer *out, struct sdp_places *places, const struct sdp *offer,
+                   const struct backend_room *room, int only_slot, char *error, size_t error_size)
+{
+    struct plan plan = {.first = NULL};
     memset(out, 0, sizeof(*out));
     memset(places, 0, sizeof(*places));
-    unsigned stream = only_stream < 0 ? 0 : (unsigned)only_stream;
-    unsigned end = only_stream < 0 ? room->n_streams : stream + 1;
-    for (unsigned i = 0; i < offer->n_media && stream < end; i++) {
+    memset(plan.slots, -1, sizeof(plan.slots));
+    plan_video(&plan, offer, room, only_slot);
+    plan_audio(&plan, offer, room, only_slot);
+    if (!plan.first)
+        return no_fit(offer, error, error_size);
+    int error_code = take_transport(out, offer, plan.first, error, error_size);
+    for (unsigned i = 0; i < offer->n_media && error_code == 0; i++) {
         const struct sdp_media *media = &offer->media[i];
-        if (!is_open(media, out->n_tracks > 0 ? &offer->media[places->media[0]] : NULL))
+        uint8_t profile[3];
+        if (plan.slots[i] < 0)
             continue;
-        const struct sdp_format *format = best_format(media, room->streams[stream].h264_profile);
-        if (!format)
-            continue;
-        if (!media->rtcp_mux)
+        if (!has_rtcp_mux(offer, media))
             return fail(error, error_size,
                         "the offer has no a=rtcp-mux, and there is one port only");
-        if (out->n_tracks == 0) {
-            int error_code = take_transport(out, offer, media, error, error_size);
-            if (error_code != 0)
-                return error_code;
-        }
+        sdp_h264_profile(profile, &room->streams[plan.slots[i]]);
         places->media[out->n_tracks] = (uint8_t)i;
-        add_track(out, stream++, media, format);
+        add_track(out, (unsigned)plan.slots[i], media, profile);
     }
-    return out->n_tracks > 0 ? 0 : no_fit(offer, error, error_size);
+    return error_code;
 }

@@ -128,21 +128,33 @@ static struct sdp_format *find_format(struct sdp_media *media, struct sdp_text p
     return NULL;
 }
 
+static enum sdp_codec codec_of(struct sdp_text name, struct sdp_text rate)
+{
+    static const struct {
+        const char *name, *rate;
+        enum sdp_codec codec;
+    } rows[] = {
+        {"H264", "90000", SDP_CODEC_H264},   {"VP8", "90000", SDP_CODEC_VP8},
+        {"VP9", "90000", SDP_CODEC_VP9},     {"AV1", "90000", SDP_CODEC_AV1},
+        {"opus", "48000/2", SDP_CODEC_OPUS}, /* RFC 7587 7: whatever is in it */
+        {"rtx", "90000", SDP_CODEC_RTX},
+    };
+    struct sdp_text parameters = rate, clock = cut(&parameters, '/');
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (sdp_text_is(name, rows[i].name) &&
+            (sdp_text_is(rate, rows[i].rate) || sdp_text_is(clock, rows[i].rate)))
+            return rows[i].codec;
+    return SDP_CODEC_OTHER;
+}
+
 /* a=rtpmap:96 H264/90000 */
 static void on_rtpmap(struct parser *p, struct sdp_text value)
 {
     struct sdp_format *format = find_format(p->media, next_word(&value));
     struct sdp_text encoding = next_word(&value);
     struct sdp_text name = cut(&encoding, '/');
-    if (!format || format->codec != 0 || is_empty(name))
-        return;
-    bool video_clock = sdp_text_is(cut(&encoding, '/'), "90000");
-    if (video_clock && sdp_text_is(name, "H264"))
-        format->codec = SDP_CODEC_H264;
-    else if (video_clock && sdp_text_is(name, "rtx"))
-        format->codec = SDP_CODEC_RTX;
-    else
-        format->codec = SDP_CODEC_OTHER;
+    if (format && format->codec == 0 && !is_empty(name))
+        format->codec = (uint8_t)codec_of(name, encoding);
 }
 
 /* a=fmtp:96 packetization-mode=1;profile-level-id=42e01f */
@@ -166,6 +178,9 @@ static void on_fmtp(struct parser *p, struct sdp_text value)
             format->level_asymmetry = sdp_text_is(pair, "1");
         } else if (sdp_text_is(key, "profile-level-id")) {
             format->has_profile = profile_of(pair, format->profile);
+        } else if ((sdp_text_is(key, "profile-id") || sdp_text_is(key, "profile")) &&
+                   number_of(pair, 7, &n)) {
+            format->profile_number = (uint8_t)n;
         }
     }
 }
@@ -353,6 +368,7 @@ static int on_media(struct parser *p, struct sdp_text line)
         is_empty(media->protocol))
         return fail(p, "an m-line that cannot be read");
     media->is_video = sdp_text_is(media->kind, "video");
+    media->is_audio = sdp_text_is(media->kind, "audio");
     /* RFC 5764 9; RFC 9429 5.1.2 wants the TCP and the older plain forms accepted too */
     media->is_rtp = sdp_text_is(media->protocol, "UDP/TLS/RTP/SAVPF") ||
                     sdp_text_is(media->protocol, "TCP/DTLS/RTP/SAVPF") ||

@@ -7,7 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PAYLOAD_TYPE_FIRST = 96, EXT_TRANSPORT_CC = 1, EXT_PLAYOUT_DELAY = 2, EXT_MID = 3 };
+/* In our offers. One payload type means one configuration in all of a bundle (RFC 9143 9.1), so
+ * that slots with the same profile-level-id of H.264 share theirs and others have their own. RTX
+ * has the next number. */
+enum {
+    PAYLOAD_TYPE_H264 = 96, /* and two more for each other profile */
+    PAYLOAD_TYPE_VP8 = PAYLOAD_TYPE_H264 + 2 * BACKEND_STREAMS_MAX,
+    PAYLOAD_TYPE_VP9 = PAYLOAD_TYPE_VP8 + 2,
+    PAYLOAD_TYPE_AV1 = PAYLOAD_TYPE_VP9 + 2,
+    PAYLOAD_TYPE_OPUS = PAYLOAD_TYPE_AV1 + 2,
+};
+enum { EXT_TRANSPORT_CC = 1, EXT_PLAYOUT_DELAY = 2, EXT_MID = 3 };
 
 struct writer {
     char *out;
@@ -32,16 +42,26 @@ static int finish(const struct writer *w)
     return w->full ? -ENOSPC : (int)w->used;
 }
 
+struct section_format {
+    enum sdp_codec codec;
+    uint8_t payload_type, rtx_payload_type; /* 0: no RTX */
+    uint8_t feedback;
+    uint8_t profile[3]; /* of H.264 */
+    bool level_asymmetry;
+};
+
 /* One m-section of ours: what does not depend on whether we offer or answer. */
 struct section {
-    const struct backend_stream *stream;
     const struct backend_seat *seat;
     const char *mid, *protocol, *setup;
     int protocol_length;
-    unsigned index; /* of the seat's track */
-    uint8_t payload_type, rtx_payload_type, feedback;
+    unsigned slot;
+    bool audio;
+    bool bundled; /* of an offer: with the first one, which alone has the candidates */
+    unsigned n_formats;
+    struct section_format formats[BACKEND_CODECS];
     struct sdp_extensions extensions;
-    bool rtcp_rsize, level_asymmetry;
+    bool rtcp_rsize;
 };
 
 /* RFC 3264 5 wants numeric session ids that do not repeat: the credentials of the seat do not. */
@@ -122,74 +142,164 @@ static void put_extensions(struct writer *w, const struct sdp_extensions *ext)
         put(w, "a=extmap:%u " SDP_URI_MID "\r\n", ext->mid);
 }
 
-static void put_format(struct writer *w, const struct section *s)
+static void put_h264_parameters(struct writer *w, const struct section_format *f)
 {
-    const uint8_t *profile = s->stream->h264_profile;
-    unsigned type = s->payload_type;
-    put(w,
-        "a=rtpmap:%u H264/90000\r\na=fmtp:%u "
-        "%spacketization-mode=1;profile-level-id=%02x%02x%02x\r\n",
-        type, type, s->level_asymmetry ? "level-asymmetry-allowed=1;" : "", profile[0], profile[1],
-        profile[2]);
-    if (s->feedback & SDP_FEEDBACK_TRANSPORT_CC)
+    put(w, "a=fmtp:%u %spacketization-mode=1;profile-level-id=%02x%02x%02x\r\n", f->payload_type,
+        f->level_asymmetry ? "level-asymmetry-allowed=1;" : "", f->profile[0], f->profile[1],
+        f->profile[2]);
+}
+
+static void put_format(struct writer *w, const struct section_format *f)
+{
+    static const char *const names[] = {
+        [SDP_CODEC_H264] = "H264/90000",   [SDP_CODEC_VP8] = "VP8/90000",
+        [SDP_CODEC_VP9] = "VP9/90000",     [SDP_CODEC_AV1] = "AV1/90000",
+        [SDP_CODEC_OPUS] = "opus/48000/2",
+    };
+    unsigned type = f->payload_type;
+    put(w, "a=rtpmap:%u %s\r\n", type, names[f->codec]);
+    if (f->codec == SDP_CODEC_H264)
+        put_h264_parameters(w, f);
+    else if (f->codec == SDP_CODEC_VP9)
+        put(w, "a=fmtp:%u profile-id=0\r\n", type);
+    else if (f->codec == SDP_CODEC_AV1)
+        put(w, "a=fmtp:%u profile=0\r\n", type);
+    else if (f->codec == SDP_CODEC_OPUS) /* RFC 7587 6.1 */
+        put(w, "a=fmtp:%u minptime=10;stereo=1;sprop-stereo=1;useinbandfec=1\r\n", type);
+    if (f->feedback & SDP_FEEDBACK_TRANSPORT_CC)
         put(w, "a=rtcp-fb:%u transport-cc\r\n", type);
-    if (s->feedback & SDP_FEEDBACK_FIR)
+    if (f->feedback & SDP_FEEDBACK_FIR)
         put(w, "a=rtcp-fb:%u ccm fir\r\n", type);
-    if (s->feedback & SDP_FEEDBACK_NACK)
+    if (f->feedback & SDP_FEEDBACK_NACK)
         put(w, "a=rtcp-fb:%u nack\r\n", type);
-    if (s->feedback & SDP_FEEDBACK_PLI)
+    if (f->feedback & SDP_FEEDBACK_PLI)
         put(w, "a=rtcp-fb:%u nack pli\r\n", type);
-    if (s->rtx_payload_type != 0)
-        put(w, "a=rtpmap:%u rtx/90000\r\na=fmtp:%u apt=%u\r\n", s->rtx_payload_type,
-            s->rtx_payload_type, type);
+    if (f->rtx_payload_type != 0)
+        put(w, "a=rtpmap:%u rtx/90000\r\na=fmtp:%u apt=%u\r\n", f->rtx_payload_type,
+            f->rtx_payload_type, type);
 }
 
 static void put_sources(struct writer *w, const struct section *s)
 {
-    uint32_t ssrc = s->seat->tracks[s->index].ssrc, rtx = s->seat->tracks[s->index].rtx_ssrc;
-    if (s->rtx_payload_type != 0)
-        put(w, "a=ssrc-group:FID %" PRIu32 " %" PRIu32 "\r\n", ssrc, rtx);
+    bool rtx = false;
+    for (unsigned i = 0; i < s->n_formats; i++)
+        rtx |= s->formats[i].rtx_payload_type != 0;
+    uint32_t rtx_ssrc = s->seat->video[s->slot].rtx_ssrc;
+    uint32_t ssrc = s->audio ? s->seat->audio[s->slot].ssrc : s->seat->video[s->slot].ssrc;
+    if (rtx)
+        put(w, "a=ssrc-group:FID %" PRIu32 " %" PRIu32 "\r\n", ssrc, rtx_ssrc);
     put(w, "a=ssrc:%" PRIu32 " cname:%s\r\n", ssrc, s->seat->cname);
-    if (s->rtx_payload_type != 0)
-        put(w, "a=ssrc:%" PRIu32 " cname:%s\r\n", rtx, s->seat->cname);
+    if (rtx)
+        put(w, "a=ssrc:%" PRIu32 " cname:%s\r\n", rtx_ssrc, s->seat->cname);
 }
 
-static void put_section(struct writer *w, const struct section *s)
+static void put_media_line(struct writer *w, const struct section *s)
 {
     const struct backend_seat *seat = s->seat;
     const char *ip = seat->n_candidates > 0 ? seat->candidates[0].ip : "0.0.0.0";
     unsigned port = seat->n_candidates > 0 ? seat->candidates[0].port : 9;
-    put(w, "m=video %u %.*s %u", port, s->protocol_length, s->protocol, s->payload_type);
-    if (s->rtx_payload_type != 0)
-        put(w, " %u", s->rtx_payload_type);
+    put(w, "m=%s %u %.*s", s->audio ? "audio" : "video", port, s->protocol_length, s->protocol);
+    for (unsigned i = 0; i < s->n_formats; i++) {
+        put(w, " %u", s->formats[i].payload_type);
+        if (s->formats[i].rtx_payload_type != 0)
+            put(w, " %u", s->formats[i].rtx_payload_type);
+    }
     put(w, "\r\nc=IN %s %s\r\n", is_ipv6(ip) ? "IP6" : "IP4", ip);
+}
+
+/* A picture and its sound are of one media stream, so that players keep them together. */
+static void put_section(struct writer *w, const struct section *s)
+{
+    put_media_line(w, s);
     if (s->mid[0] != '\0')
         put(w, "a=mid:%s\r\n", s->mid);
-    put(w, "a=sendonly\r\n");
+    put(w, "a=sendonly\r\na=msid:video%u %s%u\r\n", s->slot, s->audio ? "audio" : "video", s->slot);
     put_transport(w, s);
     put_extensions(w, &s->extensions);
-    put(w, "a=msid:%s %s\r\n", s->stream->track_id, s->stream->track_id);
-    put_format(w, s);
+    for (unsigned i = 0; i < s->n_formats; i++)
+        put_format(w, &s->formats[i]);
     put_sources(w, s);
-    put_candidates(w, seat);
+    if (!s->bundled)
+        put_candidates(w, s->seat);
 }
 
-static unsigned first_alike(const struct backend_room *room, unsigned stream)
+/* Of the payload types for H.264, which are by profile. */
+static uint8_t h264_payload_type(const struct sdp_offered *offered, unsigned slot)
 {
-    unsigned i = 0;
-    while (memcmp(room->streams[i].h264_profile, room->streams[stream].h264_profile, 3) != 0)
-        i++;
-    return i;
+    unsigned others = 0;
+    for (unsigned i = 0; memcmp(offered->profiles[i], offered->profiles[slot], 3) != 0; i++) {
+        unsigned k = 0;
+        while (memcmp(offered->profiles[k], offered->profiles[i], 3) != 0)
+            k++;
+        others += k == i;
+    }
+    return (uint8_t)(PAYLOAD_TYPE_H264 + 2 * others);
 }
 
-/* One payload type means one configuration in all of a bundle (RFC 9143 9.1), so that streams with
- * the same profile-level-id share theirs and others have their own. */
-static uint8_t payload_type_of(const struct backend_room *room, unsigned stream)
+static void add_offered_format(struct section *s, const struct sdp_offered *offered,
+                               enum backend_codec codec)
 {
-    unsigned first = first_alike(room, stream), others = 0;
-    for (unsigned i = 0; i < first; i++)
-        others += first_alike(room, i) == i;
-    return (uint8_t)(PAYLOAD_TYPE_FIRST + 2 * others);
+    static const uint8_t payload_types[] = {
+        [BACKEND_VP8] = PAYLOAD_TYPE_VP8,
+        [BACKEND_VP9] = PAYLOAD_TYPE_VP9,
+        [BACKEND_AV1] = PAYLOAD_TYPE_AV1,
+    };
+    uint8_t payload_type =
+        codec == BACKEND_H264 ? h264_payload_type(offered, s->slot) : payload_types[codec];
+    s->formats[s->n_formats] = (struct section_format){
+        .codec = (enum sdp_codec)codec,
+        .payload_type = payload_type,
+        .rtx_payload_type = (uint8_t)(payload_type + 1),
+        .feedback =
+            SDP_FEEDBACK_NACK | SDP_FEEDBACK_PLI | SDP_FEEDBACK_FIR | SDP_FEEDBACK_TRANSPORT_CC,
+        .level_asymmetry = true,
+    };
+    memcpy(s->formats[s->n_formats++].profile, offered->profiles[s->slot], 3);
+}
+
+/* What the slot carries now comes first, or what others do: some peers take only that. */
+static void add_offered_formats(struct section *s, const struct sdp_offered *offered,
+                                const struct backend_room *room)
+{
+    enum backend_codec first = 0;
+    if (room->streams[s->slot].active)
+        first = room->streams[s->slot].codec;
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX && first == 0; i++)
+        if (room->streams[i].active)
+            first = room->streams[i].codec;
+    first = first != 0 ? first : BACKEND_H264;
+    add_offered_format(s, offered, first);
+    for (unsigned c = BACKEND_H264; c < BACKEND_CODECS; c++)
+        if (c != first)
+            add_offered_format(s, offered, c);
+}
+
+static void put_offered(struct writer *w, const struct backend_room *room,
+                        const struct backend_seat *seat, const struct sdp_offered *offered,
+                        unsigned index)
+{
+    char mid[12];
+    bool audio = index >= BACKEND_STREAMS_MAX;
+    struct section s = {
+        .seat = seat,
+        .mid = mid,
+        .protocol = "UDP/TLS/RTP/SAVPF",
+        .protocol_length = 17,
+        .setup = "actpass",
+        .slot = audio ? index - BACKEND_STREAMS_MAX : index,
+        .audio = audio,
+        .bundled = index > 0,
+        .extensions = {EXT_TRANSPORT_CC, audio ? 0 : EXT_PLAYOUT_DELAY, EXT_MID},
+        .rtcp_rsize = true,
+    };
+    snprintf(mid, sizeof(mid), "%u", index);
+    if (!audio)
+        add_offered_formats(&s, offered, room);
+    else
+        s.formats[s.n_formats++] = (struct section_format){.codec = SDP_CODEC_OPUS,
+                                                           .payload_type = PAYLOAD_TYPE_OPUS,
+                                                           .feedback = SDP_FEEDBACK_TRANSPORT_CC};
+    put_section(w, &s);
 }
 
 static const char *lite_line(const struct backend_seat *seat)
@@ -201,32 +311,15 @@ int sdp_write_offer(char *out, size_t size, const struct backend_room *room,
                     const struct backend_seat *seat)
 {
     struct writer w = {.out = out, .size = size};
+    struct sdp_offered offered;
+    sdp_note_offered(&offered, room);
     put_session(&w, seat);
     put(&w, "a=group:BUNDLE");
-    for (unsigned i = 0; i < room->n_streams; i++)
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX + SDP_AUDIO_SLOTS; i++)
         put(&w, " %u", i);
     put(&w, "\r\n%sa=extmap-allow-mixed\r\na=msid-semantic: WMS *\r\n", lite_line(seat));
-    for (unsigned i = 0; i < room->n_streams; i++) {
-        char mid[12];
-        snprintf(mid, sizeof(mid), "%u", i);
-        uint8_t payload_type = payload_type_of(room, i);
-        put_section(&w, &(struct section){
-                            .stream = &room->streams[i],
-                            .seat = seat,
-                            .mid = mid,
-                            .protocol = "UDP/TLS/RTP/SAVPF",
-                            .protocol_length = 17,
-                            .setup = "actpass",
-                            .index = i,
-                            .payload_type = payload_type,
-                            .rtx_payload_type = (uint8_t)(payload_type + 1),
-                            .feedback = SDP_FEEDBACK_NACK | SDP_FEEDBACK_PLI | SDP_FEEDBACK_FIR |
-                                        SDP_FEEDBACK_TRANSPORT_CC,
-                            .extensions = {EXT_TRANSPORT_CC, EXT_PLAYOUT_DELAY, EXT_MID},
-                            .rtcp_rsize = true,
-                            .level_asymmetry = true,
-                        });
-    }
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX + SDP_AUDIO_SLOTS; i++)
+        put_offered(&w, room, seat, &offered, i);
     return finish(&w);
 }
 
@@ -249,29 +342,68 @@ static const struct sdp_format *format_of(const struct sdp_media *media, uint8_t
     return &media->formats[i];
 }
 
+static void add_accepted_format(struct section *s, const struct sdp_media *media,
+                                enum sdp_codec codec, uint8_t payload_type,
+                                uint8_t rtx_payload_type)
+{
+    const struct sdp_format *format = format_of(media, payload_type);
+    uint8_t known = codec == SDP_CODEC_OPUS ? SDP_FEEDBACK_TRANSPORT_CC : 0xff;
+    s->formats[s->n_formats++] = (struct section_format){
+        .codec = codec,
+        .payload_type = payload_type,
+        .rtx_payload_type = rtx_payload_type,
+        .feedback = format->feedback & known,
+        .profile = {format->profile[0], format->profile[1], format->profile[2]},
+        .level_asymmetry = format->level_asymmetry,
+    };
+}
+
+/* What the slot carries now comes first: some peers take only that. Of H.264 the profile is the
+ * stream's own, where it is known. */
+static void add_accepted_formats(struct section *s, const struct sdp_media *media,
+                                 const struct backend_answer *plan, unsigned track,
+                                 const struct backend_stream *stream)
+{
+    unsigned order[BACKEND_CODECS] = {stream->codec}, n = 1;
+    for (unsigned c = BACKEND_H264; c < BACKEND_CODECS; c++)
+        if (c != stream->codec)
+            order[n++] = c;
+    for (unsigned i = 0; i < n; i++) {
+        unsigned c = order[i];
+        if (plan->tracks[track].formats[c].payload_type == 0)
+            continue;
+        add_accepted_format(s, media, (enum sdp_codec)c,
+                            plan->tracks[track].formats[c].payload_type,
+                            plan->tracks[track].formats[c].rtx_payload_type);
+        if (c == BACKEND_H264 &&
+            (stream->codec == BACKEND_H264 ||
+             !format_of(media, s->formats[s->n_formats - 1].payload_type)->has_profile))
+            sdp_h264_profile(s->formats[s->n_formats - 1].profile, stream);
+    }
+    if (plan->tracks[track].opus_payload_type != 0)
+        add_accepted_format(s, media, SDP_CODEC_OPUS, plan->tracks[track].opus_payload_type, 0);
+}
+
 static void put_accepted(struct writer *w, const struct sdp_media *media,
                          const struct backend_room *room, const struct backend_seat *seat,
                          const struct backend_answer *plan, unsigned track)
 {
-    unsigned stream = plan->tracks[track].stream;
-    const struct sdp_format *format = format_of(media, plan->tracks[track].payload_type);
-    put_section(
-        w, &(struct section){
-               .stream = &room->streams[stream],
-               .seat = seat,
-               .mid = plan->tracks[track].mid,
-               .protocol = media->protocol.at,
-               .protocol_length = (int)media->protocol.length,
-               .setup = plan->dtls_client ? "active" : "passive",
-               .index = stream,
-               .payload_type = plan->tracks[track].payload_type,
-               .rtx_payload_type = plan->tracks[track].rtx_payload_type,
-               .feedback = format->feedback,
-               .extensions = {plan->tracks[track].transport_cc_id,
-                              plan->tracks[track].playout_delay_id, plan->tracks[track].mid_id},
-               .rtcp_rsize = media->rtcp_rsize,
-               .level_asymmetry = format->level_asymmetry,
-           });
+    unsigned slot = plan->tracks[track].slot;
+    const struct backend_stream *stream = &room->streams[slot];
+    struct section s = {
+        .seat = seat,
+        .mid = plan->tracks[track].mid,
+        .protocol = media->protocol.at,
+        .protocol_length = (int)media->protocol.length,
+        .setup = plan->dtls_client ? "active" : "passive",
+        .slot = slot,
+        .audio = plan->tracks[track].audio,
+        .extensions = {plan->tracks[track].transport_cc_id, plan->tracks[track].playout_delay_id,
+                       plan->tracks[track].mid_id},
+        .rtcp_rsize = media->rtcp_rsize,
+    };
+    add_accepted_formats(&s, media, plan, track, stream);
+    put_section(w, &s);
 }
 
 int sdp_write_answer(char *out, size_t size, const struct sdp *offer,

@@ -33,6 +33,12 @@ static bool is_type(const char *content_type, const char *wanted)
     return content_type[n] == '\0' || content_type[n] == ';' || content_type[n] == ' ';
 }
 
+/* `stream`: of ?stream=, -1 any. */
+static bool has_stream(const struct backend_room *room, int stream)
+{
+    return stream < 0 || (stream < BACKEND_STREAMS_MAX && room->streams[stream].active);
+}
+
 /* Whether a seat is worth asking for: known room, something live, an offer that can be read. */
 static bool check_post(struct session_whep_answer *answer, const struct backend *backend,
                        const char *code, const struct session_whep_request *request,
@@ -50,9 +56,11 @@ static bool check_post(struct session_whep_answer *answer, const struct backend 
     } else if (!room->live || room->n_streams == 0) {
         answer_error(answer, 409, "nothing is live in room %s yet; try again in a moment", code);
         answer->retry_after_s = SESSION_WHEP_RETRY_S;
-    } else if (request->stream >= (int)room->n_streams) {
-        answer_error(answer, 404, "room %s has no stream %d; it has %u, counted from 0", code,
-                     request->stream, room->n_streams);
+    } else if (!has_stream(room, request->stream)) {
+        answer_error(answer, 404,
+                     "room %s has no stream %d; it has %u in its %d slots, counted "
+                     "from 0",
+                     code, request->stream, room->n_streams, BACKEND_STREAMS_MAX);
     }
     return answer->status == 0;
 }
@@ -128,11 +136,10 @@ void session_whep_post(struct session_whep *s, struct session_whep_answer *answe
     if (!check_post(answer, backend, room_code, request, &room, &offer) ||
         !reserve(answer, backend, room_code, &room, &seat))
         return;
-    bool has_stream = request->stream < (int)room.n_streams;
-    if (!has_stream)
+    bool has_still = has_stream(&room, request->stream);
+    if (!has_still)
         answer_error(answer, 404, "room %s has no stream %d", room_code, request->stream);
-    if (!has_stream ||
-        !negotiate(answer, backend, &offer, &room, &seat, request->stream, &agreed)) {
+    if (!has_still || !negotiate(answer, backend, &offer, &room, &seat, request->stream, &agreed)) {
         backend->leave(backend->arg, seat.viewer_id);
         return;
     }

@@ -16,7 +16,7 @@ struct session_whep_request {
     const char *content_type, *if_match; /* NULL: not sent */
     const char *body;
     size_t body_size;
-    int stream;      /* ?stream=N, -1: all */
+    int stream;      /* ?stream=N, a slot; -1: any */
     const char *tag; /* of a PATCH: the next entity tag, see session_whep_post */
 };
 

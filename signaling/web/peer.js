@@ -5,13 +5,13 @@
  * state in `detail`, `closed` when the other side has said goodbye (DTLS close_notify), which the
  * connection state shows only seconds later. The SDP readers above the class are pure. */
 
-/* The m-sections of a description: [{kind, mid, port, direction, trackId}]. */
+/* The m-sections of a description: [{kind, mid, port, direction, trackId, streamId}]. */
 export function mediaSections(sdp) {
   const sections = [];
   for (const line of sdp.split(/\r?\n/)) {
     const media = /^m=(\S+) (\d+)/.exec(line);
     if (media) {
-      sections.push({ kind: media[1], port: Number(media[2]), mid: '', direction: 'sendrecv', trackId: '' });
+      sections.push({ kind: media[1], port: Number(media[2]), mid: '', direction: 'sendrecv', trackId: '', streamId: '' });
       continue;
     }
     const section = sections.at(-1);
@@ -19,7 +19,9 @@ export function mediaSections(sdp) {
     if (section && attribute?.[1] === 'mid') {
       section.mid = attribute[2].trim();
     } else if (section && attribute) {
-      section.trackId = attribute[2].trim().split(' ').at(-1); // RFC 8830: stream id, then track id
+      const ids = attribute[2].trim().split(' '); // RFC 8830: stream id, then track id
+      section.streamId = ids[0];
+      section.trackId = ids.at(-1);
     } else if (section && /^a=(sendrecv|sendonly|recvonly|inactive)\s*$/.test(line)) {
       section.direction = line.slice(2).trim();
     }
@@ -70,7 +72,7 @@ export class MediaPeer extends EventTarget {
     super();
     this.pc = pc;
     this.peerId = peerId;
-    this.tracks = new Map(); // trackId -> {id, kind, track, receiver}
+    this.tracks = new Map(); // trackId -> {id, kind, streamId, track, receiver}
     this.closed = false;
     this.ended = false; // the other side has said goodbye: what is still decoded was on its way before
     this.#send = send;
@@ -125,6 +127,14 @@ export class MediaPeer extends EventTarget {
     return [...this.tracks.values()].filter((entry) => entry.kind === 'audio');
   }
 
+  /* The sound that belongs to a picture: that of its media stream, or where there is one sound only, as
+   * from GoPeep, that one. */
+  soundOf(trackId) {
+    const sounds = this.audioTracks();
+    const { streamId } = this.tracks.get(trackId) ?? {};
+    return sounds.find((entry) => entry.streamId === streamId) ?? (sounds.length === 1 ? sounds[0] : null);
+  }
+
   close() {
     this.closed = true;
     this.pc.close();
@@ -175,7 +185,8 @@ export class MediaPeer extends EventTarget {
     if ('playoutDelayHint' in receiver) {
       receiver.playoutDelayHint = 0;
     }
-    this.tracks.set(id, { id, kind: track.kind, track, receiver });
+    const streamId = section?.streamId || streams[0]?.id || '';
+    this.tracks.set(id, { id, kind: track.kind, streamId, track, receiver });
     this.dispatchEvent(new CustomEvent('track', { detail: id }));
   }
 }

@@ -87,8 +87,8 @@ export class Player extends EventTarget {
 
   /* Adds what has arrived since: audio may come a moment after the video. */
   #fill({ peer, trackId, stream }) {
-    const video = peer.tracks.get(trackId);
-    for (const { track } of [video, ...peer.audioTracks()]) {
+    const entries = [peer.tracks.get(trackId), peer.soundOf(trackId)].filter(Boolean);
+    for (const { track } of entries) {
       if (!stream.getTracks().includes(track)) {
         stream.addTrack(track);
       }

@@ -51,6 +51,7 @@ static void on_media(struct scanner *s, const char *value)
         return;
     unsigned i = s->sdp->n_media++;
     int n = sscanf(value, "%15s %u %*s %255[^\n]", kind, &port, formats);
+    memcpy(s->sdp->kinds[i], kind, sizeof(kind));
     if (n == 3 && strcmp(kind, "video") == 0 && port != 0 && !s->found) {
         s->found = s->at_video = true;
         s->sdp->video = i;
@@ -275,9 +276,8 @@ size_t sdp_scan_write_answer(char *out, size_t room, const struct sdp_scan_local
         offer->mids[offer->video]);
     for (unsigned i = 0; i < offer->n_media; i++) {
         if (i != offer->video) {
-            put(&w,
-                "m=video 0 UDP/TLS/RTP/SAVPF %u\r\nc=IN IP4 0.0.0.0\r\na=mid:%s\r\na=inactive\r\n",
-                offer->payload_type, offer->mids[i]);
+            put(&w, "m=%s 0 UDP/TLS/RTP/SAVPF %u\r\nc=IN IP4 0.0.0.0\r\na=mid:%s\r\na=inactive\r\n",
+                offer->kinds[i], offer->payload_type, offer->mids[i]);
             continue;
         }
         put(&w, "m=video 9 UDP/TLS/RTP/SAVPF %u", offer->payload_type);

@@ -17,10 +17,11 @@ struct sdp_scan {
     struct address candidates[SDP_SCAN_CANDIDATES_MAX];
     unsigned n_media;
     char mids[SDP_SCAN_MEDIA_MAX][17];
-    unsigned video;           /* the m-line that counts: the first video with a port */
-    char format[160];         /* of that m-line: its a=fmtp parameters */
-    uint8_t payload_type;     /* its first H.264 format */
-    uint8_t rtx_payload_type; /* 0: none */
+    char kinds[SDP_SCAN_MEDIA_MAX][16]; /* "video", "audio" */
+    unsigned video;                     /* the m-line that counts: the first video with a port */
+    char format[160];                   /* of that m-line: its a=fmtp parameters */
+    uint8_t payload_type;               /* its first H.264 format */
+    uint8_t rtx_payload_type;           /* 0: none */
     uint8_t transport_cc_id, playout_delay_id, mid_id; /* 0: none */
 };
 

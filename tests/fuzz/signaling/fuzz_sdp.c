@@ -11,14 +11,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct sdp parsed, written;
 static char text[SDP_WRITE_MAX];
 
-static void check_agreed(const struct backend_answer *a, unsigned n_streams)
+static void check_agreed(const struct backend_answer *a)
 {
-    assert(a->n_tracks > 0 && a->n_tracks <= n_streams);
+    assert(a->n_tracks > 0 && a->n_tracks <= 2 * BACKEND_STREAMS_MAX);
     assert(a->n_fingerprints > 0 && a->n_fingerprints <= BACKEND_FINGERPRINTS_MAX);
     assert(strlen(a->ufrag) >= 4 && strlen(a->pwd) >= 22);
     for (unsigned i = 0; i < a->n_tracks; i++) {
-        assert(a->tracks[i].stream < n_streams);
-        assert(a->tracks[i].payload_type < 128 && a->tracks[i].rtx_payload_type < 128);
+        bool any = a->tracks[i].opus_payload_type != 0;
+        assert(a->tracks[i].slot < BACKEND_STREAMS_MAX);
+        assert(a->tracks[i].opus_payload_type < 128 && any == a->tracks[i].audio);
+        for (unsigned c = 0; c < BACKEND_CODECS; c++) {
+            any |= a->tracks[i].formats[c].payload_type != 0;
+            assert(a->tracks[i].formats[c].payload_type < 128);
+            assert(a->tracks[i].formats[c].rtx_payload_type < 128);
+        }
+        assert(any);
         assert(a->tracks[i].mid_id <= 14 && a->tracks[i].transport_cc_id <= 14);
     }
 }
@@ -33,7 +40,7 @@ static void as_offer(struct fake *f)
     fake_reserve(f, FAKE_ROOM, &room, &seat);
     if (sdp_take_offer(&agreed, &places, &parsed, &room, -1, error, sizeof(error)) != 0)
         return;
-    check_agreed(&agreed, room.n_streams);
+    check_agreed(&agreed);
     int n = sdp_write_answer(text, sizeof(text), &parsed, &room, &seat, &agreed, &places);
     if (n == -ENOSPC)
         return;
@@ -50,7 +57,7 @@ static void as_answer(const struct fake *f)
     char error[200];
     sdp_note_offered(&offered, &f->room);
     if (sdp_take_answer(&agreed, &parsed, &offered, error, sizeof(error)) == 0)
-        check_agreed(&agreed, f->room.n_streams);
+        check_agreed(&agreed);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -64,7 +71,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     as_offer(&f);
     as_answer(&f);
-    f.room.n_streams = 1;
+    f.room.streams[0].codec = BACKEND_AV1;
+    f.room.streams[0].has_audio = true;
+    f.room.streams[1].codec = BACKEND_VP8;
+    as_offer(&f);
     as_answer(&f);
     return 0;
 }

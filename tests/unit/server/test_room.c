@@ -88,10 +88,14 @@ static void a_source_that_ends_leaves_the_others_live(void **state)
     room_describe(&r, &about, ids);
     assert_true(about.live);
     assert_int_equal(about.n_streams, 2);
-    for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(ids[i], 8 + i);
-        assert_string_equal(about.streams[i].track_id, i == 0 ? "video1" : "video2");
-        assert_int_equal(about.streams[i].is_focused, i == 0);
+    assert_false(about.streams[0].active);
+    assert_string_equal(about.streams[0].end_reason, "the window was closed");
+    assert_int_equal(ids[0], 0);
+    for (unsigned i = 1; i < 3; i++) { /* in their slots */
+        assert_int_equal(ids[i], 7 + i);
+        assert_true(about.streams[i].active);
+        assert_string_equal(about.streams[i].track_id, i == 1 ? "video1" : "video2");
+        assert_int_equal(about.streams[i].is_focused, i == 1);
     }
 
     strcpy(sources[1].info.end_reason, "this one too");

@@ -71,8 +71,9 @@ static inline int fake_reserve(void *arg, const char *code, struct backend_room 
     snprintf(seat->ufrag, sizeof(seat->ufrag), "ufrag%u", (unsigned)seat->viewer_id);
     snprintf(seat->pwd, sizeof(seat->pwd), "pwdpwdpwdpwdpwdpwdpwd%04u", (unsigned)seat->viewer_id);
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
-        seat->tracks[i].ssrc = 1000 + i;
-        seat->tracks[i].rtx_ssrc = 2000 + i;
+        seat->video[i].ssrc = 1000 + i;
+        seat->video[i].rtx_ssrc = 2000 + i;
+        seat->audio[i].ssrc = 3000 + i;
     }
     f->reserved++;
     return 0;
@@ -177,13 +178,15 @@ static inline void fake_init(struct fake *f, unsigned n_streams)
     f->backend.arg = f;
     for (unsigned i = 0; i < n_streams; i++) {
         struct backend_stream *s = &f->room.streams[i];
-        *s = (struct backend_stream){.window_name = "Slides",
+        *s = (struct backend_stream){.active = true,
+                                     .window_name = "Slides",
                                      .app_name = "impress",
                                      .is_focused = i == 0,
                                      .width = 1920,
                                      .height = 1080,
                                      .codec = BACKEND_H264,
+                                     .n_layers = 1,
                                      .h264_profile = {0x42, 0xc0, 0x28}};
-        snprintf(s->track_id, sizeof(s->track_id), "screen-%u", i);
+        snprintf(s->track_id, sizeof(s->track_id), "video%u", i);
     }
 }

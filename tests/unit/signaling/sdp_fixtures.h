@@ -217,63 +217,80 @@ static const char chromium_offer[] =
     "a=rtcp-fb:49 transport-cc\r\n"
     "a=fmtp:49 repair-window=10000000\r\n";
 
-/* Chromium 156: its answer to an offer of ours with two streams */
+#define CHROMIUM_TRANSPORT                                                                         \
+    "c=IN IP4 0.0.0.0\r\n"                                                                         \
+    "a=rtcp:9 IN IP4 0.0.0.0\r\n"                                                                  \
+    "a=ice-ufrag:tMg/\r\n"                                                                         \
+    "a=ice-pwd:b4/3CyoAcu2jFSGkviHIcYfi\r\n"                                                       \
+    "a=ice-options:trickle\r\n"                                                                    \
+    "a=fingerprint:sha-256 5D:73:D6:93:97:45:DD:9C:50:D2:19:D4:D5:13:A3:E1:5F:90:7C:61:73:9A:B9:"  \
+    "A4:EB:75:89:64:95:80:CC:9B\r\n"                                                               \
+    "a=setup:active\r\n"
+#define CHROMIUM_MAPS                                                                              \
+    "a=extmap:1 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"     \
+    "a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n"                    \
+    "a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"                                           \
+    "a=recvonly\r\n"                                                                               \
+    "a=rtcp-mux\r\n"                                                                               \
+    "a=rtcp-rsize\r\n"
+#define CHROMIUM_FEEDBACK(type)                                                                    \
+    "a=rtcp-fb:" type " transport-cc\r\n"                                                          \
+    "a=rtcp-fb:" type " ccm fir\r\n"                                                               \
+    "a=rtcp-fb:" type " nack\r\n"                                                                  \
+    "a=rtcp-fb:" type " nack pli\r\n"
+#define CHROMIUM_RTX(type, rtx)                                                                    \
+    "a=rtpmap:" rtx " rtx/90000\r\n"                                                               \
+    "a=fmtp:" rtx " apt=" type "\r\n"
+// clang-format off
+#define CHROMIUM_VIDEO(mid, type, rtx)                                                             \
+    "m=video 9 UDP/TLS/RTP/SAVPF " type " " rtx " 112 113 114 115 116 117\r\n"                     \
+    CHROMIUM_TRANSPORT                                                                             \
+    "a=mid:" mid "\r\n"                                                                            \
+    CHROMIUM_MAPS                                                                                  \
+    "a=rtpmap:" type " H264/90000\r\n"                                                             \
+    CHROMIUM_FEEDBACK(type)                                                                        \
+    "a=fmtp:" type                                                                                 \
+    " level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n"                  \
+    CHROMIUM_RTX(type, rtx)                                                                        \
+    "a=rtpmap:112 VP8/90000\r\n"                                                                   \
+    CHROMIUM_FEEDBACK("112")                                                                       \
+    CHROMIUM_RTX("112", "113")                                                                     \
+    "a=rtpmap:114 VP9/90000\r\n"                                                                   \
+    CHROMIUM_FEEDBACK("114")                                                                       \
+    "a=fmtp:114 profile-id=0\r\n"                                                                  \
+    CHROMIUM_RTX("114", "115")                                                                     \
+    "a=rtpmap:116 AV1/90000\r\n"                                                                   \
+    CHROMIUM_FEEDBACK("116")                                                                       \
+    "a=fmtp:116 level-idx=5;profile=0;tier=0\r\n"                                                  \
+    CHROMIUM_RTX("116", "117")
+// clang-format on
+#define CHROMIUM_AUDIO(mid)                                                                        \
+    "m=audio 9 UDP/TLS/RTP/SAVPF 118\r\n" CHROMIUM_TRANSPORT "a=mid:" mid "\r\n"                   \
+    "a=extmap:1 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"     \
+    "a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"                                           \
+    "a=recvonly\r\n"                                                                               \
+    "a=rtcp-mux\r\n"                                                                               \
+    "a=rtcp-rsize\r\n"                                                                             \
+    "a=rtpmap:118 opus/48000/2\r\n"                                                                \
+    "a=rtcp-fb:118 transport-cc\r\n"                                                               \
+    "a=fmtp:118 minptime=10;useinbandfec=1\r\n"
+
+/* Chromium 156: its answer to our offer of all slots, of which the second has another profile */
+// clang-format off
 static const char chromium_answer[] =
     "v=0\r\n"
     "o=- 6729059675192848936 2 IN IP4 127.0.0.1\r\n"
     "s=-\r\n"
     "t=0 0\r\n"
-    "a=group:BUNDLE 0 1\r\n"
+    "a=group:BUNDLE 0 1 2 3 4 5 6 7 8 9\r\n"
     "a=extmap-allow-mixed\r\n"
     "a=msid-semantic: WMS\r\n"
-    "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\n"
-    "c=IN IP4 0.0.0.0\r\n"
-    "a=rtcp:9 IN IP4 0.0.0.0\r\n"
-    "a=ice-ufrag:tMg/\r\n"
-    "a=ice-pwd:b4/3CyoAcu2jFSGkviHIcYfi\r\n"
-    "a=ice-options:trickle\r\n"
-    "a=fingerprint:sha-256 5D:73:D6:93:97:45:DD:9C:50:D2:19:D4:D5:13:A3:E1:5F:90:7C:61:73"
-    ":9A:B9:A4:EB:75:89:64:95:80:CC:9B\r\n"
-    "a=setup:active\r\n"
-    "a=mid:0\r\n"
-    "a=extmap:1 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
-    "a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n"
-    "a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
-    "a=recvonly\r\n"
-    "a=rtcp-mux\r\n"
-    "a=rtcp-rsize\r\n"
-    "a=rtpmap:96 H264/90000\r\n"
-    "a=rtcp-fb:96 transport-cc\r\n"
-    "a=rtcp-fb:96 ccm fir\r\n"
-    "a=rtcp-fb:96 nack\r\n"
-    "a=rtcp-fb:96 nack pli\r\n"
-    "a=fmtp:96 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n"
-    "a=rtpmap:97 rtx/90000\r\n"
-    "a=fmtp:97 apt=96\r\n"
-    "m=video 9 UDP/TLS/RTP/SAVPF 98 99\r\n"
-    "c=IN IP4 0.0.0.0\r\n"
-    "a=rtcp:9 IN IP4 0.0.0.0\r\n"
-    "a=ice-ufrag:tMg/\r\n"
-    "a=ice-pwd:b4/3CyoAcu2jFSGkviHIcYfi\r\n"
-    "a=ice-options:trickle\r\n"
-    "a=fingerprint:sha-256 5D:73:D6:93:97:45:DD:9C:50:D2:19:D4:D5:13:A3:E1:5F:90:7C:61:73"
-    ":9A:B9:A4:EB:75:89:64:95:80:CC:9B\r\n"
-    "a=setup:active\r\n"
-    "a=mid:1\r\n"
-    "a=extmap:1 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
-    "a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n"
-    "a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
-    "a=recvonly\r\n"
-    "a=rtcp-mux\r\n"
-    "a=rtcp-rsize\r\n"
-    "a=rtpmap:98 H264/90000\r\n"
-    "a=rtcp-fb:98 transport-cc\r\n"
-    "a=rtcp-fb:98 ccm fir\r\n"
-    "a=rtcp-fb:98 nack\r\n"
-    "a=rtcp-fb:98 nack pli\r\n"
-    "a=fmtp:98 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n"
-    "a=rtpmap:99 rtx/90000\r\n"
-    "a=fmtp:99 apt=98\r\n";
+    CHROMIUM_VIDEO("0", "96", "97") CHROMIUM_VIDEO("1", "98", "99")
+    CHROMIUM_VIDEO("2", "96", "97") CHROMIUM_VIDEO("3", "96", "97")
+    CHROMIUM_VIDEO("4", "96", "97") CHROMIUM_VIDEO("5", "96", "97")
+    CHROMIUM_VIDEO("6", "96", "97") CHROMIUM_VIDEO("7", "96", "97")
+    CHROMIUM_AUDIO("8") CHROMIUM_AUDIO("9");
+// clang-format on
 
 /* Firefox: recvonly audio and video */
 static const char firefox_offer[] =
@@ -367,7 +384,35 @@ static const char firefox_offer[] =
     "a=setup:actpass\r\n"
     "a=ssrc:1844912903 cname:{6f1c2f38-7a0e-4b8a-9d7b-0d3a7f2f9e11}\r\n";
 
-/* Firefox: its answer to an offer of ours with one stream */
+/* Firefox: its answer, with pictures only and of one codec */
+#define FIREFOX_VIDEO(mid)                                                                         \
+    "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\n"                                                        \
+    "c=IN IP4 0.0.0.0\r\n"                                                                         \
+    "a=recvonly\r\n"                                                                               \
+    "a=extmap:1 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"     \
+    "a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n"                    \
+    "a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"                                           \
+    "a=fmtp:96 profile-level-id=42e01f;level-asymmetry-allowed=1;packetization-mode=1\r\n"         \
+    "a=fmtp:97 apt=96\r\n"                                                                         \
+    "a=ice-pwd:2f7d6c1e9b0a48536271809f3e4d5c6b\r\n"                                               \
+    "a=ice-ufrag:c0ffee42\r\n"                                                                     \
+    "a=mid:" mid "\r\n"                                                                            \
+    "a=rtcp-fb:96 nack\r\n"                                                                        \
+    "a=rtcp-fb:96 nack pli\r\n"                                                                    \
+    "a=rtcp-fb:96 ccm fir\r\n"                                                                     \
+    "a=rtcp-fb:96 transport-cc\r\n"                                                                \
+    "a=rtcp-mux\r\n"                                                                               \
+    "a=rtcp-rsize\r\n"                                                                             \
+    "a=rtpmap:96 H264/90000\r\n"                                                                   \
+    "a=rtpmap:97 rtx/90000\r\n"                                                                    \
+    "a=setup:active\r\n"                                                                           \
+    "a=ssrc:3921187402 cname:{0b9a8c7d-6e5f-4a3b-2c1d-0e9f8a7b6c5d}\r\n"
+#define FIREFOX_REFUSED(kind, mid)                                                                 \
+    "m=" kind " 0 UDP/TLS/RTP/SAVPF 120\r\n"                                                       \
+    "c=IN IP4 0.0.0.0\r\n"                                                                         \
+    "a=inactive\r\n"                                                                               \
+    "a=mid:" mid "\r\n"                                                                            \
+    "a=rtpmap:120 VP8/90000\r\n"
 static const char firefox_answer[] =
     "v=0\r\n"
     "o=mozilla...THIS_IS_SDPARTA-99.0 7203948871625534811 0 IN IP4 0.0.0.0\r\n"
@@ -375,30 +420,11 @@ static const char firefox_answer[] =
     "t=0 0\r\n"
     "a=fingerprint:sha-256 9D:6B:7A:2E:0C:51:B4:E8:63:0F:AA:17:D2:9C:48:5E:77:F1:BC:02:93"
     ":6E:D8:14:2A:C5:39:80:EB:46:1D:F3\r\n"
-    "a=group:BUNDLE 0\r\n"
+    "a=group:BUNDLE 0 1 2 3 4 5 6 7\r\n"
     "a=ice-options:trickle\r\n"
-    "a=msid-semantic:WMS *\r\n"
-    "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\n"
-    "c=IN IP4 0.0.0.0\r\n"
-    "a=recvonly\r\n"
-    "a=extmap:1 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
-    "a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n"
-    "a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
-    "a=fmtp:96 profile-level-id=42e01f;level-asymmetry-allowed=1;packetization-mode=1\r\n"
-    "a=fmtp:97 apt=96\r\n"
-    "a=ice-pwd:2f7d6c1e9b0a48536271809f3e4d5c6b\r\n"
-    "a=ice-ufrag:c0ffee42\r\n"
-    "a=mid:0\r\n"
-    "a=rtcp-fb:96 nack\r\n"
-    "a=rtcp-fb:96 nack pli\r\n"
-    "a=rtcp-fb:96 ccm fir\r\n"
-    "a=rtcp-fb:96 transport-cc\r\n"
-    "a=rtcp-mux\r\n"
-    "a=rtcp-rsize\r\n"
-    "a=rtpmap:96 H264/90000\r\n"
-    "a=rtpmap:97 rtx/90000\r\n"
-    "a=setup:active\r\n"
-    "a=ssrc:3921187402 cname:{0b9a8c7d-6e5f-4a3b-2c1d-0e9f8a7b6c5d}\r\n";
+    "a=msid-semantic:WMS *\r\n" FIREFOX_VIDEO("0") FIREFOX_VIDEO("1") FIREFOX_VIDEO("2")
+        FIREFOX_VIDEO("3") FIREFOX_VIDEO("4") FIREFOX_VIDEO("5") FIREFOX_VIDEO("6")
+            FIREFOX_VIDEO("7") FIREFOX_REFUSED("audio", "8") FIREFOX_REFUSED("audio", "9");
 
 /* GStreamer webrtcbin with bare caps: no fmtp, no rtx, no extensions */
 static const char gstreamer_offer[] =

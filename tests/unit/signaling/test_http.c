@@ -384,7 +384,7 @@ static void whep_refusals(void **state)
     is_problem(&r, 404);
     r = ask(s, "POST", "/whep/" FAKE_ROOM "?stream=1", sdp, chromium_offer);
     assert_int_equal(r.status, 201);
-    assert_non_null(strstr(r.body, "screen-1"));
+    assert_non_null(strstr(r.body, "video1"));
     on_server(s, end_room);
     r = ask(s, "POST", "/whep/" FAKE_ROOM, sdp, chromium_offer);
     is_problem(&r, 409);

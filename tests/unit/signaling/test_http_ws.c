@@ -1,4 +1,6 @@
 /* test_http_ws.c - WebSockets on a real port, and the life of the shell. */
+#include "signaling/sdp.h"
+
 #include "tests/unit/signaling/http_client.h"
 
 #include <dirent.h>
@@ -106,7 +108,7 @@ static char *answer_message(void)
 static void answered(struct server *s)
 {
     assert_int_equal(s->fake.last_started, 1);
-    assert_int_equal(s->fake.answer.n_tracks, 2);
+    assert_int_equal(s->fake.answer.n_tracks, BACKEND_STREAMS_MAX + SDP_AUDIO_SLOTS);
 }
 
 static void ws_plays(void **state)
@@ -259,7 +261,7 @@ static void rooms_wake_those_who_wait(void **state)
     on_server(s, start_room);
     for (int i = 0; i < 20; i++) {
         ws_expect(fds[i], "sharer-started");
-        ws_expect(fds[i], "screen-0");
+        ws_expect(fds[i], "video0");
         ws_expect(fds[i], "\"type\":\"offer\"");
         close(fds[i]);
     }

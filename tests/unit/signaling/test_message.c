@@ -167,7 +167,7 @@ static void builds(void **state)
     expect(message_offer("v=0\r\n", 4000000000u),
            "{\"type\":\"offer\",\"sdp\":\"v=0\\r\\n\",\"peerId\":\"4000000000\"}");
     expect(message_streams_info(&f.room),
-           "{\"type\":\"streams-info\",\"streams\":[{\"trackId\":\"screen-0\",\"windowName\":"
+           "{\"type\":\"streams-info\",\"streams\":[{\"trackId\":\"video0\",\"windowName\":"
            "\"Slides\",\"appName\":\"impress\",\"isFocused\":true,\"width\":1920,\"height\":1080,"
            "\"codec\":\"h264\",\"layers\":1,\"paused\":false}]}");
     expect(message_streams_info(NULL), "{\"type\":\"streams-info\",\"streams\":[]}");
@@ -175,6 +175,7 @@ static void builds(void **state)
     expect(message_problem(404, "Not Found", "gone"),
            "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,\"detail\":\"gone\"}");
     f.room.n_streams = 0;
+    f.room.streams[0].active = false;
     expect(message_room(&f.room), "{\"room\":\"" FAKE_ROOM "\",\"live\":true,\"viewers\":3,"
                                   "\"streams\":[],\"password_required\":false}");
 }

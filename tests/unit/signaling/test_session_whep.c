@@ -53,7 +53,7 @@ static void creates(void **state)
     assert_int_equal(session.viewer_id, 1);
     assert_int_equal(fake.last_started, 1);
     assert_int_equal(fake.answer.n_tracks, 1); /* the offer has one m=video */
-    assert_int_equal(fake.answer.tracks[0].stream, 0);
+    assert_int_equal(fake.answer.tracks[0].slot, 0);
     assert_int_equal(answer.sdp_size, strlen(answer.sdp));
     assert_memory_equal(answer.sdp, "v=0\r\n", 5);
     assert_int_equal(answer.retry_after_s, 0);
@@ -75,8 +75,8 @@ static void one_stream(void **state)
 {
     (void)state;
     assert_int_equal(post("application/sdp", chromium_offer, 1), 201);
-    assert_int_equal(fake.answer.tracks[0].stream, 1);
-    assert_non_null(strstr(answer.sdp, "a=msid:screen-1 screen-1"));
+    assert_int_equal(fake.answer.tracks[0].slot, 1);
+    assert_non_null(strstr(answer.sdp, "a=msid:video1 video1"));
     assert_int_equal(post("application/sdp", chromium_offer, 2), 404);
     assert_int_equal(fake.reserved, 1);
 }
@@ -90,7 +90,7 @@ static void refusals(void **state)
     assert_int_equal(post("application/sdp", "", -1), 400);
     assert_int_equal(post("application/sdp", "hello", -1), 400);
     assert_int_equal(
-        post("application/sdp", "v=0\nm=video 9 RTP/SAVPF 96\na=rtpmap:96 VP8/90000\n", -1), 406);
+        post("application/sdp", "v=0\nm=video 9 RTP/SAVPF 96\na=rtpmap:96 H265/90000\n", -1), 406);
     assert_int_equal(fake.last_left, 1);
     assert_int_equal(
         post("application/sdp", "v=0\nm=video 9 RTP/SAVPF 96\na=rtpmap:96 H264/90000\n", -1), 422);

@@ -135,7 +135,7 @@ static void plays(void **state)
     sent_has(t, 0, "\"type\":\"joined\",\"room\":\"" FAKE_ROOM "\"");
     sent_has(t, 0, "\"id\":5");
     sent_has(t, 0, "\"peerId\":\"1\"");
-    sent_has(t, 1, "\"type\":\"streams-info\",\"streams\":[{\"trackId\":\"screen-0\"");
+    sent_has(t, 1, "\"type\":\"streams-info\",\"streams\":[{\"trackId\":\"video0\"");
     sent_has(t, 2, "\"type\":\"offer\",\"sdp\":\"v=0\\r\\n");
     sent_has(t, 2, "\"peerId\":\"1\"");
     assert_int_equal(t->session.viewer_id, 1);
@@ -144,7 +144,7 @@ static void plays(void **state)
     send_answer(t, chromium_answer, "1", 0);
     assert_int_equal(t->session.state, SESSION_WS_ANSWERED);
     assert_int_equal(t->fake.last_started, 1);
-    assert_int_equal(t->fake.answer.n_tracks, 2);
+    assert_int_equal(t->fake.answer.n_tracks, BACKEND_STREAMS_MAX + SDP_AUDIO_SLOTS);
     assert_string_equal(t->fake.answer.ufrag, "tMg/");
     assert_true(session_ws_next_timeout(&t->session) == INT64_MAX);
     viewer(t, 1, BACKEND_VIEWER_CONNECTING, NULL);
@@ -254,7 +254,7 @@ static void waits_for_something_to_watch(void **state)
     t->fake.room.live = true;
     room_changed(t, 3);
     assert_string_equal(t->sent[0], "{\"type\":\"sharer-started\"}");
-    sent_has(t, 1, "screen-1");
+    sent_has(t, 1, "video1");
     sent_has(t, 2, "\"type\":\"offer\"");
     assert_int_equal(t->session.state, SESSION_WS_OFFERED);
     room_changed(t, 1); /* no second offer */
@@ -330,7 +330,7 @@ static void a_bad_answer_gives_the_seat_back(void **state)
     send_answer(t, chromium_answer, NULL, 1); /* too late */
     is_error(t, 0, "bad-message");
     join(t);
-    send_answer(t, firefox_answer, NULL, 1); /* of one m-line, not two */
+    send_answer(t, gstreamer_offer, NULL, 1); /* of one m-line */
     is_error(t, 0, "bad-sdp");
     assert_int_equal(t->fake.last_left, 2);
     assert_int_equal(t->fake.started, 0);

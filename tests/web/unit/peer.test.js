@@ -11,7 +11,7 @@ function setup() {
 
 test('reads the sections of a description', () => {
   assert.deepEqual(mediaSections(OFFER), [
-    { kind: 'video', port: 9, mid: '0', direction: 'sendonly', trackId: 'screen' },
+    { kind: 'video', port: 9, mid: '0', direction: 'sendonly', trackId: 'screen', streamId: 'screen' },
   ]);
   assert.deepEqual(mediaSections('nonsense'), []);
 });

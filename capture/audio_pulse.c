@@ -17,6 +17,7 @@
 #define ANSWER_US 5000000   /* a server that takes longer hangs */
 #define FRAGMENT_BYTES 1920 /* 10 ms */
 #define FRAME_BYTES 4       /* a sample of both channels */
+#define READS_PER_TIMING 10
 
 struct pulse {
     pa_mainloop *loop;           /* owned */
@@ -27,6 +28,8 @@ struct pulse {
     bool is_monitor, has_moved;
 
     struct audio_sink *sink; /* borrowed, in run */
+    int64_t timing_us;       /* when the server told its timing; 0: not yet */
+    unsigned reads;
     bool stop;
 };
 
@@ -96,15 +99,35 @@ static void disconnect_server(struct pulse *p)
 
 /* --- the stream --- */
 
-/* When the next sample of the stream was taken. For a monitor the time at which it is heard. */
-static bool sample_time(pa_stream *stream, int64_t *us)
+static void on_timing(pa_stream *stream, void *arg)
+{
+    (void)stream;
+    struct pulse *p = arg;
+    p->timing_us = audio_now_us();
+}
+
+/* When the next sample of the stream was taken. For a monitor the time at which it is heard.
+ *
+ * Latency is as of the last timing that the server told, and the library keeps it in step with what
+ * has been read since. What it would interpolate is off by 20 ms for the first seconds. */
+static bool sample_time(const struct pulse *p, int64_t *us)
 {
     pa_usec_t latency;
     int negative;
-    if (pa_stream_get_latency(stream, &latency, &negative) < 0)
-        return false; /* the server has not told yet */
-    *us = audio_now_us() + (negative ? (int64_t)latency : -(int64_t)latency);
+    if (!p->timing_us || pa_stream_get_latency(p->stream, &latency, &negative) < 0)
+        return false;
+    *us = p->timing_us + (negative ? (int64_t)latency : -(int64_t)latency);
     return true;
+}
+
+/* The library's own updates become rare. */
+static void ask_timing(struct pulse *p)
+{
+    if (p->reads++ % READS_PER_TIMING != 0)
+        return;
+    pa_operation *operation = pa_stream_update_timing_info(p->stream, NULL, NULL);
+    if (operation)
+        pa_operation_unref(operation);
 }
 
 static void on_read(pa_stream *stream, size_t bytes, void *arg)
@@ -116,10 +139,11 @@ static void on_read(pa_stream *stream, size_t bytes, void *arg)
     while (pa_stream_readable_size(stream) > 0 && pa_stream_peek(stream, &data, &size) >= 0 &&
            size > 0) {
         int64_t us;
-        if (p->sink && sample_time(stream, &us))
+        if (p->sink && sample_time(p, &us))
             audio_sink_write(p->sink, data, size / FRAME_BYTES, us); /* data NULL: a hole */
         pa_stream_drop(stream);
     }
+    ask_timing(p);
 }
 
 static void close_stream(struct pulse *p)
@@ -127,6 +151,8 @@ static void close_stream(struct pulse *p)
     if (!p->stream)
         return;
     pa_stream_set_read_callback(p->stream, NULL, NULL);
+    pa_stream_set_latency_update_callback(p->stream, NULL, NULL);
+    p->timing_us = 0;
     pa_stream_disconnect(p->stream);
     pa_stream_unref(p->stream);
     p->stream = NULL;
@@ -137,8 +163,6 @@ static int no_input(const struct pulse *p, char *error, size_t error_size)
     const int why = pa_context_errno(p->context);
     if (why != PA_ERR_NOENTITY)
         snprintf(error, error_size, "the sound server refused: %s", pa_strerror(why));
-    else if (p->is_monitor)
-        snprintf(error, error_size, "the sound server has no output to listen to");
     else if (!p->device[0])
         snprintf(error, error_size, "the sound server has no input");
     else
@@ -152,8 +176,7 @@ static int open_stream(struct pulse *p, bool corked, char *error, size_t error_s
         .format = PA_SAMPLE_S16NE, .rate = AUDIO_RATE_HZ, .channels = AUDIO_CHANNELS};
     static const pa_buffer_attr buffer = {.maxlength = (uint32_t)-1, .fragsize = FRAGMENT_BYTES};
     const int64_t deadline_us = audio_now_us() + ANSWER_US;
-    pa_stream_flags_t flags =
-        PA_STREAM_ADJUST_LATENCY | PA_STREAM_AUTO_TIMING_UPDATE | PA_STREAM_INTERPOLATE_TIMING;
+    pa_stream_flags_t flags = PA_STREAM_ADJUST_LATENCY;
     if (corked)
         flags |= PA_STREAM_START_CORKED;
     if (p->device[0])
@@ -163,6 +186,7 @@ static int open_stream(struct pulse *p, bool corked, char *error, size_t error_s
         pa_stream_connect_record(p->stream, p->device[0] ? p->device : NULL, &buffer, flags) < 0)
         return no_input(p, error, error_size);
     pa_stream_set_read_callback(p->stream, on_read, p);
+    pa_stream_set_latency_update_callback(p->stream, on_timing, p);
     while (pa_stream_get_state(p->stream) != PA_STREAM_READY) {
         if (!PA_STREAM_IS_GOOD(pa_stream_get_state(p->stream)))
             return no_input(p, error, error_size);
@@ -193,12 +217,33 @@ static void on_event(pa_context *context, pa_subscription_event_type_t type, uin
         pa_operation_unref(operation);
 }
 
-static void follow_output(struct pulse *p, int64_t deadline_us)
+static void on_sink(pa_context *context, const pa_sink_info *sink, int end, void *arg)
+{
+    (void)context;
+    struct pulse *p = arg;
+    if (end == 0 && sink->monitor_source_name)
+        snprintf(p->device, sizeof(p->device), "%s", sink->monitor_source_name);
+}
+
+/* By its name: PipeWire's server refuses PulseAudio's @DEFAULT_MONITOR@. */
+static int find_monitor(struct pulse *p, int64_t deadline_us, char *error, size_t error_size)
+{
+    p->device[0] = '\0';
+    if (p->output[0])
+        await(p, pa_context_get_sink_info_by_name(p->context, p->output, on_sink, p), deadline_us);
+    if (p->device[0])
+        return 0;
+    snprintf(error, error_size, "the sound server has no output to listen to");
+    return -ENODEV;
+}
+
+static int follow_output(struct pulse *p, int64_t deadline_us, char *error, size_t error_size)
 {
     await(p, pa_context_get_server_info(p->context, on_server, p), deadline_us);
     pa_context_set_subscribe_callback(p->context, on_event, p);
     await(p, pa_context_subscribe(p->context, PA_SUBSCRIPTION_MASK_SERVER, NULL, NULL),
           deadline_us);
+    return find_monitor(p, deadline_us, error, error_size);
 }
 
 /* --- the backend --- */
@@ -229,7 +274,7 @@ static int choose_device(struct pulse *p, const struct audio_config *config, cha
         return -EINVAL;
     }
     p->is_monitor = strcmp(config->kind, "monitor") == 0;
-    snprintf(p->device, sizeof(p->device), "%s", p->is_monitor ? "@DEFAULT_MONITOR@" : arg);
+    snprintf(p->device, sizeof(p->device), "%s", arg);
     return 0;
 }
 
@@ -244,8 +289,9 @@ static int pulse_open(void *priv, const struct audio_config *config, struct audi
     if (err)
         return err;
     if (p->is_monitor)
-        follow_output(p, deadline_us);
-    err = open_stream(p, true, error, error_size);
+        err = follow_output(p, deadline_us, error, error_size);
+    if (!err)
+        err = open_stream(p, true, error, error_size);
     if (err)
         return err;
     const char *device = pa_stream_get_device_name(p->stream);
@@ -282,7 +328,8 @@ static int move_monitor(struct pulse *p, char *error, size_t error_size)
 {
     p->has_moved = false;
     close_stream(p);
-    return open_stream(p, false, error, error_size);
+    int err = find_monitor(p, audio_now_us() + ANSWER_US, error, error_size);
+    return err ? err : open_stream(p, false, error, error_size);
 }
 
 static int pulse_run(void *priv, struct audio_sink *sink, char *error, size_t error_size)

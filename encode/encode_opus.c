@@ -106,10 +106,3 @@ int encode_opus(struct encode_opus *e, const int16_t *pcm, uint8_t *out)
     e->is_silent = e->dtx && size <= DTX_BYTES;
     return was_silent && e->is_silent ? 0 : size;
 }
-
-void encode_opus_reset(struct encode_opus *e)
-{
-    int r = opus_encoder_ctl(e->encoder, OPUS_RESET_STATE);
-    assert(r == OPUS_OK);
-    e->is_silent = false;
-}

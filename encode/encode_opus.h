@@ -38,8 +38,6 @@ size_t encode_opus_samples(const struct encode_opus *e); /* of each channel in a
 /* Size of the packet in `out`, which has ENCODE_OPUS_MAX_PACKET bytes; 0: silence, nothing to send;
  * -EIO if the library failed, which leaves it able to go on. `pcm` is interleaved. */
 int encode_opus(struct encode_opus *e, const int16_t *pcm, uint8_t *out);
-/* The sound has a gap here: nothing of what was before is to be used. */
-void encode_opus_reset(struct encode_opus *e);
 
 /* From the next frame on; out of range is brought into it. */
 void encode_opus_set_bitrate(struct encode_opus *e, uint32_t bitrate_bps);

@@ -186,19 +186,6 @@ static void silence_sends_next_to_nothing(void **state)
     }
 }
 
-static void after_a_reset_it_goes_on(void **state)
-{
-    (void)state;
-    struct encode_opus *e =
-        create((struct encode_opus_config){.frame_ms = 20, .bitrate_bps = 64000, .dtx = true});
-    size_t at = 0;
-    size_t first = bytes_of_a_second(e, &at);
-    encode_opus_reset(e);
-    at = 0;
-    assert_int_equal(bytes_of_a_second(e, &at), first);
-    encode_opus_destroy(e);
-}
-
 static void wrong_settings_are_refused_in_words(void **state)
 {
     static const struct {
@@ -254,7 +241,6 @@ int main(void)
         cmocka_unit_test(rate_changes_while_it_runs),
         cmocka_unit_test(lost_packets_are_repaired_from_the_next),
         cmocka_unit_test(silence_sends_next_to_nothing),
-        cmocka_unit_test(after_a_reset_it_goes_on),
         cmocka_unit_test(wrong_settings_are_refused_in_words),
         cmocka_unit_test(packets_fit_what_they_are_promised),
     };

@@ -66,7 +66,8 @@ struct capture {
 
 static const struct capture_ops *const backends[] = {
 #ifdef AMPHI_X11
-    &capture_x11_ops,
+    &capture_x11_screen_ops,
+    &capture_x11_window_ops,
 #endif
     &capture_pattern_ops,
     NULL,

@@ -28,7 +28,8 @@ struct capture_config {
 
 /* What a person wants to know about a source; valid after capture_open. */
 struct capture_info {
-    char name[64]; /* "Screen 0", "Test pattern" */
+    char name[64]; /* UTF-8: "Screen", "Test pattern", the title of a window */
+    char app[64];  /* of a window: the program it belongs to; else "" */
     int width, height;
 };
 

@@ -8,7 +8,8 @@
 #include "capture/capture.h"
 
 extern const struct capture_ops capture_pattern_ops;
-extern const struct capture_ops capture_x11_ops; /* only with AMPHI_X11 */
+extern const struct capture_ops capture_x11_screen_ops; /* only with AMPHI_X11 */
+extern const struct capture_ops capture_x11_window_ops; /* only with AMPHI_X11 */
 
 const struct capture_ops *const *capture_backends(void); /* ends with NULL */
 

@@ -22,6 +22,7 @@ enum command {
     CANCEL = 'x',
     BEGIN_ONLY = 'b',
     NATIVE = 'n',
+    AWAY = 'a',
     END = 'e'
 };
 
@@ -115,6 +116,8 @@ static int obey(struct puppet *puppet, struct capture_sink *sink, char *error, s
     case BEGIN_ONLY:
         assert_null(capture_sink_begin(sink, 2, 2));
         return 0;
+    case AWAY:
+        return -ENODEV;
     default:
         snprintf(error, error_size, "the puppet fell");
         return -EPIPE;
@@ -381,9 +384,20 @@ static void end_by_itself_wakes_and_explains(void **state)
     tell(END);
     assert_null(capture_take(c));
     assert_string_equal(capture_end_reason(c), "the puppet fell");
+    assert_false(capture_may_return(c));
     capture_poke(c); /* harmless now */
     capture_stop(c);
     assert_string_equal(capture_end_reason(c), "the puppet fell");
+}
+
+static void source_that_is_only_away_may_return(void **state)
+{
+    struct capture *c = *state;
+    assert_false(capture_may_return(c));
+    tell(AWAY);
+    assert_null(capture_take(c));
+    assert_true(capture_may_return(c));
+    assert_string_equal(capture_end_reason(c), "the source ended: No such device");
 }
 
 static void *take_until_null(void *arg)
@@ -472,6 +486,7 @@ int main(void)
         PUPPET_TEST(consumer_that_holds_too_many_is_not_written_over),
         PUPPET_TEST(poke_reaches_the_backend),
         PUPPET_TEST(end_by_itself_wakes_and_explains),
+        PUPPET_TEST(source_that_is_only_away_may_return),
         PUPPET_TEST(stop_ends_backend_and_consumer),
         cmocka_unit_test(failed_open_is_closed_and_explained),
         cmocka_unit_test(bad_configurations_are_refused_in_words),

@@ -10,6 +10,7 @@
 #define BLOCK_SIZE 24
 #define FEEDBACK_SIZE 8
 #define FIR_ENTRY_SIZE 8
+#define TRANSPORT_CC_HEADER_SIZE 8
 #define COUNT_MAX 31
 #define CNAME_MAX 255
 #define SDES_CNAME 1
@@ -132,6 +133,100 @@ bool rtcp_read_remb(const struct rtcp_feedback *f, uint64_t *bitrate_bps)
     unsigned exponent = f->fci[5] >> 2;
     uint64_t mantissa = get_u24(f->fci + 5) & 0x3ffff;
     *bitrate_bps = mantissa > UINT64_MAX >> exponent ? UINT64_MAX : mantissa << exponent;
+    return true;
+}
+
+/* Packet statuses in transport-wide feedback (draft-holmer 3.1.1 to 3.1.4). */
+enum symbol { NOT_RECEIVED, SMALL_DELTA, LARGE_DELTA, RESERVED };
+
+/* How many statuses a chunk holds: a run says it, vectors have 14 of one bit or 7 of two. */
+static unsigned chunk_symbols(unsigned chunk)
+{
+    if (!(chunk & 0x8000))
+        return chunk & 0x1fff;
+    return chunk & 0x4000 ? 7 : 14;
+}
+
+/* Status `i` of a chunk, from its front. */
+static enum symbol chunk_symbol(unsigned chunk, unsigned i)
+{
+    if (!(chunk & 0x8000))
+        return (enum symbol)(chunk >> 13 & 3);
+    if (chunk & 0x4000)
+        return (enum symbol)(chunk >> (12 - 2 * i) & 3);
+    return chunk >> (13 - i) & 1 ? SMALL_DELTA : NOT_RECEIVED;
+}
+
+/* Bytes of the deltas that the first n statuses of a chunk announce; false if one is reserved. */
+static bool chunk_deltas(unsigned chunk, unsigned n, size_t *bytes)
+{
+    if (!(chunk & 0x8000)) {
+        *bytes += n * (size_t)chunk_symbol(chunk, 0); /* a small delta is one byte, a large two */
+        return chunk_symbol(chunk, 0) != RESERVED;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (chunk_symbol(chunk, i) == RESERVED)
+            return false;
+        *bytes += chunk_symbol(chunk, i);
+    }
+    return true;
+}
+
+bool rtcp_read_transport_cc(const struct rtcp_feedback *f, struct rtcp_transport_cc *out)
+{
+    if (f->fci_size < TRANSPORT_CC_HEADER_SIZE)
+        return false;
+    const uint8_t *chunks = f->fci + TRANSPORT_CC_HEADER_SIZE;
+    size_t room = f->fci_size - TRANSPORT_CC_HEADER_SIZE;
+    unsigned n_statuses = get_u16(f->fci + 2);
+    if (n_statuses == 0)
+        return false;
+
+    size_t at = 0, deltas = 0;
+    for (unsigned left = n_statuses; left > 0; at += 2) {
+        if (at + 2 > room)
+            return false;
+        unsigned chunk = get_u16(chunks + at);
+        unsigned n = chunk_symbols(chunk) < left ? chunk_symbols(chunk) : left;
+        if (n == 0 || !chunk_deltas(chunk, n, &deltas))
+            return false;
+        left -= n;
+    }
+    if (deltas > room - at)
+        return false;
+    *out = (struct rtcp_transport_cc){
+        .base_seq = get_u16(f->fci),
+        .n_statuses = (uint16_t)n_statuses,
+        .reference = get_u24(f->fci + 4),
+        .feedback_count = f->fci[7],
+        .chunk = chunks,
+        .delta = chunks + at,
+        .left = (uint16_t)n_statuses,
+    };
+    return true;
+}
+
+bool rtcp_next_arrival(struct rtcp_transport_cc *t, struct rtcp_arrival *out)
+{
+    if (t->left == 0)
+        return false;
+    if (t->chunk_left == 0) {
+        t->chunk_left = (uint16_t)chunk_symbols(get_u16(t->chunk));
+        t->chunk += 2;
+    }
+    unsigned chunk = get_u16(t->chunk - 2);
+    enum symbol symbol = chunk_symbol(chunk, chunk_symbols(chunk) - t->chunk_left);
+    *out = (struct rtcp_arrival){
+        .seq = (uint16_t)(t->base_seq + t->n_statuses - t->left),
+        .received = symbol != NOT_RECEIVED,
+    };
+    t->left--;
+    t->chunk_left--;
+    if (!out->received)
+        return true;
+    t->ticks += symbol == SMALL_DELTA ? t->delta[0] : (int16_t)get_u16(t->delta);
+    t->delta += symbol;
+    out->at_us = (int64_t)t->ticks * 250;
     return true;
 }
 

@@ -1,4 +1,5 @@
 /* rtcp.h - RTCP packets (RFC 3550 6, RFC 4585, RFC 5104, RFC 5506), read and written. Pure.
+ * Transport-wide feedback as in draft-holmer-rmcat-transport-wide-cc-extensions-01 3.1.
  *
  * Reading: rtcp_next walks a compound or reduced-size packet; the typed readers then look into one
  * packet and return false on anything malformed. Writing: each writer appends one RTCP packet at
@@ -53,6 +54,25 @@ struct rtcp_feedback {
     size_t fci_size;
 };
 
+/* Transport-wide feedback, and how far it was walked. */
+struct rtcp_transport_cc {
+    uint16_t base_seq, n_statuses;
+    uint32_t reference; /* 24 bits, 64 ms each, on the receiver's clock */
+    uint8_t feedback_count;
+
+    /* the reader's place */
+    const uint8_t *chunk, *delta; /* borrowed: the datagram */
+    uint16_t left;                /* statuses to come */
+    uint16_t chunk_left;          /* of them in the chunk before `chunk` */
+    int32_t ticks;                /* of the newest arrival since the reference, 250 us each */
+};
+
+struct rtcp_arrival {
+    uint16_t seq;
+    bool received;
+    int64_t at_us; /* since the reference time; 0 if not received */
+};
+
 /* Takes the next packet off the front of *data. False at the end or on malformed input; *size is
  * then 0 only if everything was consumed. */
 bool rtcp_next(struct rtcp_packet *out, const uint8_t **data, size_t *size);
@@ -68,6 +88,10 @@ size_t rtcp_read_nack(const struct rtcp_feedback *f, uint16_t *seqs, size_t max)
 bool rtcp_read_fir(const struct rtcp_feedback *f, unsigned i, uint32_t *ssrc, uint8_t *seq);
 /* REMB (draft-alvestrand-rmcat-remb-03): false if the AFB is something else. */
 bool rtcp_read_remb(const struct rtcp_feedback *f, uint64_t *bitrate_bps);
+/* Transport-wide feedback (FMT 15), checked whole: false if any of it is malformed. */
+bool rtcp_read_transport_cc(const struct rtcp_feedback *f, struct rtcp_transport_cc *out);
+/* The next status, in the order of sequence numbers; false at the end. */
+bool rtcp_next_arrival(struct rtcp_transport_cc *t, struct rtcp_arrival *out);
 /* SSRC `i` of a BYE. */
 bool rtcp_read_bye(const struct rtcp_packet *p, unsigned i, uint32_t *ssrc);
 

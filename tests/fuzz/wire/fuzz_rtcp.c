@@ -7,6 +7,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void read_transport_cc(const struct rtcp_feedback *f)
+{
+    struct rtcp_transport_cc t;
+    struct rtcp_arrival a;
+    unsigned n = 0;
+    if (!rtcp_read_transport_cc(f, &t))
+        return;
+    for (; rtcp_next_arrival(&t, &a); n++)
+        assert(a.seq == (uint16_t)(t.base_seq + n) && (a.received || a.at_us == 0));
+    assert(n == t.n_statuses && t.delta <= f->fci + f->fci_size);
+}
+
 static void read_feedback(const struct rtcp_feedback *f)
 {
     uint16_t seqs[SEQS];
@@ -18,6 +30,7 @@ static void read_feedback(const struct rtcp_feedback *f)
     for (unsigned i = 0; rtcp_read_fir(f, i, &ssrc, &seq); i++)
         assert((i + 1) * 8 <= f->fci_size);
     rtcp_read_remb(f, &bps);
+    read_transport_cc(f);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

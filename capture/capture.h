@@ -69,6 +69,8 @@ void capture_close(struct capture *c); /* NULL is fine; stops first if need be *
 
 /* --- for backends --- */
 
+struct sources_entry; /* sources.h */
+
 struct capture_ops {
     const char *kind;
     size_t priv_size; /* zeroed memory handed to every call below */
@@ -81,6 +83,9 @@ struct capture_ops {
      * -ENODEV if it may come back, anything else if not. */
     int (*run)(void *priv, struct capture_sink *sink, char *error, size_t error_size);
     void (*close)(void *priv); /* after run returned; priv may be half open */
+    /* Any thread, nothing is open. What there is of the kind: how many, `max` at most; or -errno
+     * with a sentence. NULL: nothing that could be listed. */
+    int (*list)(struct sources_entry *out, int max, char *error, size_t error_size);
 };
 
 enum capture_wake {

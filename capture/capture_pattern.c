@@ -8,6 +8,7 @@
 #include "capture/barcode.h"
 #include "capture/capture_backends.h"
 #include "capture/paint.h"
+#include "capture/sources.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -231,10 +232,22 @@ static void pattern_close(void *priv)
     free(pattern->page.plane[0]);
 }
 
+static int pattern_list(struct sources_entry *out, int max, char *error, size_t error_size)
+{
+    (void)max, (void)error, (void)error_size;
+    out[0] = (struct sources_entry){.kind = SOURCES_PATTERN,
+                                    .source = "pattern",
+                                    .name = "Test pattern",
+                                    .width = DEFAULT_WIDTH,
+                                    .height = DEFAULT_HEIGHT};
+    return 1;
+}
+
 const struct capture_ops capture_pattern_ops = {
     .kind = "pattern",
     .priv_size = sizeof(struct pattern),
     .open = pattern_open,
     .run = pattern_run,
     .close = pattern_close,
+    .list = pattern_list,
 };

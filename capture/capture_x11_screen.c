@@ -2,6 +2,8 @@
  * name from then on, since numbers shift when another one comes or goes. */
 #include "capture/capture_backends.h"
 #include "capture/capture_x11.h"
+#include "capture/sources.h"
+#include "capture/windows.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -149,10 +151,49 @@ static int screen_open(void *priv, const struct capture_config *config, struct c
     return 0;
 }
 
+static struct sources_entry entry(const struct window_monitor *m, const char *source)
+{
+    struct sources_entry e = {.kind = SOURCES_SCREEN, .width = m->width, .height = m->height};
+    snprintf(e.source, sizeof(e.source), "%s", source);
+    return e;
+}
+
+static int list(struct windows *w, struct sources_entry *out, int max)
+{
+    struct window_monitor whole, monitors[WINDOWS_MONITORS_MAX];
+    int r = windows_screen(w, &whole);
+    int n = r < 0 ? r : windows_monitors(w, monitors, WINDOWS_MONITORS_MAX);
+    if (n < 0)
+        return n;
+    out[0] = entry(&whole, "screen");
+    snprintf(out[0].name, sizeof(out[0].name), "Whole screen");
+    for (int i = 0; i < n && i + 1 < max; i++) {
+        char source[24];
+        snprintf(source, sizeof(source), "screen:%d", i);
+        out[i + 1] = entry(&monitors[i], source);
+        snprintf(out[i + 1].name, sizeof(out[i + 1].name), "Monitor %s", monitors[i].name);
+    }
+    return n + 1 < max ? n + 1 : max;
+}
+
+static int screen_list(struct sources_entry *out, int max, char *error, size_t error_size)
+{
+    struct windows *w;
+    int r = windows_open(&w);
+    if (r == 0) {
+        r = list(w, out, max);
+        windows_close(w);
+    }
+    if (r < 0)
+        snprintf(error, error_size, "X display \"%s\" does not answer", x11_display_name());
+    return r;
+}
+
 const struct capture_ops capture_x11_screen_ops = {
     .kind = "screen",
     .priv_size = sizeof(struct x11),
     .open = screen_open,
     .run = x11_run,
     .close = x11_close,
+    .list = screen_list,
 };

@@ -4,6 +4,7 @@
  * While it is not shown its last picture stays; before it ever was, the picture is black. */
 #include "capture/capture_backends.h"
 #include "capture/capture_x11.h"
+#include "capture/sources.h"
 #include "capture/windows.h"
 
 #include <errno.h>
@@ -325,10 +326,53 @@ static int window_open(void *priv, const struct capture_config *config, struct c
     return 0;
 }
 
+static struct sources_entry entry(const struct window_info *info)
+{
+    struct sources_entry e = {.kind = SOURCES_WINDOW,
+                              .width = info->width & ~1,
+                              .height = info->height & ~1,
+                              .focused = info->focused};
+    snprintf(e.source, sizeof(e.source), "window:0x%x", info->id);
+    snprintf(e.name, sizeof(e.name), "%s", info->title);
+    snprintf(e.app, sizeof(e.app), "%s", info->app);
+    return e;
+}
+
+static int list(struct windows *w, struct sources_entry *out, int max)
+{
+    static const struct sources_entry focused = {
+        .kind = SOURCES_WINDOW, .source = "window:focused", .name = "Whichever has the focus"};
+    struct window_info windows[WINDOWS_MAX];
+    int n = windows_list(w, windows, WINDOWS_MAX);
+    if (n < 0)
+        return n;
+    out[0] = focused;
+    int count = 1;
+    for (int i = 0; i < n && count < max; i++) {
+        if (x11_is_size_possible(windows[i].width, windows[i].height))
+            out[count++] = entry(&windows[i]);
+    }
+    return count;
+}
+
+static int window_list(struct sources_entry *out, int max, char *error, size_t error_size)
+{
+    struct windows *w;
+    int r = windows_open(&w);
+    if (r == 0) {
+        r = list(w, out, max);
+        windows_close(w);
+    }
+    if (r < 0)
+        snprintf(error, error_size, "X display \"%s\" does not answer", x11_display_name());
+    return r;
+}
+
 const struct capture_ops capture_x11_window_ops = {
     .kind = "window",
     .priv_size = sizeof(struct x11),
     .open = window_open,
     .run = x11_run,
     .close = x11_close,
+    .list = window_list,
 };

@@ -13,8 +13,7 @@
 
 struct windows {
     struct x11_ask ask; /* first, as it asks */
-    int64_t deadline_us;
-    unsigned owed; /* a reply nobody waited for until it came; 0: none */
+    unsigned owed;      /* a reply nobody waited for until it came; 0: none */
 
     /* as of the last update */
     xcb_window_t focused;
@@ -54,9 +53,10 @@ static int poll_reply(struct windows *w, unsigned sequence, void **reply)
 static int await(struct x11_ask *ask, unsigned sequence, void **reply)
 {
     struct windows *w = (struct windows *)ask;
+    int64_t deadline_us = capture_now_us() + WINDOWS_PATIENCE_US;
     xcb_flush(ask->conn);
     while (!poll_reply(w, sequence, reply)) {
-        int64_t left_us = w->deadline_us - capture_now_us();
+        int64_t left_us = deadline_us - capture_now_us();
         if (left_us <= 0) {
             w->owed = sequence;
             return -ETIMEDOUT;
@@ -81,7 +81,6 @@ static int begin(struct windows *w)
         free(reply);
         w->owed = 0;
     }
-    w->deadline_us = capture_now_us() + WINDOWS_PATIENCE_US;
     return 0;
 }
 
@@ -217,6 +216,14 @@ static int whole_screen(struct windows *w, struct window_monitor *out)
         return r;
     *out = (struct window_monitor){.name = "Screen", .width = root.width, .height = root.height};
     return 1;
+}
+
+int windows_screen(struct windows *w, struct window_monitor *out)
+{
+    int r = begin(w);
+    if (r == 0)
+        r = whole_screen(w, out);
+    return r < 0 ? r : 0;
 }
 
 int windows_monitors(struct windows *w, struct window_monitor *out, int max)

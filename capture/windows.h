@@ -1,8 +1,9 @@
 /* windows.h - what is on an X display: its windows, its monitors, the focus and the pointer.
  *
  * One connection to $DISPLAY, used by one thread at a time. No call waits longer than
- * WINDOWS_PATIENCE_US for a server that hangs: -ETIMEDOUT then, and -ENODEV once the display is
- * gone, after which only windows_close is left to call. Text is UTF-8, coordinates are pixels.
+ * WINDOWS_PATIENCE_US for an answer: -ETIMEDOUT then, at once again until the server has recovered,
+ * and -ENODEV when the display is gone, after which only windows_close is left to call. Text is
+ * UTF-8, coordinates are pixels.
  *
  * Life: windows_open, then as often as wanted windows_update (once for all sources: it asks for
  * focus and pointer) and windows_look for each source; windows_close. At 5 times a second this
@@ -43,6 +44,7 @@ struct window_monitor {
     int x, y, width, height;
 };
 
+int windows_screen(struct windows *w, struct window_monitor *out); /* all of it */
 /* In the order in which screen:N counts them; at least one. How many, or -errno. */
 int windows_monitors(struct windows *w, struct window_monitor *out, int max);
 

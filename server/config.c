@@ -168,12 +168,13 @@ static const char *set_source(struct config *c, const char *value)
     const char *colon = strchr(value, ':');
     size_t n = colon ? (size_t)(colon - value) : strlen(value);
     if (n == 0 || n >= sizeof(s->kind))
-        return "must be screen[:N], pattern[:WIDTHxHEIGHT] or file:PATH";
+        return "must be screen[:N], window:ID, pattern[:WIDTHxHEIGHT] or file:PATH";
     memcpy(s->kind, value, n);
     s->kind[n] = '\0';
     bool is_file = strcmp(s->kind, "file") == 0;
-    if (!is_file && strcmp(s->kind, "screen") != 0 && strcmp(s->kind, "pattern") != 0)
-        return "must be screen[:N], pattern[:WIDTHxHEIGHT] or file:PATH";
+    if (!is_file && strcmp(s->kind, "screen") != 0 && strcmp(s->kind, "window") != 0 &&
+        strcmp(s->kind, "pattern") != 0)
+        return "must be screen[:N], window:ID, pattern[:WIDTHxHEIGHT] or file:PATH";
     if (is_file && !colon)
         return "file needs a path: file:PATH";
     s->arg[0] = '\0';
@@ -318,7 +319,7 @@ static const struct option options[] = {
     {"no-ice-tcp", NULL, set_no_ice_tcp, "no media over the HTTP port (behind a proxy)"},
     {"advertise", "IP[,IP]", set_advertise, "addresses to announce (those of the host)"},
     {"source", "KIND[:ARG]", set_source,
-     "screen[:N], pattern[:WxH] or file:PATH (H.264); repeatable"},
+     "screen[:N], window:ID, pattern[:WxH] or file:PATH (H.264); repeatable"},
     {"room", "CODE", set_room, "code of the room for --source (a random one)"},
     {"codec", "NAME", set_codec, "h264"},
     {"encoder", "NAME", set_encoder, "backend of the codec (the best one built in)"},
@@ -554,9 +555,11 @@ int config_read(struct config *c, int argc, char *const *argv, const char *port_
 const char *config_help(void)
 {
     static char text[4096];
-    size_t n = (size_t)snprintf(text, sizeof(text),
-                                "amphi [serve] [options]   one presenter, every seat in the front "
-                                "row\n\n");
+    size_t n =
+        (size_t)snprintf(text, sizeof(text),
+                         "amphi [serve] [options]   one presenter, every seat in the front "
+                         "row\n"
+                         "amphi sources [--json]    what --source and --audio accept here\n\n");
     for (int i = 0; i < N_OPTIONS && n < sizeof(text); i++) {
         char head[64];
         snprintf(head, sizeof(head), "--%s %s", options[i].name,

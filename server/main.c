@@ -1,5 +1,6 @@
 /* main.c - the program: options, signals, the banner, and the signaling thread's loop. */
 #include "server/config.h"
+#include "server/list_sources.h"
 #include "server/log.h"
 #include "server/server.h"
 
@@ -125,6 +126,8 @@ int main(int argc, char **argv)
 {
     struct config config;
     char error[512];
+    if (argc > 1 && strcmp(argv[1], "sources") == 0)
+        return list_sources(argc - 2, argv + 2, stdout, stderr);
     if (config_read(&config, argc, argv, getenv("PORT"), error, sizeof(error)) != 0)
         return refuse(error);
     if (config.action == CONFIG_SHOW_HELP) {

@@ -1,0 +1,7 @@
+/* list_sources.h - "amphi sources [--json]": what --source and --audio accept on this machine. */
+#pragma once
+
+#include <stdio.h>
+
+/* What follows "sources" on the command line. The exit status: 0, or 2 with a line on `err`. */
+int list_sources(int argc, char *const *argv, FILE *out, FILE *err);

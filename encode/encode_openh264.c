@@ -1,7 +1,9 @@
 /* H.264 by openh264, the default: permissive licence, and sharper text per CPU than x264. */
 #include "encode/backends.h"
 #include "encode/h264_level.h"
+#include "encode/h264_qp.h"
 #include "encode/quality.h"
+#include "encode/timeline.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,9 +13,10 @@ enum {
     MIN_SIDE = 16,    /* the library opens smaller ones, but then refuses every picture */
     MAX_MBS = 36864,  /* of a picture */
     MAX_LEVEL = 52,   /* the library knows no level above 5.2 */
-    MAX_FPS = 60,     /* the library takes a higher rate for this one */
+    MAX_FPS = 60,     /* the library takes a higher rate for this one; time stamps tell it more */
     MAX_THREADS = 4,  /* of the library */
     ROWS_A_SLICE = 4, /* smaller slices cost more than a thread gains */
+    MAX_LAYERS = 2,   /* temporal */
     MIN_QP = 10,
     /* Above 46 small text falls apart. On screens it is reached while a keyframe is paid back, and
      * the cap costs little rate then; hard natural content would be over its rate all the time. */
@@ -25,17 +28,12 @@ struct openh264 {
     ISVCEncoder *enc; /* owned */
     struct encoder_config config;
     int level;
+    struct timeline timeline;
+    struct h264_qp qp;
     SFrameBSInfo out; /* points into the library's memory, until the next picture */
     int64_t captured_us;
     bool ready;
 };
-
-/* The rate that makes pictures at MAX_FPS as large as they have to be at `fps`. */
-static int planned_bps(uint32_t bitrate_bps, int fps)
-{
-    return fps <= MAX_FPS ? (int)bitrate_bps
-                          : (int)((uint64_t)bitrate_bps * MAX_FPS / (uint64_t)fps);
-}
 
 static float planned_fps(int fps)
 {
@@ -93,9 +91,9 @@ static SEncParamExt params(const struct openh264 *h)
     p.iPicWidth = c->width;
     p.iPicHeight = c->height;
     p.fMaxFrameRate = planned_fps(c->fps);
-    p.iTargetBitrate = planned_bps(c->bitrate_bps, c->fps);
+    p.iTargetBitrate = (int)c->bitrate_bps;
     p.iMaxBitrate = UNSPECIFIED_BIT_RATE;
-    p.iRCMode = RC_BITRATE_MODE;
+    p.iRCMode = RC_TIMESTAMP_MODE;
     p.iMinQp = min_qp(c->rate_control, c->bitrate_bps);
     p.iMaxQp = c->content == ENCODER_NATURAL ? MAX_QP_NATURAL : MAX_QP_SCREEN;
     p.bEnableFrameSkip = false;
@@ -104,7 +102,9 @@ static SEncParamExt params(const struct openh264 *h)
     p.bEnableAdaptiveQuant = false;
     p.uiIntraPeriod = 0; /* the source decides */
     p.iNumRefFrame = 1;
-    p.iTemporalLayerNum = 1;
+    /* With three, leaving out the middle layer would leave gaps in frame_num, which the library's
+     * SPS forbids and hardware decoders refuse (H.264 7.4.3). */
+    p.iTemporalLayerNum = c->temporal_layers < MAX_LAYERS ? c->temporal_layers : MAX_LAYERS;
     p.iSpatialLayerNum = 1;
     p.eSpsPpsIdStrategy = CONSTANT_ID;
     p.iEntropyCodingModeFlag = 0; /* CAVLC */
@@ -179,7 +179,7 @@ static int openh264_submit(void *priv, const struct picture *pic, bool keyframe)
         .pData = {pic->plane[0], pic->plane[1], pic->plane[2]},
         .iPicWidth = pic->width,
         .iPicHeight = pic->height,
-        .uiTimeStamp = pic->captured_us / 1000,
+        .uiTimeStamp = timeline_next(&h->timeline, pic->captured_us) / 1000,
     };
     if (keyframe && (*h->enc)->ForceIntraFrame(h->enc, true) != 0)
         return -EIO;
@@ -198,11 +198,13 @@ static int openh264_receive(void *priv, struct encoded *out)
     if (!h->ready)
         return -EAGAIN;
     h->ready = false;
-    *out = (struct encoded){.captured_us = h->captured_us, .quantizer = -1};
+    *out = (struct encoded){.quantizer = -1, .captured_us = h->captured_us};
     if (h->out.eFrameType != videoFrameTypeSkip) {
         out->data = h->out.sLayerInfo[0].pBsBuf;
         out->size = (size_t)h->out.iFrameSizeInBytes;
+        out->quantizer = h264_qp_percent(&h->qp, out->data, out->size);
         out->keyframe = h->out.eFrameType == videoFrameTypeIDR;
+        out->temporal_id = h->out.sLayerInfo[h->out.iLayerNum - 1].uiTemporalId;
     }
     return 0;
 }
@@ -217,7 +219,7 @@ static int openh264_set_rate(void *priv, const struct encoder_rate *rate)
         min_qp(rate->rate_control, rate->bitrate_bps) != min_qp(c->rate_control, c->bitrate_bps))
         return -ERANGE;
     float hz = planned_fps(rate->fps);
-    SBitrateInfo bitrate = {SPATIAL_LAYER_ALL, planned_bps(rate->bitrate_bps, rate->fps)};
+    SBitrateInfo bitrate = {SPATIAL_LAYER_ALL, (int)rate->bitrate_bps};
     if ((*h->enc)->SetOption(h->enc, ENCODER_OPTION_FRAME_RATE, &hz) != 0 ||
         (*h->enc)->SetOption(h->enc, ENCODER_OPTION_BITRATE, &bitrate) != 0)
         return -EINVAL;

@@ -1,16 +1,25 @@
 /* H.264 by x264. It is GPL, and so is then the program: hence a build option. */
 #include "encode/backends.h"
 #include "encode/h264_level.h"
+#include "encode/h264_qp.h"
 #include "encode/quality.h"
+#include "encode/timeline.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <x264.h>
 
+enum { SMOOTHING = 8 }; /* pictures */
+
 struct x264 {
     x264_t *enc; /* owned */
     struct encoder_config config;
     int level;
+    struct encoder_rate rate; /* the last one set */
+    struct timeline timeline;
+    int64_t at_us, interval_us; /* of the last picture, and between pictures, smoothed */
+    int64_t planned_us;         /* the interval x264 was told of */
+    struct h264_qp qp;
     x264_param_t param; /* as opened, with the rate of the last set_rate */
     x264_nal_t *nal;    /* the encoder's memory until the next encode; all NALs in a row */
     int size;
@@ -18,16 +27,25 @@ struct x264 {
     int64_t captured_us, pts;
 };
 
-/* One second of the rate. x264 plans for the fps it was opened with and cannot be told another:
- * the same bits per picture at the new fps is the rate scaled to the old one. */
-static void set_rate_params(x264_param_t *p, const struct encoder_config *c,
-                            const struct encoder_rate *rate)
+/* x264 plans for the fps it was opened with, cannot be told another, and would hold a picture back
+ * to see how long it lasts if it were given time stamps (b_vfr_input). The same bits a second from
+ * pictures of another distance is the rate scaled by it. The buffer is one second. */
+static void set_rate_params(struct x264 *x)
 {
-    uint64_t planned = (uint64_t)rate->bitrate_bps * (uint64_t)c->fps / (uint64_t)rate->fps / 1000;
-    p->rc.f_rf_constant = (float)quality_crf(rate->bitrate_bps); /* CRF only */
+    x264_param_t *p = &x->param;
+    uint64_t planned = (uint64_t)x->rate.bitrate_bps * (uint64_t)x->planned_us *
+                       (uint64_t)x->config.fps / 1000000000;
+    p->rc.f_rf_constant = (float)quality_crf(x->rate.bitrate_bps); /* CRF only */
     p->rc.i_bitrate = planned > 0 ? (int)planned : 1;
     p->rc.i_vbv_max_bitrate = p->rc.i_bitrate;
     p->rc.i_vbv_buffer_size = p->rc.i_bitrate;
+}
+
+static void take_rate(struct x264 *x, const struct encoder_rate *rate)
+{
+    x->rate = *rate;
+    x->interval_us = x->planned_us = 1000000 / rate->fps;
+    set_rate_params(x);
 }
 
 static int set_params(struct x264 *x, const struct encoder_config *c)
@@ -55,7 +73,7 @@ static int set_params(struct x264 *x, const struct encoder_config *c)
     p->vui.b_fullrange = 0;
     p->vui.i_colorprim = p->vui.i_transfer = p->vui.i_colmatrix = 1; /* BT.709 */
     p->rc.i_rc_method = c->rate_control == ENCODER_QUALITY ? X264_RC_CRF : X264_RC_ABR;
-    set_rate_params(p, c, &(struct encoder_rate){c->bitrate_bps, c->fps, c->rate_control});
+    take_rate(x, &(struct encoder_rate){c->bitrate_bps, c->fps, c->rate_control});
     return x264_param_apply_profile(p, "baseline");
 }
 
@@ -77,11 +95,27 @@ static int x264_open(void *priv, const struct encoder_config *config, char *erro
     return 0;
 }
 
+/* Follows pictures that are skipped or come again. */
+static void follow_clock(struct x264 *x, int64_t captured_us)
+{
+    int64_t at_us = timeline_next(&x->timeline, captured_us);
+    if (at_us > 0)
+        x->interval_us += (at_us - x->at_us - x->interval_us) / SMOOTHING;
+    x->at_us = at_us;
+    int64_t off_us = x->interval_us - x->planned_us;
+    if (off_us * 5 > x->planned_us || off_us * 5 < -x->planned_us) {
+        x->planned_us = x->interval_us;
+        set_rate_params(x);
+        x264_encoder_reconfig(x->enc, &x->param);
+    }
+}
+
 static int x264_submit(void *priv, const struct picture *pic, bool keyframe)
 {
     struct x264 *x = priv;
     x264_picture_t in, out;
     x->ready = false;
+    follow_clock(x, pic->captured_us);
     x264_picture_init(&in);
     in.img.i_csp = X264_CSP_NV12;
     in.img.i_plane = 2;
@@ -111,7 +145,8 @@ static int x264_receive(void *priv, struct encoded *out)
         .data = x->size > 0 ? x->nal[0].p_payload : NULL,
         .size = (size_t)x->size,
         .keyframe = x->keyframe,
-        .quantizer = -1,
+        .quantizer =
+            x->size > 0 ? h264_qp_percent(&x->qp, x->nal[0].p_payload, (size_t)x->size) : -1,
         .captured_us = x->captured_us,
     };
     return 0;
@@ -124,7 +159,7 @@ static int x264_set_rate(void *priv, const struct encoder_rate *rate)
     int level = h264_level_idc(c->width, c->height, rate->fps, rate->bitrate_bps);
     if (level == 0 || level > x->level || rate->rate_control != c->rate_control)
         return -ERANGE;
-    set_rate_params(&x->param, c, rate);
+    take_rate(x, rate);
     return x264_encoder_reconfig(x->enc, &x->param) < 0 ? -EINVAL : 0;
 }
 

@@ -20,6 +20,13 @@ static const struct encoder_ops *const backends[] = {
 #ifdef HAVE_X264
     &encode_x264_ops,
 #endif
+#ifdef HAVE_VPX
+    &encode_vpx_vp8_ops,
+    &encode_vpx_vp9_ops,
+#endif
+#ifdef HAVE_AOM
+    &encode_aom_ops,
+#endif
     &encode_fake_ops, /* last: never the default of a codec that has a real one */
     NULL,
 };

@@ -1,17 +1,21 @@
 /* bench_encode.c - what a picture costs each encoder, and whether it holds the rate.
  *
- *     bench_encode [--size WxH] [--kbps N] [--fps N] [--pictures N] [--threads N] [--backend NAME]
+ *     bench_encode [--size WxH] [--kbps N] [--fps N] [--pictures N] [--threads N] [--layers N]
+ *                  [--quality 1] [--backend NAME] [--codec NAME] [--scene text|natural|noise]
+ *                  [--still N]
  *
  * One JSON line per encoder and scene: microseconds from submit to receive, by the clock (median
  * and worst) and of CPU (median, all threads), the size of the first picture, the rate of the
- * others and, where openh264's decoder is there, the luma PSNR.
+ * others and, where a decoder is there, the luma PSNR.
+ *
+ * With --still the text scrolls for a second and stops; its last picture is then submitted N times
+ * more. One JSON line per encoder, with luma PSNR, quantizer and kilobytes so far after some of
+ * the repeats.
  */
 #include "encode/convert.h"
 #include "encode/encoder.h"
+#include "tests/unit/encode/decode.h"
 #include "tests/unit/encode/scene.h"
-#ifdef HAVE_OPENH264
-#include "tests/unit/encode/h264_decode.h"
-#endif
 
 #include <math.h>
 #include <stdio.h>
@@ -19,11 +23,30 @@
 
 enum { MAX_PICTURES = 3000 };
 
+struct options {
+    struct encoder_config config;
+    int pictures, still;
+    const char *backend, *scene; /* NULL: all */
+};
+
 struct totals {
     int64_t us[MAX_PICTURES], cpu_us[MAX_PICTURES];
     size_t first, rest;
     int skipped, keyframes, decoded;
     double psnr;
+};
+
+/* An encoder with what it looks at and who looks at its work. */
+struct bench {
+    struct encoder *e;
+    struct encoder_config config;
+    struct scene scene;
+    struct picture yuv;
+    struct convert_dsp dsp;
+    struct decoder *decoder;
+    struct encoded au;
+    double psnr; /* of the last picture; 0 unknown */
+    int64_t us, cpu_us;
 };
 
 static int64_t now_us(clockid_t clock)
@@ -39,109 +62,154 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-#ifdef HAVE_OPENH264
-static void judge(struct totals *t, ISVCDecoder *decoder, const struct encoded *au,
-                  const struct picture *original)
+static bool bench_open(struct bench *b, const struct encoder_ops *ops,
+                       const struct encoder_config *config, enum scene_kind kind)
 {
-    struct picture decoded;
-    if (h264_decode(decoder, au->data, au->size, &decoded)) {
-        double mse = scene_mse(original, &decoded);
-        t->psnr += mse > 0 ? 10 * log10(255 * 255 / mse) : 99;
-        t->decoded++;
+    char error[200];
+    *b = (struct bench){.config = *config};
+    b->config.codec = ops->codec;
+    if (encoder_open(&b->e, ops->name, &b->config, error, sizeof(error)) < 0) {
+        fprintf(stderr, "bench_encode: %s\n", error);
+        return false;
+    }
+    convert_dsp_init(&b->dsp);
+    b->scene = scene_new(kind, config->width, config->height);
+    b->yuv = scene_yuv(ops->input, config->width, config->height);
+    b->decoder = decoder_new(ops->codec);
+    return true;
+}
+
+static void bench_close(struct bench *b)
+{
+    decoder_free(b->decoder);
+    free(b->yuv.plane[0]);
+    scene_free(&b->scene);
+    encoder_close(b->e);
+}
+
+/* Picture `n` of the stream, which shows what the scene showed at `shown`. */
+static void bench_encode(struct bench *b, int n, int shown)
+{
+    struct picture bgra = scene_picture(&b->scene, shown, b->config.fps), decoded;
+    convert_picture(&b->dsp, &bgra, &b->yuv);
+    b->yuv.captured_us = 1000000 + (int64_t)n * 1000000 / b->config.fps;
+    b->yuv.repeat = n != shown;
+    int64_t start = now_us(CLOCK_MONOTONIC), cpu = now_us(CLOCK_PROCESS_CPUTIME_ID);
+    if (encoder_submit(b->e, &b->yuv, n == 0) < 0 || encoder_receive(b->e, &b->au) < 0)
+        abort();
+    b->us = now_us(CLOCK_MONOTONIC) - start;
+    b->cpu_us = now_us(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+    if (b->decoder && b->au.size > 0 &&
+        decoder_decode(b->decoder, b->au.data, b->au.size, &decoded)) {
+        double mse = scene_mse(&b->yuv, &decoded);
+        b->psnr = mse > 0 ? 10 * log10(255 * 255 / mse) : 99;
     }
 }
-#endif
 
-static void run(const char *backend, const struct encoder_config *c, enum scene_kind kind,
-                int pictures)
+static void run(const struct encoder_ops *ops, const struct options *o, enum scene_kind kind)
 {
     static const char *const kinds[] = {"", "text", "natural", "noise"};
     static struct totals t;
-    char error[200];
-    struct encoder *e;
+    struct bench b;
     memset(&t, 0, sizeof(t));
-    if (encoder_open(&e, backend, c, error, sizeof(error)) < 0) {
-        fprintf(stderr, "bench_encode: %s\n", error);
+    if ((o->scene && strcmp(o->scene, kinds[kind]) != 0) || !bench_open(&b, ops, &o->config, kind))
         return;
+    for (int n = 0; n < o->pictures; n++) {
+        b.psnr = 0;
+        bench_encode(&b, n, n);
+        t.us[n] = b.us;
+        t.cpu_us[n] = b.cpu_us;
+        *(n == 0 ? &t.first : &t.rest) += b.au.size;
+        t.skipped += b.au.size == 0;
+        t.keyframes += b.au.keyframe;
+        t.psnr += b.psnr;
+        t.decoded += b.psnr > 0;
     }
-    struct convert_dsp dsp;
-    convert_dsp_init(&dsp);
-    struct scene scene = scene_new(kind, c->width, c->height);
-    struct picture yuv = scene_yuv(encoder_ops(e)->input, c->width, c->height);
-#ifdef HAVE_OPENH264
-    ISVCDecoder *decoder = h264_decoder_new();
-#endif
-    for (int n = 0; n < pictures; n++) {
-        struct picture bgra = scene_picture(&scene, n, c->fps);
-        convert_picture(&dsp, &bgra, &yuv);
-        struct encoded au = {0};
-        int64_t start = now_us(CLOCK_MONOTONIC), cpu = now_us(CLOCK_PROCESS_CPUTIME_ID);
-        if (encoder_submit(e, &yuv, n == 0) < 0 || encoder_receive(e, &au) < 0)
-            abort();
-        t.us[n] = now_us(CLOCK_MONOTONIC) - start;
-        t.cpu_us[n] = now_us(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-        *(n == 0 ? &t.first : &t.rest) += au.size;
-        t.skipped += au.size == 0;
-        t.keyframes += au.keyframe;
-#ifdef HAVE_OPENH264
-        if (decoder && au.size > 0)
-            judge(&t, decoder, &au, &yuv);
-#endif
-    }
-    qsort(t.us, (size_t)pictures, sizeof(t.us[0]), compare);
-    qsort(t.cpu_us, (size_t)pictures, sizeof(t.cpu_us[0]), compare);
-    printf("{\"name\":\"encode_%s_%s\",\"width\":%d,\"height\":%d,\"us\":%lld,\"us_max\":%lld,"
+    qsort(t.us, (size_t)o->pictures, sizeof(t.us[0]), compare);
+    qsort(t.cpu_us, (size_t)o->pictures, sizeof(t.cpu_us[0]), compare);
+    printf("{\"name\":\"encode_%s_%s_%s\",\"width\":%d,\"height\":%d,\"us\":%lld,\"us_max\":%lld,"
            "\"cpu_us\":%lld,"
            "\"target_kbps\":%u,\"kbps\":%.0f,\"first_bytes\":%zu,\"skipped\":%d,\"keyframes\":%d,"
            "\"psnr\":%.1f}\n",
-           backend, kinds[kind], c->width, c->height, (long long)t.us[pictures / 2],
-           (long long)t.us[pictures - 1], (long long)t.cpu_us[pictures / 2], c->bitrate_bps / 1000,
-           (double)t.rest * 8 * c->fps / (pictures - 1) / 1e3, t.first, t.skipped, t.keyframes,
-           t.decoded > 0 ? t.psnr / t.decoded : 0.0);
-#ifdef HAVE_OPENH264
-    if (decoder)
-        h264_decoder_free(decoder);
-#endif
-    free(yuv.plane[0]);
-    scene_free(&scene);
-    encoder_close(e);
+           ops->name, codec_name(ops->codec), kinds[kind], b.config.width, b.config.height,
+           (long long)t.us[o->pictures / 2], (long long)t.us[o->pictures - 1],
+           (long long)t.cpu_us[o->pictures / 2], b.config.bitrate_bps / 1000,
+           (double)t.rest * 8 * b.config.fps / (o->pictures - 1) / 1e3, t.first, t.skipped,
+           t.keyframes, t.decoded > 0 ? t.psnr / t.decoded : 0.0);
+    bench_close(&b);
+}
+
+static void run_still(const struct encoder_ops *ops, const struct options *o)
+{
+    struct bench b;
+    if (!bench_open(&b, ops, &o->config, SCENE_TEXT))
+        return;
+    int moving = b.config.fps;
+    size_t bytes = 0;
+    printf("{\"name\":\"still_%s_%s\",\"target_kbps\":%u", ops->name, codec_name(ops->codec),
+           b.config.bitrate_bps / 1000);
+    for (int n = 0; n < moving + o->still; n++) {
+        int repeats = n - moving + 1;
+        bench_encode(&b, n, n < moving ? n : moving - 1);
+        bytes = repeats > 0 ? bytes + b.au.size : 0;
+        if (repeats == 0 || repeats == 5 || repeats == 15 || (repeats > 0 && repeats % 30 == 0))
+            printf(",\"%d\":{\"psnr\":%.1f,\"quantizer\":%d,\"kb\":%zu,\"ms\":%.1f}", repeats,
+                   b.psnr, b.au.quantizer, bytes / 1000, (double)b.cpu_us / 1e3);
+    }
+    printf("}\n");
+    bench_close(&b);
+}
+
+static void parse(struct options *o, const char *name, const char *value)
+{
+    struct encoder_config *c = &o->config;
+    if (strcmp(name, "--size") == 0)
+        sscanf(value, "%dx%d", &c->width, &c->height);
+    else if (strcmp(name, "--kbps") == 0)
+        c->bitrate_bps = (uint32_t)atoi(value) * 1000;
+    else if (strcmp(name, "--fps") == 0)
+        c->fps = atoi(value);
+    else if (strcmp(name, "--pictures") == 0)
+        o->pictures = atoi(value);
+    else if (strcmp(name, "--threads") == 0)
+        c->threads = atoi(value);
+    else if (strcmp(name, "--layers") == 0)
+        c->temporal_layers = atoi(value);
+    else if (strcmp(name, "--quality") == 0)
+        c->rate_control = atoi(value) ? ENCODER_QUALITY : ENCODER_CBR;
+    else if (strcmp(name, "--backend") == 0)
+        o->backend = value;
+    else if (strcmp(name, "--codec") == 0)
+        c->codec = codec_from_name(value);
+    else if (strcmp(name, "--scene") == 0)
+        o->scene = value;
+    else if (strcmp(name, "--still") == 0)
+        o->still = atoi(value);
 }
 
 int main(int argc, char **argv)
 {
-    struct encoder_config c = {.codec = CODEC_H264,
-                               .content = ENCODER_SCREEN,
-                               .width = 1920,
-                               .height = 1080,
-                               .fps = 30,
-                               .bitrate_bps = 6000000,
-                               .threads = 1};
-    int pictures = 150;
-    const char *only = NULL;
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--size") == 0)
-            sscanf(argv[i + 1], "%dx%d", &c.width, &c.height);
-        else if (strcmp(argv[i], "--kbps") == 0)
-            c.bitrate_bps = (uint32_t)atoi(argv[i + 1]) * 1000;
-        else if (strcmp(argv[i], "--fps") == 0)
-            c.fps = atoi(argv[i + 1]);
-        else if (strcmp(argv[i], "--pictures") == 0)
-            pictures = atoi(argv[i + 1]);
-        else if (strcmp(argv[i], "--threads") == 0)
-            c.threads = atoi(argv[i + 1]);
-        else if (strcmp(argv[i], "--backend") == 0)
-            only = argv[i + 1];
-    }
-    if (pictures < 2 || pictures > MAX_PICTURES) {
+    struct options o = {.config = {.content = ENCODER_SCREEN,
+                                   .width = 1920,
+                                   .height = 1080,
+                                   .fps = 30,
+                                   .bitrate_bps = 6000000,
+                                   .threads = 1},
+                        .pictures = 150};
+    for (int i = 1; i + 1 < argc; i += 2)
+        parse(&o, argv[i], argv[i + 1]);
+    if (o.pictures < 2 || o.pictures > MAX_PICTURES) {
         fprintf(stderr, "bench_encode: --pictures takes 2 to %d\n", MAX_PICTURES);
         return 2;
     }
-    for (size_t i = 0; encoder_backends()[i]; i++) {
-        const char *name = encoder_backends()[i]->name;
-        for (int kind = SCENE_TEXT; kind <= SCENE_NOISE; kind++) {
-            if (!only || strcmp(only, name) == 0)
-                run(name, &c, (enum scene_kind)kind, pictures);
-        }
+    for (const struct encoder_ops *const *b = encoder_backends(); *b; b++) {
+        if ((o.backend && strcmp(o.backend, (*b)->name) != 0) ||
+            (o.config.codec && o.config.codec != (*b)->codec))
+            continue;
+        if (o.still > 0)
+            run_still(*b, &o);
+        for (int kind = SCENE_TEXT; o.still == 0 && kind <= SCENE_NOISE; kind++)
+            run(*b, &o, (enum scene_kind)kind);
     }
     return 0;
 }

@@ -152,7 +152,7 @@ static void bad_options_name_themselves(void **state)
         {"--source files:a", "--source"},
         {"--room a_b", "--room"},
         {"--codec mpeg2", "--codec"},
-        {"--codec av1", "--codec"},
+        {"--codec h265", "--codec"},
         {"--encoder none", "--encoder"},
         {"--quality best", "--quality"},
         {"--bitrate 5", "--bitrate"},

@@ -1,5 +1,5 @@
 /* Sound capture against a PulseAudio of the test's own: a null sink whose monitor is recorded, and
- * sources that sing. */
+ * sources that sing; and against PipeWire's server for the same protocol. */
 #include "capture/audio.h"
 
 #include <setjmp.h>
@@ -11,9 +11,9 @@
 
 #ifdef AMPHI_PULSE
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <math.h>
 #include <signal.h>
 #include <string.h>
@@ -27,9 +27,16 @@ enum { SPEAKERS_HZ = 440, VOICE_HZ = 1000, OTHER_HZ = 2000 };
 #define PATIENCE 1000
 
 static struct {
-    pid_t pid; /* 0: there is no pulseaudio to test with */
+    pid_t pid; /* 0: there is none to test with */
     char folder[64];
 } server;
+
+/* PipeWire's services end with the shell, and the shell with the test. */
+static const char pipewire_script[] =
+    "setpriv --pdeathsig KILL pipewire & "
+    "until [ -S \"$XDG_RUNTIME_DIR/pipewire-0\" ]; do sleep 0.05; done; "
+    "setpriv --pdeathsig KILL wireplumber & "
+    "setpriv --pdeathsig KILL pipewire-pulse & wait";
 
 /* --- a server --- */
 
@@ -39,6 +46,7 @@ static pid_t spawn(char *const argv[])
     assert_true(pid >= 0);
     if (pid > 0)
         return pid;
+    setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* it does not outlive a test that dies */
     int null = open("/dev/null", O_RDWR);
     dup2(null, 0);
@@ -64,6 +72,18 @@ static bool is_up(void)
     return audio_list(inputs, 4, error, sizeof(error)) > 0;
 }
 
+static void wait_until_up(void)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+    for (int i = 0; i < 500 && !is_up(); i++) {
+        if (waitpid(server.pid, NULL, WNOHANG) == server.pid) {
+            server.pid = 0;
+            return; /* it is not installed */
+        }
+        nanosleep(&pause, NULL);
+    }
+}
+
 static void start_server(void)
 {
     char socket[160];
@@ -86,34 +106,38 @@ static void start_server(void)
                     "module-sine-source source_name=voice frequency=1000",
                     NULL};
     server.pid = spawn(argv);
-    const struct timespec pause = {.tv_nsec = 20000000};
-    for (int i = 0; i < 500 && !is_up(); i++) {
-        if (waitpid(server.pid, NULL, WNOHANG) == server.pid) {
-            server.pid = 0;
-            return; /* it is not installed */
-        }
-        nanosleep(&pause, NULL);
-    }
-    pactl("set-default-source", "voice", NULL, NULL);
+    wait_until_up();
+    if (server.pid)
+        pactl("set-default-source", "voice", NULL, NULL);
+}
+
+static void start_pipewire(void)
+{
+    char *argv[] = {"dbus-run-session",      "--", "setpriv", "--pdeathsig", "KILL", "sh", "-c",
+                    (char *)pipewire_script, NULL};
+    server.pid = spawn(argv);
+    wait_until_up();
+}
+
+static void end(pid_t pid)
+{
+    kill(-pid, SIGKILL);
+    waitpid(pid, NULL, 0);
 }
 
 static void stop_server(void)
 {
-    if (server.pid > 0) {
-        kill(server.pid, SIGKILL);
-        waitpid(server.pid, NULL, 0);
-    }
+    if (server.pid > 0)
+        end(server.pid);
     server.pid = 0;
 }
 
-static void remove_files(const char *folder)
+static int remove_entry(const char *path, const struct stat *about, int type, struct FTW *where)
 {
-    DIR *dir = opendir(folder);
-    for (struct dirent *entry; dir && (entry = readdir(dir));)
-        unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir)
-        closedir(dir);
-    rmdir(folder);
+    (void)about;
+    (void)type;
+    (void)where;
+    return remove(path);
 }
 
 static int setup(void **state)
@@ -121,8 +145,12 @@ static int setup(void **state)
     (void)state;
     snprintf(server.folder, sizeof(server.folder), "/tmp/amphi-pulse-XXXXXX");
     assert_non_null(mkdtemp(server.folder));
-    static const char *const homes[] = {"HOME", "XDG_RUNTIME_DIR", "PULSE_RUNTIME_PATH",
-                                        "PULSE_STATE_PATH", "XDG_CONFIG_HOME"};
+    static const char *const homes[] = {"HOME",
+                                        "XDG_RUNTIME_DIR",
+                                        "PULSE_RUNTIME_PATH",
+                                        "PULSE_STATE_PATH",
+                                        "XDG_CONFIG_HOME",
+                                        "XDG_STATE_HOME"};
     for (size_t i = 0; i < sizeof(homes) / sizeof(homes[0]); i++)
         setenv(homes[i], server.folder, 1);
     char address[96];
@@ -136,7 +164,7 @@ static int teardown(void **state)
 {
     (void)state;
     stop_server();
-    remove_files(server.folder);
+    nftw(server.folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
     return 0;
 }
 
@@ -361,6 +389,65 @@ static void stop_does_not_wait_for_sound(void **state)
     audio_close(a);
 }
 
+/* Ten seconds of a tone for pacat. */
+static void write_tone(const char *path)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    for (int i = 0; i < 10 * AUDIO_RATE_HZ; i++) {
+        int16_t v = (int16_t)(8000 * sin(2 * M_PI * SPEAKERS_HZ * i / AUDIO_RATE_HZ));
+        assert_int_equal(fwrite((const int16_t[]){v, v}, 2, 2, file), 2);
+    }
+    fclose(file);
+}
+
+/* The default output is known a moment after it was made. */
+static void wait_for_monitor(void)
+{
+    const struct audio_config config = {.kind = "monitor"};
+    const struct timespec pause = {.tv_nsec = 20000000};
+    for (int i = 0; i < 500; i++) {
+        struct audio *a = NULL;
+        char error[256];
+        struct audio_info info = {.name = ""};
+        if (audio_open(&a, &config, error, sizeof(error)) == 0)
+            audio_info(a, &info);
+        audio_close(a);
+        if (strstr(info.name, "speakers"))
+            return;
+        nanosleep(&pause, NULL);
+    }
+    fail_msg("the new output did not become the default one");
+}
+
+static void pipewire_serves_as_well(void **state)
+{
+    (void)state;
+    stop_server();
+    start_pipewire();
+    if (!has_server())
+        return;
+    pactl("load-module", "module-null-sink", "sink_name=speakers", NULL);
+    wait_for_monitor();
+    char tone[96];
+    snprintf(tone, sizeof(tone), "%s/tone", server.folder);
+    write_tone(tone);
+    char *argv[] = {"pacat", "--raw", "--rate=48000", "--channels=2", "--format=s16le", tone, NULL};
+    pid_t player = spawn(argv);
+    struct audio *a = listen_to("monitor", NULL);
+    assert_true(hears(a, SPEAKERS_HZ));
+    struct audio_stats stats;
+    audio_stats(a, &stats);
+    print_message("%u of %u stretched\n", (unsigned)stats.stretched, (unsigned)stats.captured);
+    audio_close(a);
+    end(player);
+    a = listen_to("pulse", "speakers.monitor");
+    pactl("unload-module", "module-null-sink", NULL, NULL);
+    expect_gone(a, "the audio input went away");
+    stop_server();
+    expect_refused("monitor", NULL, "no sound server answers");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -375,6 +462,7 @@ int main(void)
         TEST(an_output_that_vanishes_ends_its_monitor),
         TEST(a_server_that_ends_is_named),
         TEST(stop_does_not_wait_for_sound),
+        TEST(pipewire_serves_as_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

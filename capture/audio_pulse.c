@@ -6,6 +6,7 @@
  * must not become a microphone. When the default output changes, `monitor` begins a new stream.
  */
 #include "capture/audio_backends.h"
+#include "capture/utf8.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -253,7 +254,7 @@ static void on_source(pa_context *context, const pa_source_info *source, int end
     (void)context;
     struct audio_info *info = arg;
     if (end == 0 && source->description)
-        snprintf(info->name, sizeof(info->name), "%s", source->description);
+        utf8_copy(info->name, sizeof(info->name), source->description, strlen(source->description));
 }
 
 static int choose_device(struct pulse *p, const struct audio_config *config, char *error,
@@ -389,8 +390,8 @@ static void on_listed(pa_context *context, const pa_source_info *source, int end
     int size = snprintf(input->arg, sizeof(input->arg), "pulse:%s", source->name);
     if (size < 0 || (size_t)size >= sizeof(input->arg))
         return; /* could not be named on the command line */
-    snprintf(input->name, sizeof(input->name), "%s",
-             source->description ? source->description : source->name);
+    const char *name = source->description ? source->description : source->name;
+    utf8_copy(input->name, sizeof(input->name), name, strlen(name));
     input->is_monitor = source->monitor_of_sink != PA_INVALID_INDEX;
     list->n++;
 }

@@ -1,8 +1,45 @@
 #include "rtp/control/keyframe.h"
 
+#define SHARE 0.1
+#define SMOOTHING_KEYFRAME 0.3
+#define SMOOTHING_FRAME 0.03 /* a second of them */
+
 void keyframe_init(struct keyframe_budget *b, int64_t min_gap_us)
 {
-    *b = (struct keyframe_budget){.min_gap_us = min_gap_us, .last_us = INT64_MIN};
+    *b = (struct keyframe_budget){
+        .min_gap_us = min_gap_us, .last_us = INT64_MIN, .paid_us = INT64_MIN};
+}
+
+void keyframe_set_rate(struct keyframe_budget *b, uint64_t bps)
+{
+    b->rate_bps = bps;
+}
+
+static void learn(double *mean, double sample, double smoothing)
+{
+    *mean = *mean > 0 ? *mean + smoothing * (sample - *mean) : sample;
+}
+
+void keyframe_on_frame(struct keyframe_budget *b, bool keyframe, uint32_t bytes, int64_t encode_us)
+{
+    double smoothing = keyframe ? SMOOTHING_KEYFRAME : SMOOTHING_FRAME;
+    learn(keyframe ? &b->keyframe_bytes : &b->frame_bytes, bytes, smoothing);
+    if (encode_us > 0)
+        learn(keyframe ? &b->keyframe_us : &b->frame_us, (double)encode_us, smoothing);
+}
+
+int64_t keyframe_price_us(const struct keyframe_budget *b)
+{
+    double price_us = (b->keyframe_us - b->frame_us) / SHARE;
+    if (b->keyframe_us <= 0 || b->frame_us <= 0)
+        price_us = 0;
+    if (b->rate_bps > 0) {
+        double bits_us = (b->keyframe_bytes - b->frame_bytes) * 8e6 / (SHARE * (double)b->rate_bps);
+        price_us = bits_us > price_us ? bits_us : price_us;
+    }
+    if (price_us >= KEYFRAME_PRICE_MAX_US)
+        return KEYFRAME_PRICE_MAX_US;
+    return price_us > 0 ? (int64_t)price_us : 0;
 }
 
 void keyframe_want(struct keyframe_budget *b, uint64_t n)
@@ -18,7 +55,9 @@ int64_t keyframe_next_timeout(const struct keyframe_budget *b)
 {
     if (!b->wanted)
         return INT64_MAX;
-    return b->last_us == INT64_MIN ? 0 : b->last_us + b->min_gap_us;
+    int64_t at_us = b->last_us == INT64_MIN ? 0 : b->last_us + b->min_gap_us;
+    int64_t paid_us = b->paid_us == INT64_MIN ? 0 : b->paid_us - keyframe_price_us(b);
+    return paid_us > at_us ? paid_us : at_us;
 }
 
 bool keyframe_due(const struct keyframe_budget *b, int64_t now_us)
@@ -30,6 +69,8 @@ void keyframe_made(struct keyframe_budget *b, int64_t now_us)
 {
     if (b->wanted)
         b->granted++;
+    if (keyframe_due(b, now_us)) /* else it came by itself */
+        b->paid_us = (b->paid_us > now_us ? b->paid_us : now_us) + keyframe_price_us(b);
     b->wanted = false;
     b->last_us = now_us;
 }

@@ -10,6 +10,7 @@
 
 #define CHECK(c) ((c) ? (void)0 : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #c), abort()))
 
+#define KEYFRAME_GAP_US 500000
 #define FRAME_CAPACITY (1 << 20)
 #define PACKETS_MAX 2048
 #define HEAD_SIZE 9 /* slice header byte and the frame's id in 8 */
@@ -252,7 +253,7 @@ void stage_init(struct stage *s, const struct stage_config *config)
     s->pool = frame_pool_new(FRAME_CAPACITY, PACKETS_MAX);
     CHECK(s->pool);
     stream_init(&s->stream, 1);
-    keyframe_init(&s->keyframes, KEYFRAME_MIN_GAP_US);
+    keyframe_init(&s->keyframes, KEYFRAME_GAP_US);
     CHECK(cipher_install(CIPHER_AUTO) == 0);
     CHECK(dtls_context_create(&s->server_dtls) == 0);
     CHECK(dtls_context_create(&s->client_dtls) == 0);

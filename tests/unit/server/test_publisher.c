@@ -210,12 +210,12 @@ static void requests_wake_the_source_and_share_a_keyframe(void **state)
     assert_true(publisher_keyframe_waits(publisher));
     assert_int_equal(stats().keyframe_requests, 3);
     assert_int_equal(stats().keyframe_requests_coalesced, 2);
-    assert_true(publisher_keyframe_due(publisher, true, 1000 + 500000));
-    publish_delta(1000 + 500000); /* the encoder made another kind: it stays wanted */
+    assert_true(publisher_keyframe_due(publisher, true, 1000 + 1000000));
+    publish_delta(1000 + 1000000); /* the encoder made another kind: it stays wanted */
     assert_true(publisher_keyframe_waits(publisher));
-    publish_key(31, 1000 + 533000);
+    publish_key(31, 1000 + 1033000);
     assert_false(publisher_keyframe_waits(publisher));
-    assert_false(publisher_keyframe_due(publisher, true, 1000 + 2000000));
+    assert_false(publisher_keyframe_due(publisher, true, 1000 + 3000000));
 }
 
 /* Nobody can ask a file for a keyframe: the next one it has grants the request all the same. */

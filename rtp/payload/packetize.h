@@ -11,8 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The most an RTP payload may have so that a packet fits 1200 bytes of UDP with the largest header
- * extension block, RTX's two bytes and an SRTP tag. */
+/* The most an RTP payload may have so that a packet fits the 1232 bytes of UDP that IPv6 always
+ * carries, with the largest header extension block (48), RTX's two bytes and an SRTP tag (16); with
+ * what browsers negotiate for most codecs it is under 1200. */
 #define PACKETIZE_MAX_PAYLOAD 1140
 
 struct packetize_packet {

@@ -3,6 +3,8 @@
 #include "signaling/http_listen.h"
 #include "signaling/http_shell.h"
 #include "signaling/http_sniff.h"
+#include "signaling/message.h"
+#include "signaling/token.h"
 
 #include <glib.h>
 #include <assert.h>
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,6 +35,17 @@ int64_t http_now_us(void)
 void http_kill(struct http_connection *c)
 {
     lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+}
+
+unsigned http_admit(void *connection)
+{
+    struct http_connection *c = connection;
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof(peer);
+    if (getpeername(lws_get_socket_fd(c->wsi), (struct sockaddr *)&peer, &size) != 0)
+        return 0; /* gone: nobody will take the seat that is given back at once */
+    uint64_t key = join_limit_key((const struct sockaddr *)&peer);
+    return join_limit_take(c->http->joins, key, http_now_us());
 }
 
 /* libwebsockets has one log for the whole process, and what it warns of is mostly what clients do.
@@ -286,6 +300,17 @@ static int start(struct http *h, int fd, char *error, size_t error_size)
     return start_listening(h, fd);
 }
 
+/* So that nobody can tell where in the table an address lies; without one it is only guessable. */
+static uint64_t random_seed(void)
+{
+    char text[TOKEN_SIZE];
+    uint64_t seed = 0;
+    if (token_random(text, sizeof(text), TOKEN_BYTES) == 0)
+        for (const char *c = text; *c; c++)
+            seed = (seed ^ (unsigned char)*c) * UINT64_C(1099511628211);
+    return seed;
+}
+
 int http_create(struct http **out, const struct http_config *config, char *error, size_t error_size)
 {
     int fd = http_listen_open(config->address, config->port, error, error_size);
@@ -301,6 +326,9 @@ int http_create(struct http **out, const struct http_config *config, char *error
     h->routes = routes_create(config->backend);
     h->viewers = g_hash_table_new(NULL, NULL);
     h->waiting = g_hash_table_new(NULL, NULL);
+    h->rooms = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+    h->joins = g_new(struct join_limit, 1);
+    join_limit_init(h->joins, config->join_rate, config->join_burst, random_seed());
     int status = start(h, fd, error, error_size);
     if (status != 0) {
         http_destroy(h);
@@ -325,6 +353,8 @@ void http_destroy(struct http *h)
     assert(!h->connections);
     g_hash_table_destroy(h->viewers);
     g_hash_table_destroy(h->waiting);
+    g_hash_table_destroy(h->rooms);
+    g_free(h->joins);
     routes_destroy(h->routes);
     free(h);
 }
@@ -367,8 +397,53 @@ void http_on_candidate(struct http *h, uint32_t viewer_id, const char *candidate
         http_transaction_resume(c);
 }
 
+/* The next one is noted before a session is called: it may leave the room. */
 void http_on_room(struct http *h, const char *code)
 {
-    for (struct http_connection *c = h->connections; c; c = c->next)
-        http_socket_on_room(c, code);
+    struct session_ws_news news;
+    const struct http_room *room = g_hash_table_lookup(h->rooms, code);
+    if (!room)
+        return;
+    session_ws_make_news(&news, h->backend, code);
+    for (struct http_connection *c = room->members, *next; c; c = next) {
+        next = c->socket->next_member;
+        http_socket_on_room(c, &news);
+    }
+    session_ws_drop_news(&news);
+}
+
+/* Takes the malloc'd text, which may be NULL. */
+static void broadcast(struct http *h, const char *code, char *text)
+{
+    const struct http_room *room = g_hash_table_lookup(h->rooms, code);
+    for (struct http_connection *c = room && text ? room->members : NULL, *next; c; c = next) {
+        next = c->socket->next_member;
+        http_socket_on_broadcast(c, text);
+    }
+    free(text);
+}
+
+void http_on_focus(struct http *h, const char *code, unsigned slot)
+{
+    broadcast(h, code, message_focus(slot));
+}
+
+void http_on_cursor(struct http *h, const char *code, unsigned slot, double x, double y,
+                    bool in_view)
+{
+    broadcast(h, code, message_cursor(slot, x, y, in_view));
+}
+
+void http_on_size(struct http *h, const char *code, unsigned slot, int width, int height)
+{
+    broadcast(h, code, message_size(slot, width, height));
+}
+
+void http_count(const struct http *h, struct http_counters *out)
+{
+    *out = (struct http_counters){
+        .joins = h->joins->n_admitted,
+        .joins_refused = h->joins->n_refused,
+        .connections = h->n_connections,
+    };
 }

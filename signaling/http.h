@@ -7,14 +7,16 @@
 
 #include "signaling/backend.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct http;
 
 struct http_config {
-    char address[64];              /* to listen on: "127.0.0.1", "0.0.0.0", "::" */
-    uint16_t port;                 /* 0: any free one */
-    const struct backend *backend; /* borrowed */
+    char address[64];               /* to listen on: "127.0.0.1", "0.0.0.0", "::" */
+    uint16_t port;                  /* 0: any free one */
+    const struct backend *backend;  /* borrowed */
+    unsigned join_rate, join_burst; /* of one address, see join_limit.h; 0: the defaults */
 };
 
 /* 0, or -errno with a sentence in `error` (-EADDRINUSE: the port is taken). */
@@ -34,3 +36,15 @@ void http_on_candidate(struct http *h, uint32_t viewer_id, const char *candidate
 void http_on_viewer(struct http *h, uint32_t viewer_id, enum backend_viewer_state state,
                     const char *reason);
 void http_on_room(struct http *h, const char *code);
+/* From the server, to every viewer of a room: what the presenter works in, where his cursor is (in
+ * percent of the picture), and that a picture has another size. */
+void http_on_focus(struct http *h, const char *code, unsigned slot);
+void http_on_cursor(struct http *h, const char *code, unsigned slot, double x, double y,
+                    bool in_view);
+void http_on_size(struct http *h, const char *code, unsigned slot, int width, int height);
+
+struct http_counters {
+    uint64_t joins, joins_refused; /* of addresses that are limited, so not of loopback */
+    unsigned connections;
+};
+void http_count(const struct http *h, struct http_counters *out);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "signaling/backend.h"
+#include "signaling/join_limit.h"
 #include "signaling/routes.h"
 #include "signaling/session_ws.h"
 
@@ -28,9 +29,17 @@ struct http_outgoing {
     unsigned char data[]; /* LWS_PRE bytes of room, then the message */
 };
 
+/* Those that have joined one room. */
+struct http_room {
+    char code[BACKEND_ROOM_MAX];
+    struct http_connection *members;
+};
+
 struct http_socket {
     struct session_ws session;
     uint32_t mapped_viewer; /* in http.viewers */
+    struct http_room *room; /* borrowed: of http.rooms, kept while it has members; or NULL */
+    struct http_connection *next_member, **member_link;
     unsigned pings_missed;
     bool ping_wanted, oversize;
     int64_t pinged_us, progress_us;
@@ -78,6 +87,8 @@ struct http {
     struct http_connection *connections; /* owned by their wsi */
     unsigned n_connections;
     struct _GHashTable *viewers; /* owned; viewer id -> struct http_connection with a WebSocket */
+    struct _GHashTable *rooms;   /* owned; code -> struct http_room with members */
+    struct join_limit *joins;    /* owned */
     struct _GHashTable *waiting; /* owned; viewer id -> struct http_connection that waits for it */
     lws_sorted_usec_list_t tick;
     uint16_t port;
@@ -86,6 +97,7 @@ struct http {
 };
 
 int64_t http_now_us(void);
+unsigned http_admit(void *connection); /* whether its address may join: 0, or after how many s */
 void http_kill(struct http_connection *c); /* closes it, from outside of its own callbacks */
 
 /* http_transaction.c. Each returns what libwebsockets' callback returns: nonzero closes. */
@@ -109,4 +121,5 @@ void http_socket_tick(struct http_connection *c, int64_t now_us);
 void http_socket_on_viewer(struct http_connection *c, uint32_t viewer_id,
                            enum backend_viewer_state state, const char *reason);
 void http_socket_on_candidate(struct http_connection *c, uint32_t viewer_id, const char *candidate);
-void http_socket_on_room(struct http_connection *c, const char *code);
+void http_socket_on_room(struct http_connection *c, struct session_ws_news *news);
+void http_socket_on_broadcast(struct http_connection *c, const char *text);

@@ -14,10 +14,53 @@ static void unmap_viewer(struct http_connection *c)
     s->mapped_viewer = 0;
 }
 
-/* After every call into the session: which viewer is its own, and whether it is over. */
+static void leave_room(struct http_connection *c)
+{
+    struct http_socket *s = c->socket;
+    struct http_room *room = s->room;
+    if (!room)
+        return;
+    *s->member_link = s->next_member;
+    if (s->next_member)
+        s->next_member->socket->member_link = s->member_link;
+    s->room = NULL;
+    if (!room->members)
+        g_hash_table_remove(c->http->rooms, room->code);
+}
+
+static void enter_room(struct http_connection *c, const char *code)
+{
+    struct http_socket *s = c->socket;
+    struct http_room *room = g_hash_table_lookup(c->http->rooms, code);
+    if (!room) {
+        room = g_new0(struct http_room, 1);
+        g_strlcpy(room->code, code, sizeof(room->code));
+        g_hash_table_insert(c->http->rooms, room->code, room);
+    }
+    s->room = room;
+    s->next_member = room->members;
+    s->member_link = &room->members;
+    if (s->next_member)
+        s->next_member->socket->member_link = &s->next_member;
+    room->members = c;
+}
+
+static void settle_room(struct http_connection *c)
+{
+    struct http_socket *s = c->socket;
+    bool joined = s->session.joined;
+    if (s->room && (!joined || strcmp(s->room->code, s->session.room) != 0))
+        leave_room(c);
+    if (joined && !s->room)
+        enter_room(c, s->session.room);
+}
+
+/* After every call into the session: which viewer is its own, which room it is in, and whether it
+ * is over. */
 static void settle(struct http_connection *c)
 {
     struct http_socket *s = c->socket;
+    settle_room(c);
     uint32_t viewer_id = s->session.viewer_id;
     if (viewer_id != s->mapped_viewer) {
         unmap_viewer(c);
@@ -67,7 +110,7 @@ int http_socket_open(struct http_connection *c)
     s->pinged_us = now_us;
     c->socket = s;
     session_ws_init(&s->session, c->http->backend,
-                    &(struct session_ws_output){.arg = c, .emit = queue_text},
+                    &(struct session_ws_output){.arg = c, .emit = queue_text, .admit = http_admit},
                     c->room[0] != '\0' ? c->room : NULL, now_us);
     return 0;
 }
@@ -174,6 +217,7 @@ void http_socket_close(struct http_connection *c)
     if (!s)
         return;
     unmap_viewer(c);
+    leave_room(c);
     session_ws_on_socket_closed(&s->session);
     c->socket = NULL;
     while (s->first) {
@@ -223,10 +267,14 @@ void http_socket_on_candidate(struct http_connection *c, uint32_t viewer_id, con
     settle(c);
 }
 
-void http_socket_on_room(struct http_connection *c, const char *code)
+void http_socket_on_room(struct http_connection *c, struct session_ws_news *news)
 {
-    if (!c->socket || strcmp(c->socket->session.room, code) != 0)
-        return;
-    session_ws_on_room(&c->socket->session, http_now_us());
+    session_ws_on_room(&c->socket->session, news, http_now_us());
+    settle(c);
+}
+
+void http_socket_on_broadcast(struct http_connection *c, const char *text)
+{
+    session_ws_on_broadcast(&c->socket->session, text);
     settle(c);
 }

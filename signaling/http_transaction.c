@@ -153,6 +153,8 @@ static void ask_routes(struct http_connection *c)
         .if_none_match = t->has_if_none_match ? t->if_none_match : NULL,
         .body = t->body,
         .body_size = t->body_size,
+        .admit = http_admit,
+        .admit_arg = c,
     };
     routes_handle(c->http->routes, &request, &t->answer);
     t->answered = t->answer.waits_for == 0;

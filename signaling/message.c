@@ -1,3 +1,4 @@
+/* message.c - the JSON that is sent to us. */
 #include "signaling/message.h"
 
 #include <errno.h>
@@ -87,12 +88,127 @@ static enum message_type type_of(const char *name)
         const char *name;
         enum message_type type;
     } types[] = {
-        {"join", MESSAGE_JOIN}, {"answer", MESSAGE_ANSWER}, {"ice", MESSAGE_ICE},
-        {"ping", MESSAGE_PING}, {"pong", MESSAGE_PONG},     {"viewer-stats", MESSAGE_VIEWER_STATS},
+        {"join", MESSAGE_JOIN},
+        {"answer", MESSAGE_ANSWER},
+        {"ice", MESSAGE_ICE},
+        {"ping", MESSAGE_PING},
+        {"pong", MESSAGE_PONG},
+        {"viewer-stats", MESSAGE_VIEWER_STATS},
+        {"select", MESSAGE_SELECT},
+        {"keyframe", MESSAGE_KEYFRAME},
+        {"offer", MESSAGE_OF_SHARER},
+        {"streams-info", MESSAGE_OF_SHARER},
+        {"stream-activated", MESSAGE_OF_SHARER},
+        {"stream-deactivated", MESSAGE_OF_SHARER},
+        {"stream-added", MESSAGE_OF_SHARER},
+        {"stream-removed", MESSAGE_OF_SHARER},
+        {"focus-change", MESSAGE_OF_SHARER},
+        {"size-change", MESSAGE_OF_SHARER},
+        {"cursor-position", MESSAGE_OF_SHARER},
+        {"sharer-started", MESSAGE_OF_SHARER},
+        {"sharer-stopped", MESSAGE_OF_SHARER},
+        {"sharer-ready", MESSAGE_OF_SHARER},
+        {"password-update", MESSAGE_OF_SHARER},
     };
     for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++)
         if (strcmp(types[i].name, name) == 0)
             return types[i].type;
+    return 0;
+}
+
+/* --- what viewers say of their streams ----------------------------------------------------------
+ */
+
+bool message_slot(const char *track_id, unsigned *slot)
+{
+    bool is_one = track_id && strncmp(track_id, "video", 5) == 0 && track_id[5] >= '0' &&
+                  track_id[5] < '0' + BACKEND_STREAMS_MAX && track_id[6] == '\0';
+    if (is_one)
+        *slot = (unsigned)(track_id[5] - '0');
+    return is_one;
+}
+
+/* "auto", which is also what is not there, or a number up to 2. */
+static bool read_choice(const json_t *root, const char *name, int8_t *out)
+{
+    const json_t *value = json_object_get(root, name);
+    *out = -1;
+    if (!value || json_is_null(value) ||
+        (json_is_string(value) && strcmp(json_string_value(value), "auto") == 0))
+        return true;
+    if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+        json_integer_value(value) >= BACKEND_LAYERS_MAX)
+        return false;
+    *out = (int8_t)json_integer_value(value);
+    return true;
+}
+
+static bool read_bool(const json_t *root, const char *name, bool *out)
+{
+    const json_t *value = json_object_get(root, name);
+    *out = json_is_true(value);
+    return !value || json_is_null(value) || json_is_boolean(value);
+}
+
+static bool read_selection(struct message_selection *out, const json_t *root)
+{
+    return message_slot(json_string_value(json_object_get(root, "trackId")), &out->slot) &&
+           read_choice(root, "layer", &out->layer) &&
+           read_choice(root, "maxTemporal", &out->max_temporal) &&
+           read_bool(root, "paused", &out->paused);
+}
+
+static int read_select(struct message *m, const json_t *root, char *error, size_t size)
+{
+    const json_t *list = json_object_get(root, "streams");
+    if (!json_is_array(list) || json_array_size(list) > BACKEND_STREAMS_MAX)
+        return fail(error, size, "\"streams\" of a select is a list of at most %d",
+                    BACKEND_STREAMS_MAX);
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (!read_selection(&m->selections[m->n_selections++], json_array_get(list, i)))
+            return fail(error, size,
+                        "a select says \"trackId\" (\"video0\"-\"video%d\"), \"layer\" and "
+                        "\"maxTemporal\" (\"auto\", 0, 1 or 2), and \"paused\"",
+                        BACKEND_STREAMS_MAX - 1);
+    return 0;
+}
+
+/* Null, like what is not there, is not known. */
+static bool read_figure(const json_t *root, const char *name, double *out)
+{
+    const json_t *value = json_object_get(root, name);
+    *out = json_is_number(value) ? json_number_value(value) : -1;
+    return !value || json_is_null(value) || (json_is_number(value) && *out >= 0 && *out < 1e15);
+}
+
+static int read_report(struct message *m, const json_t *root, char *error, size_t size)
+{
+    double decoded, dropped, freezes;
+    if (!read_figure(root, "framesDecoded", &decoded) ||
+        !read_figure(root, "framesDropped", &dropped) || !read_figure(root, "freezes", &freezes) ||
+        !read_figure(root, "glassToGlassMs", &m->report.glass_to_glass_ms) ||
+        !read_figure(root, "jitterBufferMs", &m->report.jitter_buffer_ms))
+        return fail(error, size, "the figures of viewer-stats are numbers that are not negative");
+    m->report.decoded = (int64_t)decoded;
+    m->report.dropped = (int64_t)dropped;
+    m->report.freezes = (int64_t)freezes;
+    return 0;
+}
+
+static int read_type(struct message *m, const json_t *root, char *error, size_t size)
+{
+    if (m->type == MESSAGE_ICE)
+        take_candidate(m, json_object_get(root, "candidate"));
+    if (m->type == MESSAGE_ANSWER && !m->sdp)
+        return fail(error, size, "an answer needs an \"sdp\"");
+    if (m->type == MESSAGE_SELECT)
+        return read_select(m, root, error, size);
+    if (m->type == MESSAGE_VIEWER_STATS)
+        return read_report(m, root, error, size);
+    if (m->type == MESSAGE_KEYFRAME &&
+        !message_slot(json_string_value(json_object_get(root, "trackId")), &m->slot))
+        return fail(error, size, "a keyframe needs a \"trackId\", \"video0\"-\"video%d\"",
+                    BACKEND_STREAMS_MAX - 1);
     return 0;
 }
 
@@ -121,11 +237,7 @@ static int read_fields(struct message *m, const json_t *root, char *error, size_
         return fail(error, size, "\"id\" and \"t\" are numbers or short texts");
     if (!is_candidate(json_object_get(root, "candidate")))
         return fail(error, size, "\"candidate\" is neither a text nor an object");
-    if (m->type == MESSAGE_ICE)
-        take_candidate(m, json_object_get(root, "candidate"));
-    if (m->type == MESSAGE_ANSWER && !m->sdp)
-        return fail(error, size, "an answer needs an \"sdp\"");
-    return 0;
+    return read_type(m, root, error, size);
 }
 
 int message_parse(struct message *out, const char *text, size_t size, char *error,
@@ -167,149 +279,87 @@ void message_finish(struct message *m)
     m->root = m->candidate_root = NULL;
 }
 
-/* Dumps and lets go of `root`, which is NULL when memory was short. */
-static char *dump(json_t *root)
+/* --- requests of the admin ----------------------------------------------------------------------
+ */
+
+static json_t *load_object(const char *text, size_t size)
 {
-    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+    json_t *root =
+        is_too_deep(text, size) ? NULL : json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+    if (root && json_is_object(root))
+        return root;
     json_decref(root);
-    return text;
+    return NULL;
 }
 
-/* Adds what `from` calls `name` to `root`; NULL, after letting go of it, when that fails. */
-static json_t *echo(json_t *root, const struct message *from, const char *name)
+bool message_read_source(struct message_source *out, const char *text, size_t size)
 {
-    json_t *value = from ? json_object_get(from->root, name) : NULL;
-    if (root && value && json_object_set(root, name, value) != 0) {
-        json_decref(root);
-        return NULL;
+    json_t *root = load_object(text, size);
+    const char *source = json_string_value(json_object_get(root, "source"));
+    *out = (struct message_source){.source = NULL};
+    if (source && source[0] != '\0' && strlen(source) <= MESSAGE_SOURCE_MAX) {
+        out->source = strdup(source);
+        json_object_del(root, "source");
+        out->options = json_dumps(root, JSON_COMPACT);
     }
-    return root;
+    json_decref(root);
+    if (out->source && out->options)
+        return true;
+    message_source_finish(out);
+    return false;
 }
 
-static json_t *with_peer(json_t *root, uint32_t viewer_id)
+void message_source_finish(struct message_source *s)
 {
-    char peer[16];
-    snprintf(peer, sizeof(peer), "%u", (unsigned)viewer_id);
-    if (root && viewer_id != 0 && json_object_set_new(root, "peerId", json_string(peer)) != 0) {
-        json_decref(root);
-        return NULL;
-    }
-    return root;
+    free(s->source);
+    free(s->options);
+    *s = (struct message_source){.source = NULL};
 }
 
-/* Names of windows are another program's bytes: what is not UTF-8 is left out. */
-static json_t *name_of(const char *text)
+static bool read_number(const json_t *root, const char *name, int min, int max, int *out)
 {
-    json_t *value = json_string(text);
-    return value ? value : json_string("");
+    const json_t *value = json_object_get(root, name);
+    *out = -1;
+    if (!value)
+        return true;
+    if (!json_is_integer(value) || json_integer_value(value) < min ||
+        json_integer_value(value) > max)
+        return false;
+    *out = (int)json_integer_value(value);
+    return true;
 }
 
-static const char *codec_name(enum backend_codec codec)
+static bool read_rate_control(const json_t *root, char out[16])
 {
-    static const char *const names[] = {"", "h264", "vp8", "vp9", "av1"};
-    return names[codec];
+    const json_t *value = json_object_get(root, "rate_control");
+    const char *text = json_string_value(value);
+    out[0] = '\0';
+    if (!value)
+        return true;
+    if (!text || (strcmp(text, "cbr") != 0 && strcmp(text, "quality") != 0))
+        return false;
+    snprintf(out, 16, "%s", text);
+    return true;
 }
 
-static json_t *stream_json(const struct backend_stream *s)
+const char *message_read_change(struct backend_source_change *out, const char *text, size_t size)
 {
-    return json_pack("{s:s, s:o, s:o, s:b, s:i, s:i, s:s, s:i, s:b}", "trackId", s->track_id,
-                     "windowName", name_of(s->window_name), "appName", name_of(s->app_name),
-                     "isFocused", s->is_focused, "width", s->width, "height", s->height, "codec",
-                     codec_name(s->codec), "layers", (int)s->n_layers, "paused", s->paused);
-}
-
-static json_t *streams_json(const struct backend_room *room)
-{
-    json_t *list = json_array();
-    for (unsigned i = 0; list && room && i < BACKEND_STREAMS_MAX; i++)
-        if (room->streams[i].active &&
-            json_array_append_new(list, stream_json(&room->streams[i])) != 0) {
-            json_decref(list);
-            return NULL;
-        }
-    return list;
-}
-
-static json_t *ice_server_json(const struct backend_ice_server *s)
-{
-    if (s->username[0] == '\0')
-        return json_pack("{s:[s]}", "urls", s->url);
-    return json_pack("{s:[s], s:s, s:s}", "urls", s->url, "username", s->username, "credential",
-                     s->credential);
-}
-
-static json_t *ice_servers_json(const struct backend *backend)
-{
-    json_t *list = json_array();
-    for (unsigned i = 0; list && i < backend->n_ice_servers; i++)
-        if (json_array_append_new(list, ice_server_json(&backend->ice_servers[i])) != 0) {
-            json_decref(list);
-            return NULL;
-        }
-    return list;
-}
-
-char *message_joined(const struct message *reply_to, const struct backend *backend,
-                     const struct backend_room *room, uint32_t viewer_id)
-{
-    json_t *root = json_pack("{s:s, s:s, s:s, s:i, s:o, s:i}", "type", "joined", "room", room->code,
-                             "role", "viewer", "protocol", 1, "iceServers",
-                             ice_servers_json(backend), "viewers", (int)room->viewers);
-    return dump(with_peer(echo(root, reply_to, "id"), viewer_id));
-}
-
-char *message_streams_info(const struct backend_room *room)
-{
-    return dump(json_pack("{s:s, s:o}", "type", "streams-info", "streams", streams_json(room)));
-}
-
-char *message_offer(const char *sdp, uint32_t viewer_id)
-{
-    return dump(with_peer(json_pack("{s:s, s:s}", "type", "offer", "sdp", sdp), viewer_id));
-}
-
-/* Of the first m-line: the others share its transport. A text, as GoPeep's page wants it. */
-char *message_ice(const char *candidate, uint32_t viewer_id)
-{
-    char *text = NULL;
-    if (candidate[0] != '\0')
-        text = dump(json_pack("{s:s, s:s, s:i}", "candidate", candidate, "sdpMid", "0",
-                              "sdpMLineIndex", 0));
-    json_t *root = text || candidate[0] == '\0'
-                       ? json_pack("{s:s, s:s}", "type", "ice", "candidate", text ? text : "")
-                       : NULL;
-    free(text);
-    return dump(with_peer(root, viewer_id));
-}
-
-char *message_error(const struct message *reply_to, const char *code, const char *sentence)
-{
-    json_t *text = json_string(sentence); /* may quote what was sent, cut anywhere */
-    json_t *root = json_pack("{s:s, s:s, s:o}", "type", "error", "code", code, "error",
-                             text ? text : json_string("the message cannot be used"));
-    return dump(echo(root, reply_to, "id"));
-}
-
-char *message_pong(const struct message *ping)
-{
-    return dump(echo(echo(json_pack("{s:s}", "type", "pong"), ping, "t"), ping, "id"));
-}
-
-char *message_bare(const char *type)
-{
-    return dump(json_pack("{s:s}", "type", type));
-}
-
-char *message_room(const struct backend_room *room)
-{
-    return dump(json_pack("{s:s, s:b, s:i, s:o, s:b}", "room", room->code, "live", room->live,
-                          "viewers", (int)room->viewers, "streams", streams_json(room),
-                          "password_required", 0));
-}
-
-char *message_problem(int status, const char *title, const char *detail)
-{
-    json_t *text = json_string(detail);
-    return dump(json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", title, "status",
-                          status, "detail", text ? text : json_string(title)));
+    json_t *root = load_object(text, size);
+    const json_t *paused = json_object_get(root, "paused");
+    const char *fault = NULL;
+    *out = (struct backend_source_change){.paused = -1};
+    if (!root)
+        fault = "the body is not a JSON object";
+    else if (!read_number(root, "bitrate_kbps", 50, 200000, &out->bitrate_kbps))
+        fault = "\"bitrate_kbps\" is a whole number from 50 to 200000";
+    else if (!read_number(root, "fps", 1, 120, &out->fps))
+        fault = "\"fps\" is a whole number from 1 to 120";
+    else if (paused && !json_is_boolean(paused))
+        fault = "\"paused\" is true or false";
+    else if (!read_rate_control(root, out->rate_control))
+        fault = "\"rate_control\" is \"cbr\" or \"quality\"";
+    if (!fault && paused)
+        out->paused = json_is_true(paused);
+    json_decref(root);
+    return fault;
 }

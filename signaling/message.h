@@ -12,10 +12,14 @@
  *   not-allowed     the role may not do this
  *   room-not-found  no room has this code, or it has ended
  *   room-full       every seat is taken; try again later
+ *   rate-limited    too many joins from this address ("retryAfter": in so many seconds), or too
+ *                   many messages on this socket, of which the rest of the second is left out
  *   bad-sdp         the answer cannot be used; the sentence says why
  *   answer-timeout  no answer within 10 s of the offer; the seat is given back
- *   ice-timeout, ice-failed, dtls-failed, consent-lost, ...  the media session ended for this
- * reason, named by the server; a join starts a new one internal        the server failed
+ *   ice-timeout, ice-failed, dtls-failed, consent-lost, ...
+ *                   the media session ended for this reason, named by the server; a join starts a
+ *                   new one
+ *   internal        the server failed
  */
 #pragma once
 
@@ -27,6 +31,7 @@
 #define MESSAGE_MAX 16384
 #define MESSAGE_SDP_MAX 65536
 #define MESSAGE_DEPTH_MAX 8
+#define MESSAGE_SOURCE_MAX 4096
 #define MESSAGE_TEXT_MAX 256 /* of every text but an sdp and a candidate */
 
 enum message_type {
@@ -36,6 +41,15 @@ enum message_type {
     MESSAGE_PING,
     MESSAGE_PONG,
     MESSAGE_VIEWER_STATS,
+    MESSAGE_SELECT,
+    MESSAGE_KEYFRAME,
+    MESSAGE_OF_SHARER, /* which no viewer may send */
+};
+
+struct message_selection {
+    unsigned slot;
+    int8_t layer, max_temporal; /* -1: auto */
+    bool paused;
 };
 
 struct message {
@@ -43,6 +57,10 @@ struct message {
     /* NULL when not sent */
     const char *role, *room, *peer_id, *sdp;
     size_t sdp_size;
+    unsigned n_selections; /* of select */
+    struct message_selection selections[BACKEND_STREAMS_MAX];
+    unsigned slot; /* of keyframe */
+    struct backend_viewer_report report;
     const char *candidate; /* "candidate:..." as in SDP; "": there will be no more */
     void *root;            /* owned; the parsed JSON */
     void *candidate_root;  /* owned; of a candidate that was JSON in a text */
@@ -54,18 +72,40 @@ int message_parse(struct message *out, const char *text, size_t size, char *erro
                   size_t error_size);
 void message_finish(struct message *m);
 
+bool message_slot(const char *track_id, unsigned *slot); /* of "video<i>"; false: none */
+
+/* POST .../sources: its "source", and the others as a JSON object. False: it has none. */
+struct message_source {
+    char *source, *options; /* owned */
+};
+bool message_read_source(struct message_source *out, const char *text, size_t size);
+void message_source_finish(struct message_source *s);
+/* PATCH .../sources/{trackId}: NULL, or what is wrong with it. */
+const char *message_read_change(struct backend_source_change *out, const char *text, size_t size);
+
 /* `reply_to`, which may be NULL, is the message whose `id` is echoed. `viewer_id` 0: none yet. */
 char *message_joined(const struct message *reply_to, const struct backend *backend,
                      const struct backend_room *room, uint32_t viewer_id);
-char *message_streams_info(const struct backend_room *room); /* room NULL: no streams */
+/* Not `live`: nothing to watch, but what ended is told. `room` NULL: nothing at all. */
+char *message_streams_info(const struct backend_room *room, bool live);
+/* GoPeep's, for all of a room. */
+char *message_activated(const struct backend_stream *stream);
+char *message_deactivated(unsigned slot);
+char *message_focus(unsigned slot);
+char *message_size(unsigned slot, int width, int height);
+/* In percent of the picture; not in view: -1, -1. */
+char *message_cursor(unsigned slot, double x, double y, bool in_view);
 char *message_offer(const char *sdp, uint32_t viewer_id);
 /* "candidate:..."; "": there will be no more. */
 char *message_ice(const char *candidate, uint32_t viewer_id);
 char *message_error(const struct message *reply_to, const char *code, const char *sentence);
+char *message_rate_limited(const struct message *reply_to, unsigned wait_s);
 char *message_pong(const struct message *ping);
 char *message_bare(const char *type); /* a message without fields */
 
 /* GET /api/v1/rooms/{ROOM} */
 char *message_room(const struct backend_room *room);
+/* {"trackId"} */
+char *message_track(unsigned slot);
 /* RFC 9457 */
 char *message_problem(int status, const char *title, const char *detail);

@@ -3,6 +3,8 @@
 #include "signaling/assets.h"
 #include "signaling/message.h"
 #include "signaling/room_code.h"
+#include "signaling/routes_answer.h"
+#include "signaling/routes_sources.h"
 #include "signaling/session_whep.h"
 #include "signaling/token.h"
 
@@ -37,166 +39,28 @@ struct waiting {
     "connect-src 'self' ws: wss:; media-src 'self' blob:; base-uri 'none'; form-action 'self'; "   \
     "frame-ancestors 'self'"
 
-/* --- answers ------------------------------------------------------------------------------------
- */
-
-static const char *title_of(int status)
-{
-    static const struct {
-        int status;
-        const char *title;
-    } titles[] = {
-        {200, "OK"},
-        {201, "Created"},
-        {204, "No Content"},
-        {304, "Not Modified"},
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {406, "Not Acceptable"},
-        {408, "Request Timeout"},
-        {409, "Conflict"},
-        {411, "Length Required"},
-        {412, "Precondition Failed"},
-        {413, "Content Too Large"},
-        {414, "URI Too Long"},
-        {415, "Unsupported Media Type"},
-        {422, "Unprocessable Content"},
-        {426, "Upgrade Required"},
-        {428, "Precondition Required"},
-        {500, "Internal Server Error"},
-        {503, "Service Unavailable"},
-    };
-    for (unsigned i = 0; i < sizeof(titles) / sizeof(titles[0]); i++)
-        if (titles[i].status == status)
-            return titles[i].title;
-    return "Error";
-}
-
-/* Adds a header line. All are ours or checked before, so that they fit: two thirds of the room. */
-__attribute__((format(printf, 2, 3))) static void header(struct routes_answer *a,
-                                                         const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(a->head + a->head_size, sizeof(a->head) - a->head_size, format, args);
-    va_end(args);
-    assert(n >= 0 && a->head_size + (size_t)n + 2 < sizeof(a->head));
-    a->head_size += (size_t)n;
-    memcpy(a->head + a->head_size, "\r\n", 3);
-    a->head_size += 2;
-}
-
-static void begin(struct routes_answer *a, int status)
-{
-    struct tm tm;
-    time_t now = time(NULL);
-    char date[40];
-    *a = (struct routes_answer){.status = status};
-    header(a, "HTTP/1.1 %d %s", status, title_of(status));
-    strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
-    header(a, "Date: %s", date);
-    header(a, "Server: amphi");
-    header(a, "X-Content-Type-Options: nosniff");
-    header(a, "Referrer-Policy: no-referrer");
-}
-
-static void set_body(struct routes_answer *a, const char *content_type, const void *body,
-                     size_t size)
-{
-    header(a, "Content-Type: %s", content_type);
-    a->body = body;
-    a->body_size = size;
-}
-
-/* Takes the malloc'd text; false if it is NULL. */
-static bool set_owned_text(struct routes_answer *a, const char *content_type, char *text)
-{
-    if (!text)
-        return false;
-    set_body(a, content_type, text, strlen(text));
-    a->owned = text;
-    return true;
-}
-
-static void problem_body(struct routes_answer *a, const char *detail)
-{
-    static const char short_of_memory[] = "{\"type\":\"about:blank\",\"title\":\"Out of memory\"}";
-    header(a, "Cache-Control: no-store");
-    if (!set_owned_text(a, "application/problem+json",
-                        message_problem(a->status, title_of(a->status), detail)))
-        set_body(a, "application/problem+json", short_of_memory, sizeof(short_of_memory) - 1);
-}
-
-static void problem(struct routes_answer *a, int status, const char *detail)
-{
-    begin(a, status);
-    problem_body(a, detail);
-}
-
-static void finish(struct routes_answer *a)
-{
-    if (a->status != 204 && a->status != 304) /* RFC 9110 8.6 */
-        header(a, "Content-Length: %zu", a->body_size);
-    memcpy(a->head + a->head_size, "\r\n", 3);
-    a->head_size += 2;
-}
-
-static void not_found(struct routes_answer *a, const char *detail)
-{
-    problem(a, 404, detail);
-}
-
-static void method_not_allowed(struct routes_answer *a, const char *allow)
-{
-    char detail[160];
-    snprintf(detail, sizeof(detail), "this path takes %s", allow);
-    begin(a, 405);
-    header(a, "Allow: %s", allow);
-    problem_body(a, detail);
-}
-
-static void options(struct routes_answer *a, const char *allow)
-{
-    begin(a, 204);
-    header(a, "Allow: %s", allow);
-}
-
-/* True if a GET-only path was asked in another way, which then is answered. */
-static bool is_other_method(const struct routes_request *q, struct routes_answer *a)
-{
-    if (q->method == ROUTES_GET || q->method == ROUTES_HEAD)
-        return false;
-    if (q->method == ROUTES_OPTIONS)
-        options(a, "GET, HEAD, OPTIONS");
-    else
-        method_not_allowed(a, "GET, HEAD, OPTIONS");
-    return true;
-}
-
 /* --- pages --------------------------------------------------------------------------------------
  */
 
 static void serve_file(const struct routes_request *q, struct routes_answer *a, const char *name,
                        bool page)
 {
-    if (is_other_method(q, a))
+    if (answer_other_method(q, a))
         return;
     const struct asset *file = assets_find(name);
     if (!file) {
-        not_found(a, "there is no such file");
+        answer_not_found(a, "there is no such file");
         return;
     }
     bool fresh = q->if_none_match && (strcmp(q->if_none_match, "*") == 0 ||
                                       strstr(q->if_none_match, file->etag) != NULL);
-    begin(a, fresh ? 304 : 200);
-    header(a, "ETag: %s", file->etag);
-    header(a, "Cache-Control: %s", page ? "no-cache" : "public, max-age=0, must-revalidate");
+    answer_begin(a, fresh ? 304 : 200);
+    answer_header(a, "ETag: %s", file->etag);
+    answer_header(a, "Cache-Control: %s", page ? "no-cache" : "public, max-age=0, must-revalidate");
     if (page)
-        header(a, "Content-Security-Policy: " CSP);
+        answer_header(a, "Content-Security-Policy: " CSP);
     if (!fresh)
-        set_body(a, file->content_type, file->data, file->size);
+        answer_body(a, file->content_type, file->data, file->size);
 }
 
 /* /{ROOM}: the page is the same for every room, and says itself when there is none. */
@@ -212,75 +76,50 @@ static void serve_room_page(const struct routes_request *q, struct routes_answer
     if (is_room)
         serve_file(q, a, "viewer.html", true);
     else
-        not_found(a, "there is no such page");
+        answer_not_found(a, "there is no such page");
 }
 
 /* --- admin and health ---------------------------------------------------------------------------
  */
 
-static bool is_admin(const struct routes *r, const struct routes_request *q)
-{
-    static const char scheme[] = "Bearer ";
-    const char *bearer = NULL;
-    if (q->authorization && strncasecmp(q->authorization, scheme, sizeof(scheme) - 1) == 0)
-        bearer = q->authorization + sizeof(scheme) - 1;
-    return r->backend->is_admin(r->backend->arg, bearer);
-}
-
-static void unauthorized(struct routes_answer *a)
-{
-    begin(a, 401);
-    header(a, "WWW-Authenticate: Bearer realm=\"amphi\"");
-    problem_body(a, "this needs the admin token, as Authorization: Bearer TOKEN");
-}
-
-/* A text that the backend made. */
-static void serve_text(struct routes_answer *a, const char *content_type, char *text)
-{
-    begin(a, 200);
-    header(a, "Cache-Control: no-store");
-    if (!set_owned_text(a, content_type, text))
-        problem(a, 500, "the server is out of memory");
-}
-
 static void serve_stats(const struct routes *r, const struct routes_request *q,
                         struct routes_answer *a)
 {
-    if (is_other_method(q, a))
+    if (answer_other_method(q, a))
         return;
-    if (!is_admin(r, q)) {
-        unauthorized(a);
+    if (!answer_is_admin(r->backend, q)) {
+        answer_unauthorized(a);
         return;
     }
     bool viewers = q->viewers && strcmp(q->viewers, "1") == 0;
-    serve_text(a, "application/json", r->backend->stats_json(r->backend->arg, viewers));
+    answer_text(a, "application/json", r->backend->stats_json(r->backend->arg, viewers));
 }
 
 static void serve_metrics(const struct routes *r, const struct routes_request *q,
                           struct routes_answer *a)
 {
-    if (is_other_method(q, a))
+    if (answer_other_method(q, a))
         return;
-    if (!r->backend->metrics_open && !is_admin(r, q)) {
-        unauthorized(a);
+    if (!r->backend->metrics_open && !answer_is_admin(r->backend, q)) {
+        answer_unauthorized(a);
         return;
     }
-    serve_text(a, "text/plain; version=0.0.4; charset=utf-8",
-               r->backend->metrics_text(r->backend->arg));
+    answer_text(a, "text/plain; version=0.0.4; charset=utf-8",
+                r->backend->metrics_text(r->backend->arg));
 }
 
 static void serve_health(const struct routes_request *q, struct routes_answer *a, const char *word)
 {
-    if (is_other_method(q, a))
+    if (answer_other_method(q, a))
         return;
-    begin(a, word ? 503 : 200);
-    header(a, "Cache-Control: no-store");
+    answer_begin(a, word ? 503 : 200);
+    answer_header(a, "Cache-Control: no-store");
     if (word)
-        header(a, "Retry-After: 1");
+        answer_header(a, "Retry-After: 1");
     char text[96];
     snprintf(text, sizeof(text), "{\"status\":\"%.64s\"}\n", word ? word : "ok");
-    if (!set_owned_text(a, "application/json", strdup(text)))
-        problem(a, 500, "the server is out of memory");
+    if (!answer_owned_text(a, "application/json", strdup(text)))
+        answer_problem(a, 500, "the server is out of memory");
 }
 
 static void serve_room(const struct routes *r, const struct routes_request *q,
@@ -288,12 +127,16 @@ static void serve_room(const struct routes *r, const struct routes_request *q,
 {
     char code[BACKEND_ROOM_MAX];
     struct backend_room room = {0};
-    if (is_other_method(q, a))
+    if (strchr(name, '/')) {
+        routes_serve_sources(r->backend, q, a, name);
+        return;
+    }
+    if (answer_other_method(q, a))
         return;
     if (!room_code_normalize(code, name) || !r->backend->room(r->backend->arg, code, &room))
-        not_found(a, "there is no room with this code");
+        answer_not_found(a, "there is no room with this code");
     else
-        serve_text(a, "application/json", message_room(&room));
+        answer_text(a, "application/json", message_room(&room));
 }
 
 /* --- WHEP ---------------------------------------------------------------------------------------
@@ -310,14 +153,14 @@ static int stream_of(const struct routes_request *q)
 
 static void whep_problem(struct routes_answer *a, const struct session_whep_answer *from)
 {
-    begin(a, from->status);
+    answer_begin(a, from->status);
     if (from->retry_after_s != 0)
-        header(a, "Retry-After: %u", from->retry_after_s);
+        answer_header(a, "Retry-After: %u", from->retry_after_s);
     if (from->status == 415) {
-        header(a, "Accept-Post: application/sdp");
-        header(a, "Accept-Patch: application/trickle-ice-sdpfrag");
+        answer_header(a, "Accept-Post: application/sdp");
+        answer_header(a, "Accept-Patch: application/trickle-ice-sdpfrag");
     }
-    problem_body(a, from->detail);
+    answer_problem_body(a, from->detail);
 }
 
 /* RFC 9725 4.6 */
@@ -326,26 +169,26 @@ static void link_ice_servers(const struct routes *r, struct routes_answer *a)
     for (unsigned i = 0; i < r->backend->n_ice_servers; i++) {
         const struct backend_ice_server *s = &r->backend->ice_servers[i];
         if (s->username[0] == '\0')
-            header(a, "Link: <%s>; rel=\"ice-server\"", s->url);
+            answer_header(a, "Link: <%s>; rel=\"ice-server\"", s->url);
         else
-            header(a,
-                   "Link: <%s>; rel=\"ice-server\"; username=\"%s\"; credential=\"%s\"; "
-                   "credential-type=\"password\"",
-                   s->url, s->username, s->credential);
+            answer_header(a,
+                          "Link: <%s>; rel=\"ice-server\"; username=\"%s\"; credential=\"%s\"; "
+                          "credential-type=\"password\"",
+                          s->url, s->username, s->credential);
     }
 }
 
 static void whep_created(const struct routes *r, struct routes_answer *a,
                          const struct session_whep *s, const char *sdp, size_t size)
 {
-    begin(a, 201);
-    header(a, "Location: /whep/%s/%s", s->room, s->token);
-    header(a, "ETag: %s", s->etag);
-    header(a, "Accept-Patch: application/trickle-ice-sdpfrag");
-    header(a, "Cache-Control: no-store");
+    answer_begin(a, 201);
+    answer_header(a, "Location: /whep/%s/%s", s->room, s->token);
+    answer_header(a, "ETag: %s", s->etag);
+    answer_header(a, "Accept-Patch: application/trickle-ice-sdpfrag");
+    answer_header(a, "Cache-Control: no-store");
     link_ice_servers(r, a);
     a->owned = g_memdup2(sdp, size);
-    set_body(a, "application/sdp", a->owned, size);
+    answer_body(a, "application/sdp", a->owned, size);
 }
 
 static void whep_wait(struct routes *r, struct routes_answer *a, const struct session_whep *s,
@@ -364,12 +207,12 @@ static void whep_wait(struct routes *r, struct routes_answer *a, const struct se
 
 static void whep_restarted(struct routes_answer *a, const struct session_whep *s, const char *sdp)
 {
-    begin(a, 200);
-    header(a, "ETag: %s", s->etag);
-    header(a, "Cache-Control: no-store");
+    answer_begin(a, 200);
+    answer_header(a, "ETag: %s", s->etag);
+    answer_header(a, "Cache-Control: no-store");
     size_t size = strlen(sdp);
     a->owned = g_memdup2(sdp, size);
-    set_body(a, "application/trickle-ice-sdpfrag", a->owned, size);
+    answer_body(a, "application/trickle-ice-sdpfrag", a->owned, size);
 }
 
 static void whep_keep(struct routes *r, struct routes_answer *a, const struct session_whep *s,
@@ -395,6 +238,13 @@ static struct session_whep_request whep_request(const struct routes_request *q)
     };
 }
 
+static void too_many_joins(struct routes_answer *a, unsigned wait_s)
+{
+    answer_begin(a, 429);
+    answer_header(a, "Retry-After: %u", wait_s);
+    answer_problem_body(a, "there are too many joins from your address; try again in a moment");
+}
+
 static void whep_post(struct routes *r, const struct routes_request *q, struct routes_answer *a,
                       const char *code)
 {
@@ -402,13 +252,16 @@ static void whep_post(struct routes *r, const struct routes_request *q, struct r
     struct session_whep session;
     struct session_whep_answer answer;
     struct session_whep_request request = whep_request(q);
-    if (request.stream == -2) {
-        problem(a, 400, "?stream= is the number of a stream, counted from 0");
+    unsigned wait_s = q->admit ? q->admit(q->admit_arg) : 0;
+    if (wait_s != 0) {
+        too_many_joins(a, wait_s);
+    } else if (request.stream == -2) {
+        answer_problem(a, 400, "?stream= is the number of a stream, counted from 0");
     } else if (g_hash_table_size(r->by_token) >= ROUTES_WHEP_MAX) {
-        problem(a, 503, "every seat is taken; try again in a moment");
+        answer_problem(a, 503, "every seat is taken; try again in a moment");
     } else if (token_random(token, sizeof(token), TOKEN_BYTES) != 0 ||
                token_random(tag, sizeof(tag), 6) != 0) {
-        problem(a, 500, "the server has no random numbers");
+        answer_problem(a, 500, "the server has no random numbers");
     } else {
         session_whep_post(&session, &answer, r->backend, code, &request, token, tag);
         if (answer.status == 201)
@@ -429,21 +282,21 @@ static void serve_whep_endpoint(struct routes *r, const struct routes_request *q
         whep_post(r, q, a, code);
         break;
     case ROUTES_OPTIONS:
-        options(a, allow);
-        header(a, "Accept-Post: application/sdp");
+        answer_options(a, allow);
+        answer_header(a, "Accept-Post: application/sdp");
         break;
     case ROUTES_GET:
     case ROUTES_HEAD:
         if (!r->backend->room(r->backend->arg, code, &room)) {
-            not_found(a, "there is no room with this code");
+            answer_not_found(a, "there is no room with this code");
             break;
         }
-        begin(a, 200);
-        header(a, "Accept-Post: application/sdp");
-        set_body(a, "application/sdp", "", 0);
+        answer_begin(a, 200);
+        answer_header(a, "Accept-Post: application/sdp");
+        answer_body(a, "application/sdp", "", 0);
         break;
     default:
-        method_not_allowed(a, allow);
+        answer_method_not_allowed(a, allow);
     }
 }
 
@@ -452,7 +305,7 @@ static void whep_delete(struct routes *r, struct routes_answer *a, struct sessio
     struct session_whep_answer answer;
     g_hash_table_remove(r->by_viewer, GUINT_TO_POINTER(s->viewer_id)); /* its end is no news */
     session_whep_delete(s, &answer);
-    begin(a, answer.status);
+    answer_begin(a, answer.status);
     g_hash_table_remove(r->by_token, s->token);
 }
 
@@ -463,17 +316,17 @@ static void whep_patch(struct routes *r, const struct routes_request *q, struct 
     struct session_whep_answer answer;
     struct session_whep_request request = whep_request(q);
     if (token_random(tag, sizeof(tag), 6) != 0) {
-        problem(a, 500, "the server has no random numbers");
+        answer_problem(a, 500, "the server has no random numbers");
         return;
     }
     if (g_hash_table_contains(r->waiting, GUINT_TO_POINTER(s->viewer_id))) {
-        problem(a, 409, "an ICE restart of this session is under way");
+        answer_problem(a, 409, "an ICE restart of this session is under way");
         return;
     }
     request.tag = tag;
     session_whep_patch(s, &answer, &request);
     if (answer.status == 204)
-        begin(a, 204);
+        answer_begin(a, 204);
     else if (answer.status == 200)
         whep_wait(r, a, s, &answer);
     else
@@ -487,12 +340,12 @@ static void serve_whep_session(struct routes *r, const struct routes_request *q,
     static const char allow[] = "GET, HEAD, PATCH, DELETE, OPTIONS";
     struct session_whep *s = g_hash_table_lookup(r->by_token, token);
     if (q->method == ROUTES_OPTIONS) {
-        options(a, allow);
-        header(a, "Accept-Patch: application/trickle-ice-sdpfrag");
+        answer_options(a, allow);
+        answer_header(a, "Accept-Patch: application/trickle-ice-sdpfrag");
         return;
     }
     if (!s || strcmp(s->room, code) != 0) {
-        not_found(a, "this session has ended, or never was");
+        answer_not_found(a, "this session has ended, or never was");
         return;
     }
     switch (q->method) {
@@ -504,12 +357,12 @@ static void serve_whep_session(struct routes *r, const struct routes_request *q,
         break;
     case ROUTES_GET:
     case ROUTES_HEAD:
-        begin(a, 200);
-        header(a, "ETag: %s", s->etag);
-        set_body(a, "application/sdp", "", 0);
+        answer_begin(a, 200);
+        answer_header(a, "ETag: %s", s->etag);
+        answer_body(a, "application/sdp", "", 0);
         break;
     default:
-        method_not_allowed(a, allow);
+        answer_method_not_allowed(a, allow);
     }
 }
 
@@ -521,7 +374,7 @@ static void serve_whep(struct routes *r, const struct routes_request *q, struct 
     size_t n = slash ? (size_t)(slash - rest) : strlen(rest);
     snprintf(name, sizeof(name), "%.*s", n < sizeof(name) ? (int)n : 0, rest);
     if (!room_code_normalize(code, name))
-        not_found(a, "there is no room with this code");
+        answer_not_found(a, "there is no room with this code");
     else if (slash)
         serve_whep_session(r, q, a, code, slash + 1);
     else
@@ -540,12 +393,12 @@ static const char *after(const char *path, const char *prefix)
 
 static void serve_socket_path(const struct routes_request *q, struct routes_answer *a)
 {
-    if (is_other_method(q, a))
+    if (answer_other_method(q, a))
         return;
-    begin(a, 426);
-    header(a, "Upgrade: websocket");
-    header(a, "Connection: Upgrade");
-    problem_body(a, "this is a WebSocket, of subprotocol amphi.v1");
+    answer_begin(a, 426);
+    answer_header(a, "Upgrade: websocket");
+    answer_header(a, "Connection: Upgrade");
+    answer_problem_body(a, "this is a WebSocket, of subprotocol amphi.v1");
 }
 
 static void dispatch(struct routes *r, const struct routes_request *q, struct routes_answer *a)
@@ -564,6 +417,8 @@ static void dispatch(struct routes *r, const struct routes_request *q, struct ro
         serve_metrics(r, q, a);
     else if (strcmp(path, "/api/v1/stats") == 0)
         serve_stats(r, q, a);
+    else if (strcmp(path, "/api/v1/sources") == 0)
+        routes_list_sources(b, q, a);
     else if ((rest = after(path, "/api/v1/rooms/")) != NULL)
         serve_room(r, q, a, rest);
     else if ((rest = after(path, "/whep/")) != NULL)
@@ -579,13 +434,14 @@ static void add_cors(struct routes_answer *a, const struct routes_request *q)
 {
     if (!after(q->path, "/whep/") && !after(q->path, "/api/"))
         return;
-    header(a, "Access-Control-Allow-Origin: *");
-    header(a, "Access-Control-Expose-Headers: Location, ETag, Link, Retry-After, Accept-Patch");
+    answer_header(a, "Access-Control-Allow-Origin: *");
+    answer_header(a,
+                  "Access-Control-Expose-Headers: Location, ETag, Link, Retry-After, Accept-Patch");
     if (q->method != ROUTES_OPTIONS)
         return;
-    header(a, "Access-Control-Allow-Methods: GET, HEAD, POST, PATCH, DELETE, OPTIONS");
-    header(a, "Access-Control-Allow-Headers: Authorization, Content-Type, If-Match");
-    header(a, "Access-Control-Max-Age: 600");
+    answer_header(a, "Access-Control-Allow-Methods: GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+    answer_header(a, "Access-Control-Allow-Headers: Authorization, Content-Type, If-Match");
+    answer_header(a, "Access-Control-Max-Age: 600");
 }
 
 void routes_handle(struct routes *r, const struct routes_request *request,
@@ -595,7 +451,7 @@ void routes_handle(struct routes *r, const struct routes_request *request,
     if (answer->waits_for != 0)
         return;
     add_cors(answer, request);
-    finish(answer);
+    answer_finish(answer);
     if (request->method == ROUTES_HEAD)
         answer->body_size = 0; /* Content-Length is what a GET would have */
 }
@@ -618,10 +474,10 @@ void routes_resume(struct routes *r, uint32_t viewer_id, struct routes_answer *a
     else if (s)
         whep_restarted(answer, s, w->sdp);
     else
-        problem(answer, 500, "the server could not gather a candidate for this session");
+        answer_problem(answer, 500, "the server could not gather a candidate for this session");
     g_hash_table_remove(r->waiting, GUINT_TO_POINTER(viewer_id));
     add_cors(answer, &post);
-    finish(answer);
+    answer_finish(answer);
 }
 
 void routes_abandon(struct routes *r, uint32_t viewer_id)
@@ -636,13 +492,16 @@ void routes_abandon(struct routes *r, uint32_t viewer_id)
 
 void routes_refuse(struct routes_answer *answer, int status, const char *detail)
 {
-    problem(answer, status, detail);
-    header(answer, "Connection: close");
-    finish(answer);
+    answer_problem(answer, status, detail);
+    answer_header(answer, "Connection: close");
+    answer_finish(answer);
 }
 
 size_t routes_body_limit(enum routes_method method, const char *path)
 {
+    bool writes = method == ROUTES_POST || method == ROUTES_PATCH;
+    if (writes && after(path, "/api/v1/rooms/") && strstr(path, "/sources"))
+        return ROUTES_JSON_MAX;
     if (!after(path, "/whep/"))
         return 0;
     if (method == ROUTES_POST)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #define ROUTES_HEAD_MAX 8192
+#define ROUTES_JSON_MAX 16384 /* a body of JSON */
 #define ROUTES_WHEP_MAX 16384 /* sessions; the backend's seats run out before */
 
 struct routes;
@@ -34,6 +35,9 @@ struct routes_request {
     const char *authorization, *content_type, *if_match, *if_none_match;
     const char *body;
     size_t body_size;
+    /* Whether this address may join now: 0, or in how many seconds. NULL: it always may. */
+    unsigned (*admit)(void *arg);
+    void *admit_arg;
 };
 
 struct routes_answer {

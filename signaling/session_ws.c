@@ -1,3 +1,4 @@
+/* session_ws.c - see session_ws.h. */
 #include "signaling/session_ws.h"
 
 #include "signaling/message.h"
@@ -6,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void set_state(struct session_ws *s, enum session_ws_state state, int64_t deadline_us)
@@ -60,13 +62,59 @@ void session_ws_init(struct session_ws *s, const struct backend *backend,
         snprintf(s->room, sizeof(s->room), "%s", room);
 }
 
-static void send_streams(struct session_ws *s, const struct backend_room *room)
+void session_ws_make_news(struct session_ws_news *news, const struct backend *backend,
+                          const char *code)
 {
-    bool has_streams = room && room->live && room->n_streams > 0;
+    *news = (struct session_ws_news){.code = code};
+    news->exists = backend->room(backend->arg, code, &news->room);
+}
+
+void session_ws_drop_news(struct session_ws_news *news)
+{
+    free(news->streams_info);
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
+        free(news->activated[i]);
+        free(news->deactivated[i]);
+    }
+}
+
+static bool is_watchable(const struct session_ws_news *news)
+{
+    return news->exists && news->room.live && news->room.n_streams > 0;
+}
+
+static void send_copy(struct session_ws *s, const char *text)
+{
+    send_text(s, text ? strdup(text) : NULL);
+}
+
+/* One slot that starts or stops carrying a stream. */
+static void send_slot(struct session_ws *s, struct session_ws_news *news, unsigned slot,
+                      bool active)
+{
+    if (active && !news->activated[slot])
+        news->activated[slot] = message_activated(&news->room.streams[slot]);
+    if (!active && !news->deactivated[slot])
+        news->deactivated[slot] = message_deactivated(slot);
+    send_copy(s, active ? news->activated[slot] : news->deactivated[slot]);
+}
+
+static void send_streams(struct session_ws *s, struct session_ws_news *news)
+{
+    bool has_streams = is_watchable(news);
+    uint8_t active = 0;
+    for (unsigned i = 0; has_streams && i < BACKEND_STREAMS_MAX; i++)
+        active |= (uint8_t)(news->room.streams[i].active << i);
     if (has_streams != s->has_streams && s->joined)
         send_text(s, message_bare(has_streams ? "sharer-started" : "sharer-stopped"));
+    for (unsigned i = 0; s->joined && i < BACKEND_STREAMS_MAX; i++)
+        if ((active ^ s->active_slots) & 1u << i)
+            send_slot(s, news, i, active & 1u << i);
     s->has_streams = has_streams;
-    send_text(s, message_streams_info(has_streams ? room : NULL));
+    s->active_slots = active;
+    if (!news->streams_info)
+        news->streams_info = message_streams_info(news->exists ? &news->room : NULL, has_streams);
+    send_copy(s, news->streams_info);
 }
 
 static void send_offer(struct session_ws *s, const struct backend_room *room,
@@ -103,27 +151,30 @@ static void send_room_error(struct session_ws *s, const struct message *m, const
 /* A join that was checked: `code` is a room code. */
 static void join(struct session_ws *s, const struct message *m, const char *code, int64_t now_us)
 {
-    struct backend_room room = {0};
+    struct session_ws_news news = {.code = code, .exists = true};
     struct backend_seat seat = {.offering = true};
     drop_viewer(s);
     set_state(s, SESSION_WS_OPEN, INT64_MAX);
     s->joined = s->waiting = s->has_streams = false;
-    int status = s->backend->reserve(s->backend->arg, code, &room, &seat);
+    s->active_slots = s->selected = 0;
+    int status = s->backend->reserve(s->backend->arg, code, &news.room, &seat);
     bool waiting = status == -ENODATA;
     if (waiting)
-        status = s->backend->room(s->backend->arg, code, &room) ? 0 : -ENOENT;
+        status = s->backend->room(s->backend->arg, code, &news.room) ? 0 : -ENOENT;
     if (status != 0) {
         set_state(s, SESSION_WS_OPEN, now_us + SESSION_WS_JOIN_US);
         send_room_error(s, m, code, status);
         return;
     }
     snprintf(s->room, sizeof(s->room), "%s", code);
-    send_text(s, message_joined(m, s->backend, &room, waiting ? 0 : seat.viewer_id));
-    send_streams(s, waiting ? NULL : &room);
+    send_text(s, message_joined(m, s->backend, &news.room, waiting ? 0 : seat.viewer_id));
+    news.room.live &= !waiting;
+    send_streams(s, &news);
+    session_ws_drop_news(&news);
     s->joined = true;
     s->waiting = waiting;
     if (!waiting)
-        send_offer(s, &room, &seat, now_us);
+        send_offer(s, &news.room, &seat, now_us);
 }
 
 static void on_join(struct session_ws *s, const struct message *m, int64_t now_us)
@@ -148,7 +199,11 @@ static void on_join(struct session_ws *s, const struct message *m, int64_t now_u
                    "a room code is 1 to 63 letters, digits and dashes, like SWIFT-OTTER-042");
         return;
     }
-    join(s, m, code, now_us);
+    unsigned wait_s = s->output.admit ? s->output.admit(s->output.arg) : 0;
+    if (wait_s != 0)
+        send_text(s, message_rate_limited(m, wait_s));
+    else
+        join(s, m, code, now_us);
 }
 
 static void refuse_answer(struct session_ws *s, const struct message *m, const char *code,
@@ -181,6 +236,39 @@ static void on_ice(struct session_ws *s, const struct message *m)
         s->backend->candidate(s->backend->arg, s->viewer_id, m->candidate);
 }
 
+static void apply_selection(struct session_ws *s, unsigned slot)
+{
+    bool started = s->state == SESSION_WS_ANSWERED || s->state == SESSION_WS_LIVE;
+    if (s->backend->select && started)
+        s->backend->select(s->backend->arg, s->viewer_id, slot, s->selections[slot].layer,
+                           s->selections[slot].max_temporal, s->selections[slot].paused);
+}
+
+/* What comes before the answer is kept until there is a viewer. */
+static void on_select(struct session_ws *s, const struct message *m)
+{
+    for (unsigned i = 0; i < m->n_selections; i++) {
+        const struct message_selection *from = &m->selections[i];
+        s->selected |= (uint8_t)(1u << from->slot);
+        s->selections[from->slot].layer = from->layer;
+        s->selections[from->slot].max_temporal = from->max_temporal;
+        s->selections[from->slot].paused = from->paused;
+        apply_selection(s, from->slot);
+    }
+}
+
+static void on_keyframe(struct session_ws *s, const struct message *m)
+{
+    if (s->backend->keyframe && s->viewer_id != 0)
+        s->backend->keyframe(s->backend->arg, s->viewer_id, m->slot);
+}
+
+static void on_report(struct session_ws *s, const struct message *m)
+{
+    if (s->backend->viewer_report && s->viewer_id != 0)
+        s->backend->viewer_report(s->backend->arg, s->viewer_id, &m->report);
+}
+
 static void on_answer(struct session_ws *s, const struct message *m)
 {
     char error[200];
@@ -207,16 +295,36 @@ static void on_answer(struct session_ws *s, const struct message *m)
         refuse_answer(s, m, "internal", "the server could not start the media session");
     else
         set_state(s, SESSION_WS_ANSWERED, INT64_MAX);
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++)
+        if (s->selected & 1u << i)
+            apply_selection(s, i);
+}
+
+/* One socket may not keep workers and presenters busy. It is told once a second. */
+static bool is_flood(struct session_ws *s, const struct message *m, int64_t now_us)
+{
+    bool moves = m->type == MESSAGE_SELECT || m->type == MESSAGE_KEYFRAME ||
+                 m->type == MESSAGE_VIEWER_STATS || m->type == MESSAGE_ICE;
+    if (now_us - s->second_us >= 1000000) {
+        s->second_us = now_us;
+        s->n_messages = 0;
+    }
+    if (!moves || ++s->n_messages <= SESSION_WS_MESSAGES_PER_S)
+        return false;
+    if (s->n_messages == SESSION_WS_MESSAGES_PER_S + 1)
+        send_error(s, m, "rate-limited", "too many messages; the rest of this second is left out");
+    return true;
 }
 
 static void on_message(struct session_ws *s, const struct message *m, int64_t now_us)
 {
-    bool needs_room =
-        m->type == MESSAGE_ANSWER || m->type == MESSAGE_ICE || m->type == MESSAGE_VIEWER_STATS;
+    bool needs_room = m->type != MESSAGE_JOIN && m->type != MESSAGE_PING && m->type != MESSAGE_PONG;
     if (needs_room && !s->joined) {
         send_error(s, m, "not-joined", "join a room first");
         return;
     }
+    if (is_flood(s, m, now_us))
+        return;
     switch (m->type) {
     case MESSAGE_JOIN:
         on_join(s, m, now_us);
@@ -230,7 +338,18 @@ static void on_message(struct session_ws *s, const struct message *m, int64_t no
     case MESSAGE_ICE:
         on_ice(s, m);
         break;
+    case MESSAGE_SELECT:
+        on_select(s, m);
+        break;
+    case MESSAGE_KEYFRAME:
+        on_keyframe(s, m);
+        break;
     case MESSAGE_VIEWER_STATS:
+        on_report(s, m);
+        break;
+    case MESSAGE_OF_SHARER:
+        send_error(s, m, "not-allowed", "only the room's presenter may send this");
+        break;
     case MESSAGE_PONG:
         break;
     }
@@ -311,9 +430,9 @@ void session_ws_on_candidate(struct session_ws *s, uint32_t viewer_id, const cha
         send_text(s, message_ice(candidate ? candidate : "", viewer_id));
 }
 
-static void on_room_gone(struct session_ws *s)
+static void on_room_gone(struct session_ws *s, struct session_ws_news *news)
 {
-    send_streams(s, NULL);
+    send_streams(s, news);
     send_room_error(s, NULL, s->room, -ENOENT);
     s->joined = s->waiting = false;
     if (s->state == SESSION_WS_OFFERED) {
@@ -322,18 +441,18 @@ static void on_room_gone(struct session_ws *s)
     }
 }
 
-void session_ws_on_room(struct session_ws *s, int64_t now_us)
+void session_ws_on_room(struct session_ws *s, struct session_ws_news *news, int64_t now_us)
 {
     struct backend_room room = {0};
     struct backend_seat seat = {.offering = true};
-    if (!s->joined)
+    if (!s->joined || strcmp(s->room, news->code) != 0)
         return;
-    if (!s->backend->room(s->backend->arg, s->room, &room)) {
-        on_room_gone(s);
+    if (!news->exists) {
+        on_room_gone(s, news);
         return;
     }
     int status = s->waiting ? s->backend->reserve(s->backend->arg, s->room, &room, &seat) : 0;
-    send_streams(s, &room);
+    send_streams(s, news);
     if (!s->waiting || status == -ENODATA)
         return;
     if (status == 0) {
@@ -343,6 +462,12 @@ void session_ws_on_room(struct session_ws *s, int64_t now_us)
     s->joined = s->waiting = false;
     s->deadline_us = now_us + SESSION_WS_JOIN_US;
     send_room_error(s, NULL, s->room, status);
+}
+
+void session_ws_on_broadcast(struct session_ws *s, const char *text)
+{
+    if (s->joined)
+        send_copy(s, text);
 }
 
 void session_ws_on_socket_closed(struct session_ws *s)

@@ -28,9 +28,24 @@ enum session_ws_state {
 #define SESSION_WS_JOIN_US (30 * INT64_C(1000000))   /* from the socket's opening to a join */
 #define SESSION_WS_ANSWER_US (10 * INT64_C(1000000)) /* from an offer to its answer */
 
+/* Messages that move something in the server (select, keyframe, viewer-stats, ice), a second. */
+#define SESSION_WS_MESSAGES_PER_S 40
+
 struct session_ws_output {
     void *arg;
     void (*emit)(void *arg, char *text); /* takes ownership of the malloc'd text */
+    /* Whether it may join now: 0, or in how many seconds. NULL: it always may. */
+    unsigned (*admit)(void *arg);
+};
+
+/* What a room's change means to its members, written once for all of them. */
+struct session_ws_news {
+    const char *code;
+    bool exists;
+    struct backend_room room;
+    char *streams_info;                     /* owned */
+    char *activated[BACKEND_STREAMS_MAX];   /* owned; NULL until somebody is to be told */
+    char *deactivated[BACKEND_STREAMS_MAX]; /* owned; the same */
 };
 
 struct session_ws {
@@ -40,10 +55,19 @@ struct session_ws {
     /* */
     enum session_ws_state state;
     uint32_t viewer_id;
-    bool joined;      /* `room` is one it has joined, not only the one it came for */
-    bool waiting;     /* joined before there was something to watch; the offer comes by itself */
-    bool has_streams; /* what it was told last */
+    bool joined;  /* `room` is one it has joined, not only the one it came for */
+    bool waiting; /* joined before there was something to watch; the offer comes by itself */
+    /* what it was told last */
+    bool has_streams;
+    uint8_t active_slots; /* bits */
     bool finished;
+    uint8_t selected; /* bits: which of `selections` it has sent since its join */
+    struct {
+        int8_t layer, max_temporal;
+        bool paused;
+    } selections[BACKEND_STREAMS_MAX];
+    unsigned n_messages; /* in the second that began at second_us */
+    int64_t second_us;
     int64_t deadline_us;
     char room[BACKEND_ROOM_MAX];
     struct sdp_offered offered;
@@ -60,7 +84,13 @@ void session_ws_on_viewer(struct session_ws *s, uint32_t viewer_id, enum backend
                           const char *reason);
 /* Of the agent that gathers for its viewer; NULL: there will be no more. */
 void session_ws_on_candidate(struct session_ws *s, uint32_t viewer_id, const char *candidate);
-void session_ws_on_room(struct session_ws *s, int64_t now_us); /* its room changed or went away */
+/* A room changed or went away: make the news once, tell every session, let go of them. */
+void session_ws_make_news(struct session_ws_news *news, const struct backend *backend,
+                          const char *code);
+void session_ws_on_room(struct session_ws *s, struct session_ws_news *news, int64_t now_us);
+void session_ws_drop_news(struct session_ws_news *news);
+/* Something that is said to every member of a room; who has not joined does not hear it. */
+void session_ws_on_broadcast(struct session_ws *s, const char *text);
 void session_ws_on_socket_closed(struct session_ws *s);
 
 int64_t session_ws_next_timeout(const struct session_ws *s); /* INT64_MAX: never */

@@ -16,7 +16,13 @@ struct run {
     struct session_ws session;
     int64_t now;
     unsigned ended; /* viewers that the server has ended */
+    unsigned wait_s;
 };
+
+static unsigned admit(void *arg)
+{
+    return ((struct run *)arg)->wait_s;
+}
 
 static void check_json(void *arg, char *text)
 {
@@ -33,6 +39,14 @@ static void end_viewer(struct run *r, const char *reason)
     session_ws_on_viewer(&r->session, r->session.viewer_id, BACKEND_VIEWER_CLOSED, reason);
 }
 
+static void tell_room(struct run *r)
+{
+    struct session_ws_news news;
+    session_ws_make_news(&news, &r->fake.backend, FAKE_ROOM);
+    session_ws_on_room(&r->session, &news, r->now);
+    session_ws_drop_news(&news);
+}
+
 static void on_event(struct run *r, char event)
 {
     struct session_ws *s = &r->session;
@@ -47,7 +61,16 @@ static void on_event(struct run *r, char event)
         end_viewer(r, "\"\n");
         break;
     case 'r':
-        session_ws_on_room(s, r->now);
+        tell_room(r);
+        break;
+    case 'a':
+        r->fake.room.streams[1].active = !r->fake.room.streams[1].active;
+        break;
+    case 'w':
+        r->wait_s = r->wait_s ? 0 : 3;
+        break;
+    case 'n':
+        r->now += 1000000;
         break;
     case 'o':
         r->fake.room.live = !r->fake.room.live;
@@ -87,7 +110,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct run r = {.now = 1000000};
     const char *at = (const char *)data, *end = at + size;
     fake_init(&r.fake, 2);
-    session_ws_init(&r.session, &r.fake.backend, &(struct session_ws_output){.emit = check_json},
+    session_ws_init(&r.session, &r.fake.backend,
+                    &(struct session_ws_output){.arg = &r, .emit = check_json, .admit = admit},
                     NULL, r.now);
     while (at < end && !r.session.finished) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));

@@ -25,6 +25,19 @@ struct fake {
     uint32_t next_viewer, last_started, last_left;
     struct backend_answer answer;
     bool offering; /* what the last seat was wanted for */
+    unsigned n_selects, n_keyframes, n_reports, keyframe_slot;
+    struct {
+        uint32_t viewer_id;
+        unsigned slot;
+        int layer, max_temporal;
+        bool paused;
+    } select; /* the last one */
+    struct backend_viewer_report report;
+    /* with fake_use_sources */
+    int source_status;
+    char source_room[BACKEND_ROOM_MAX], source[64], source_options[200];
+    unsigned source_slot, n_removed;
+    struct backend_source_change change;
     /* with fake_use_agents */
     int restart_status;
     unsigned n_restarts, n_candidates;
@@ -118,6 +131,83 @@ static inline int fake_restart(void *arg, uint32_t viewer_id, const char *ufrag,
     return 0;
 }
 
+static inline void fake_select(void *arg, uint32_t viewer_id, unsigned slot, int layer,
+                               int max_temporal, bool paused)
+{
+    struct fake *f = arg;
+    f->n_selects++;
+    f->select.viewer_id = viewer_id;
+    f->select.slot = slot;
+    f->select.layer = layer;
+    f->select.max_temporal = max_temporal;
+    f->select.paused = paused;
+}
+
+static inline void fake_keyframe(void *arg, uint32_t viewer_id, unsigned slot)
+{
+    struct fake *f = arg;
+    (void)viewer_id;
+    f->n_keyframes++;
+    f->keyframe_slot = slot;
+}
+
+static inline void fake_report(void *arg, uint32_t viewer_id,
+                               const struct backend_viewer_report *report)
+{
+    struct fake *f = arg;
+    (void)viewer_id;
+    f->n_reports++;
+    f->report = *report;
+}
+
+static inline int fake_add_source(void *arg, const char *room, const char *source,
+                                  const char *options, unsigned *slot, char *error,
+                                  size_t error_size)
+{
+    struct fake *f = arg;
+    snprintf(f->source_room, sizeof(f->source_room), "%s", room);
+    snprintf(f->source, sizeof(f->source), "%s", source);
+    snprintf(f->source_options, sizeof(f->source_options), "%s", options);
+    snprintf(error, error_size, "the fake has no %.40s", source);
+    *slot = f->source_slot;
+    return f->source_status;
+}
+
+static inline int fake_remove_source(void *arg, const char *room, unsigned slot)
+{
+    struct fake *f = arg;
+    (void)room;
+    f->source_slot = slot;
+    f->n_removed++;
+    return f->source_status;
+}
+
+static inline int fake_set_source(void *arg, const char *room, unsigned slot,
+                                  const struct backend_source_change *change, char *error,
+                                  size_t error_size)
+{
+    struct fake *f = arg;
+    (void)room;
+    f->source_slot = slot;
+    f->change = *change;
+    snprintf(error, error_size, "the fake does not change");
+    return f->source_status;
+}
+
+static inline char *fake_sources(void *arg)
+{
+    (void)arg;
+    return strdup("{\"sources\":[]}");
+}
+
+static inline void fake_use_sources(struct fake *f)
+{
+    f->backend.add_source = fake_add_source;
+    f->backend.remove_source = fake_remove_source;
+    f->backend.set_source = fake_set_source;
+    f->backend.sources_json = fake_sources;
+}
+
 /* As with --ice full. */
 static inline void fake_use_agents(struct fake *f)
 {
@@ -167,6 +257,9 @@ static inline void fake_init(struct fake *f, unsigned n_streams)
                     .reserve = fake_reserve,
                     .start = fake_start,
                     .leave = fake_leave,
+                    .select = fake_select,
+                    .keyframe = fake_keyframe,
+                    .viewer_report = fake_report,
                     .is_admin = fake_is_admin,
                     .stats_json = fake_stats,
                     .metrics_text = fake_metrics,

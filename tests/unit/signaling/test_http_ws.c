@@ -261,10 +261,45 @@ static void rooms_wake_those_who_wait(void **state)
     on_server(s, start_room);
     for (int i = 0; i < 20; i++) {
         ws_expect(fds[i], "sharer-started");
-        ws_expect(fds[i], "video0");
+        ws_expect(fds[i], "\"streamActivated\":{\"trackId\":\"video0\"");
+        ws_expect(fds[i], "\"streamActivated\":{\"trackId\":\"video1\"");
+        ws_expect(fds[i], "\"type\":\"streams-info\"");
         ws_expect(fds[i], "\"type\":\"offer\"");
         close(fds[i]);
     }
+}
+
+static void move(struct server *s)
+{
+    http_on_focus(s->http, FAKE_ROOM, 1);
+    http_on_cursor(s->http, FAKE_ROOM, 1, 0, 50.25, true);
+    http_on_size(s->http, FAKE_ROOM, 0, 800, 600);
+    http_on_size(s->http, "NO-SUCH-ROOM", 0, 1, 1);
+}
+
+static void members_hear_the_presenter(void **state)
+{
+    struct server *s = *state;
+    int fds[3], outside = ws_connect(s, "/ws/" FAKE_ROOM, "amphi.v1"); /* has not joined */
+    for (int i = 0; i < 3; i++) {
+        fds[i] = ws_connect(s, "/ws", "amphi.v1");
+        ws_join(fds[i]);
+    }
+    close(fds[1]); /* from the middle of the list */
+    ws_send(fds[2], "{\"type\":\"ping\"}");
+    ws_expect(fds[2], "pong");
+    on_server(s, move);
+    for (int i = 0; i < 3; i += 2) {
+        ws_expect(fds[i], "{\"type\":\"focus-change\",\"focusedTrack\":\"video1\"}");
+        ws_expect(fds[i], "{\"type\":\"cursor-position\",\"trackId\":\"video1\",\"cursorX\":0.0,"
+                          "\"cursorY\":50.25,\"cursorInView\":true}");
+        ws_expect(fds[i], "{\"type\":\"size-change\",\"trackId\":\"video0\",\"width\":800,"
+                          "\"height\":600}");
+        close(fds[i]);
+    }
+    ws_send(outside, "{\"type\":\"ping\"}");
+    ws_expect(outside, "pong"); /* the first thing it hears */
+    close(outside);
 }
 
 /* --- life ---------------------------------------------------------------------------------------
@@ -410,6 +445,7 @@ int main(void)
         TEST(ws_that_vanishes_gives_its_seat_back),
         TEST(ws_that_never_reads),
         TEST(rooms_wake_those_who_wait),
+        TEST(members_hear_the_presenter),
         cmocka_unit_test(destroy_with_everything_open),
         TEST(a_taken_port_is_told),
         TEST(loopback_means_loopback),

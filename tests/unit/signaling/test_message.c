@@ -40,7 +40,10 @@ static void reads_every_type(void **state)
         {"{\"type\":\"ping\",\"t\":1.5}", MESSAGE_PING},
         {"{\"type\":\"ping\",\"t\":\"x\"}", MESSAGE_PING},
         {"{\"type\":\"pong\"}", MESSAGE_PONG},
-        {"{\"type\":\"viewer-stats\",\"decoded\":[1,2,{\"a\":null}]}", MESSAGE_VIEWER_STATS},
+        {"{\"type\":\"viewer-stats\",\"other\":[1,2,{\"a\":null}]}", MESSAGE_VIEWER_STATS},
+        {"{\"type\":\"select\",\"streams\":[]}", MESSAGE_SELECT},
+        {"{\"type\":\"keyframe\",\"trackId\":\"video0\"}", MESSAGE_KEYFRAME},
+        {"{\"type\":\"cursor-position\"}", MESSAGE_OF_SHARER},
     };
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct message m;
@@ -89,7 +92,7 @@ static void refuses(void **state)
         {"{\"type\":null}", -EINVAL},
         {"{\"type\":1}", -EINVAL},
         {"{\"type\":\"JOIN\"}", -EINVAL},
-        {"{\"type\":\"offer\",\"sdp\":\"\"}", -EINVAL},
+        {"{\"type\":\"dance\",\"sdp\":\"\"}", -EINVAL},
         {"{\"type\":\"join\",\"room\":5}", -EINVAL},
         {"{\"type\":\"join\",\"role\":[]}", -EINVAL},
         {"{\"type\":\"join\",\"password\":1}", -EINVAL},
@@ -166,11 +169,35 @@ static void builds(void **state)
            "\"iceServers\":[],\"viewers\":3}");
     expect(message_offer("v=0\r\n", 4000000000u),
            "{\"type\":\"offer\",\"sdp\":\"v=0\\r\\n\",\"peerId\":\"4000000000\"}");
-    expect(message_streams_info(&f.room),
-           "{\"type\":\"streams-info\",\"streams\":[{\"trackId\":\"video0\",\"windowName\":"
-           "\"Slides\",\"appName\":\"impress\",\"isFocused\":true,\"width\":1920,\"height\":1080,"
-           "\"codec\":\"h264\",\"layers\":1,\"paused\":false}]}");
-    expect(message_streams_info(NULL), "{\"type\":\"streams-info\",\"streams\":[]}");
+    f.room.streams[0].n_layers = 2;
+    f.room.streams[0].layers[1].width = 960;
+    f.room.streams[0].layers[1].bitrate_bps = 4000000000u;
+#define STREAM                                                                                     \
+    "{\"trackId\":\"video0\",\"windowName\":\"Slides\",\"appName\":\"impress\",\"isFocused\":"     \
+    "true,"                                                                                        \
+    "\"width\":1920,\"height\":1080,\"codec\":\"h264\",\"layers\":2,\"layerSizes\":[{\"width\":0," \
+    "\"height\":0,\"bitrate\":0},{\"width\":960,\"height\":0,\"bitrate\":4000000000}],\"audio\":"  \
+    "false,\"paused\":false,\"endReason\":\"\"}"
+    expect(message_streams_info(&f.room, true),
+           "{\"type\":\"streams-info\",\"streams\":[" STREAM "],\"ended\":[]}");
+    expect(message_activated(&f.room.streams[0]),
+           "{\"type\":\"stream-activated\",\"streamActivated\":" STREAM "}");
+    expect(message_streams_info(&f.room, false),
+           "{\"type\":\"streams-info\",\"streams\":[],\"ended\":[]}");
+    expect(message_streams_info(NULL, false),
+           "{\"type\":\"streams-info\",\"streams\":[],\"ended\":[]}");
+    expect(message_deactivated(7),
+           "{\"type\":\"stream-deactivated\",\"streamDeactivated\":\"video7\"}");
+    expect(message_focus(0), "{\"type\":\"focus-change\",\"focusedTrack\":\"video0\"}");
+    expect(message_size(1, 0, 720),
+           "{\"type\":\"size-change\",\"trackId\":\"video1\",\"width\":0,\"height\":720}");
+    expect(message_cursor(0, 0, 99.5, true),
+           "{\"type\":\"cursor-position\",\"trackId\":\"video0\",\"cursorX\":0.0,\"cursorY\":99.5,"
+           "\"cursorInView\":true}");
+    expect(message_cursor(0, -1, -1, false),
+           "{\"type\":\"cursor-position\",\"trackId\":\"video0\",\"cursorX\":-1.0,\"cursorY\":-1.0,"
+           "\"cursorInView\":false}");
+    expect(message_track(3), "{\"trackId\":\"video3\"}");
     expect(message_bare("sharer-started"), "{\"type\":\"sharer-started\"}");
     expect(message_problem(404, "Not Found", "gone"),
            "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,\"detail\":\"gone\"}");
@@ -188,12 +215,97 @@ static void foreign_text_never_breaks_json(void **state)
     fake_init(&f, 1);
     strcpy(f.room.streams[0].window_name, "\xff\xfe");
     strcpy(f.room.streams[0].app_name, "a\"b\n");
-    char *text = message_streams_info(&f.room);
+    char *text = message_streams_info(&f.room, true);
     assert_non_null(text);
     assert_non_null(strstr(text, "\"windowName\":\"\",\"appName\":\"a\\\"b\\n\""));
     free(text);
     expect(message_error(NULL, "bad-json", "\xff"),
            "{\"type\":\"error\",\"code\":\"bad-json\",\"error\":\"the message cannot be used\"}");
+}
+
+static void selections_are_understood(void **state)
+{
+    (void)state;
+    struct message m;
+    assert_int_equal(parse(&m, "{\"type\":\"select\",\"streams\":[{\"trackId\":\"video7\"},"
+                               "{\"trackId\":\"video0\",\"layer\":\"auto\",\"paused\":true},"
+                               "{\"trackId\":\"video0\",\"layer\":2,\"maxTemporal\":1,"
+                               "\"paused\":null}]}"),
+                     0);
+    assert_int_equal(m.n_selections, 3);
+    assert_int_equal(m.selections[0].slot, 7);
+    assert_int_equal(m.selections[0].layer, -1);
+    assert_int_equal(m.selections[0].max_temporal, -1);
+    assert_false(m.selections[0].paused);
+    assert_int_equal(m.selections[1].layer, -1);
+    assert_true(m.selections[1].paused);
+    assert_int_equal(m.selections[2].layer, 2);
+    assert_int_equal(m.selections[2].max_temporal, 1);
+    assert_false(m.selections[2].paused);
+    message_finish(&m);
+    static const char *const bad[] = {
+        "{\"type\":\"select\"}",
+        "{\"type\":\"select\",\"streams\":{}}",
+        "{\"type\":\"select\",\"streams\":[1]}",
+        "{\"type\":\"select\",\"streams\":[{}]}",
+        "{\"type\":\"select\",\"streams\":[{\"trackId\":\"video8\"}]}",
+        "{\"type\":\"select\",\"streams\":[{\"trackId\":\"video00\"}]}",
+        "{\"type\":\"select\",\"streams\":[{\"trackId\":7}]}",
+        "{\"type\":\"select\",\"streams\":[{\"trackId\":\"video0\",\"layer\":3}]}",
+        "{\"type\":\"select\",\"streams\":[{\"trackId\":\"video0\",\"layer\":-1}]}",
+        "{\"type\":\"select\",\"streams\":[{\"trackId\":\"video0\",\"layer\":\"best\"}]}",
+        "{\"type\":\"select\",\"streams\":[{\"trackId\":\"video0\",\"paused\":1}]}",
+        "{\"type\":\"select\",\"streams\":[{},{},{},{},{},{},{},{},{}]}",
+        "{\"type\":\"keyframe\"}",
+        "{\"type\":\"keyframe\",\"trackId\":\"video9\"}",
+        "{\"type\":\"viewer-stats\",\"framesDecoded\":\"many\"}",
+        "{\"type\":\"viewer-stats\",\"freezes\":-1}",
+        "{\"type\":\"viewer-stats\",\"jitterBufferMs\":1e300}",
+    };
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(parse(&m, bad[i]), -EINVAL);
+}
+
+static void source_requests_are_understood(void **state)
+{
+    (void)state;
+    struct message_source source;
+    struct backend_source_change change;
+    static const char add[] = "{\"source\":\"window:0x1c\",\"fps\":60,\"audio\":\"monitor\"}";
+    assert_true(message_read_source(&source, add, strlen(add)));
+    assert_string_equal(source.source, "window:0x1c");
+    assert_string_equal(source.options, "{\"fps\":60,\"audio\":\"monitor\"}");
+    message_source_finish(&source);
+    static const char *const no_source[] = {
+        "", "[]", "{", "{}", "{\"source\":\"\"}", "{\"source\":7}", "[[[[[[[[[[]]]]]]]]]]"};
+    for (unsigned i = 0; i < sizeof(no_source) / sizeof(no_source[0]); i++)
+        assert_false(message_read_source(&source, no_source[i], strlen(no_source[i])));
+
+    static const char all[] = "{\"bitrate_kbps\":2500,\"fps\":15,\"paused\":false,"
+                              "\"rate_control\":\"quality\"}";
+    assert_null(message_read_change(&change, all, strlen(all)));
+    assert_int_equal(change.bitrate_kbps, 2500);
+    assert_int_equal(change.fps, 15);
+    assert_int_equal(change.paused, 0);
+    assert_string_equal(change.rate_control, "quality");
+    assert_null(message_read_change(&change, "{}", 2));
+    assert_true(change.bitrate_kbps < 0 && change.fps < 0 && change.paused < 0);
+    assert_string_equal(change.rate_control, "");
+    static const char *const faults[][2] = {
+        {"7", "JSON object"},
+        {"{\"bitrate_kbps\":49}", "bitrate_kbps"},
+        {"{\"bitrate_kbps\":1.5}", "bitrate_kbps"},
+        {"{\"fps\":0}", "fps"},
+        {"{\"fps\":121}", "fps"},
+        {"{\"paused\":1}", "paused"},
+        {"{\"rate_control\":\"vbr\"}", "rate_control"},
+        {"{\"rate_control\":null}", "rate_control"},
+    };
+    for (unsigned i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        const char *fault = message_read_change(&change, faults[i][0], strlen(faults[i][0]));
+        assert_non_null(fault);
+        assert_non_null(strstr(fault, faults[i][1]));
+    }
 }
 
 static void candidates_are_understood(void **state)
@@ -261,6 +373,8 @@ int main(void)
         cmocka_unit_test(limits_hold),
         cmocka_unit_test(builds),
         cmocka_unit_test(foreign_text_never_breaks_json),
+        cmocka_unit_test(selections_are_understood),
+        cmocka_unit_test(source_requests_are_understood),
         cmocka_unit_test(candidates_are_understood),
         cmocka_unit_test(candidates_and_servers_are_told),
     };

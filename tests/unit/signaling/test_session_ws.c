@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#define NOTHING "{\"type\":\"streams-info\",\"streams\":[],\"ended\":[]}"
 #define SECOND INT64_C(1000000)
 #define JOIN "{\"type\":\"join\",\"role\":\"viewer\",\"room\":\"swift-otter-042\"}"
 
@@ -110,8 +111,11 @@ static void viewer(struct test *t, uint32_t id, enum backend_viewer_state state,
 
 static void room_changed(struct test *t, unsigned answers)
 {
+    struct session_ws_news news;
     forget_sent(t);
-    session_ws_on_room(&t->session, t->now);
+    session_ws_make_news(&news, &t->fake.backend, FAKE_ROOM);
+    session_ws_on_room(&t->session, &news, t->now);
+    session_ws_drop_news(&news);
     assert_int_equal(t->n_sent, answers);
 }
 
@@ -172,7 +176,8 @@ static void bad_messages_are_named(void **state)
     } rows[] = {
         {"{", "bad-json"},
         {"{\"type\":\"dance\"}", "bad-message"},
-        {"{\"type\":\"offer\",\"sdp\":\"v=0\"}", "bad-message"},
+        {"{\"type\":\"offer\",\"sdp\":\"v=0\"}", "not-joined"},
+        {"{\"type\":\"select\",\"streams\":[]}", "not-joined"},
         {"{\"type\":\"join\",\"role\":\"sharer\",\"room\":\"A\"}", "not-allowed"},
         {"{\"type\":\"join\",\"role\":\"ghost\",\"room\":\"A\"}", "bad-message"},
         {"{\"type\":\"join\"}", "bad-message"},
@@ -193,7 +198,7 @@ static void bad_messages_are_named(void **state)
     is_error(t, 0, "bad-message");
     assert_false(t->session.finished);
     join(t); /* the socket is as good as before */
-    send_text(t, "{\"type\":\"viewer-stats\",\"decoded\":3}", 0);
+    send_text(t, "{\"type\":\"viewer-stats\",\"framesDecoded\":3}", 0);
     send_text(t, "{\"type\":\"join\",\"room\":\"OTHER\",\"id\":\"q\"}", 1);
     sent_has(t, 0, "\"id\":\"q\"");
 }
@@ -245,17 +250,18 @@ static void waits_for_something_to_watch(void **state)
     send_text(t, JOIN, 2);
     sent_has(t, 0, "\"type\":\"joined\"");
     assert_null(strstr(t->sent[0], "peerId"));
-    assert_string_equal(t->sent[1], "{\"type\":\"streams-info\",\"streams\":[]}");
+    assert_string_equal(t->sent[1], NOTHING);
     assert_int_equal(t->session.state, SESSION_WS_OPEN);
     assert_true(session_ws_next_timeout(&t->session) == INT64_MAX);
     send_answer(t, chromium_answer, NULL, 1);
     is_error(t, 0, "bad-message");
     room_changed(t, 1); /* still nothing */
     t->fake.room.live = true;
-    room_changed(t, 3);
+    room_changed(t, 5);
     assert_string_equal(t->sent[0], "{\"type\":\"sharer-started\"}");
-    sent_has(t, 1, "video1");
-    sent_has(t, 2, "\"type\":\"offer\"");
+    sent_has(t, 2, "{\"type\":\"stream-activated\",\"streamActivated\":{\"trackId\":\"video1\"");
+    sent_has(t, 3, "\"type\":\"streams-info\"");
+    sent_has(t, 4, "\"type\":\"offer\"");
     assert_int_equal(t->session.state, SESSION_WS_OFFERED);
     room_changed(t, 1); /* no second offer */
     assert_int_equal(t->fake.reserved, 1);
@@ -268,8 +274,8 @@ static void a_wait_may_end_badly(void **state)
     send_text(t, JOIN, 2);
     t->fake.room.live = true;
     t->fake.reserve_status = -EAGAIN;
-    room_changed(t, 3);
-    is_error(t, 2, "room-full");
+    room_changed(t, 5);
+    is_error(t, 4, "room-full");
     t->fake.reserve_status = 0;
     room_changed(t, 0); /* it has to join again */
     time_out(t, 1);
@@ -287,14 +293,29 @@ static void streams_come_and_go(void **state)
     join_and_answer(t);
     viewer(t, 1, BACKEND_VIEWER_LIVE, NULL);
     t->fake.room.live = false;
-    room_changed(t, 2);
+    room_changed(t, 4);
     assert_string_equal(t->sent[0], "{\"type\":\"sharer-stopped\"}");
-    assert_string_equal(t->sent[1], "{\"type\":\"streams-info\",\"streams\":[]}");
+    assert_string_equal(t->sent[1],
+                        "{\"type\":\"stream-deactivated\",\"streamDeactivated\":\"video0\"}");
+    assert_string_equal(t->sent[3], NOTHING);
     t->fake.room.live = true;
     t->fake.room.streams[1].paused = true;
-    room_changed(t, 2);
+    room_changed(t, 4);
     assert_string_equal(t->sent[0], "{\"type\":\"sharer-started\"}");
-    sent_has(t, 1, "\"paused\":true");
+    sent_has(t, 3, "\"paused\":true");
+    t->fake.room.streams[0].active = false; /* one of two */
+    t->fake.room.n_streams = 1;
+    strcpy(t->fake.room.streams[0].end_reason, "the window was closed");
+    room_changed(t, 2);
+    assert_string_equal(t->sent[0],
+                        "{\"type\":\"stream-deactivated\",\"streamDeactivated\":\"video0\"}");
+    sent_has(t, 1,
+             "\"ended\":[{\"trackId\":\"video0\",\"windowName\":\"Slides\",\"appName\":\"impress\","
+             "\"endReason\":\"the window was closed\"}]");
+    t->fake.room.streams[0].active = true; /* and another one in its place: nothing is offered */
+    room_changed(t, 2);
+    sent_has(t, 0, "\"type\":\"stream-activated\",\"streamActivated\":{\"trackId\":\"video0\"");
+    room_changed(t, 1);                                  /* no news but the list */
     assert_int_equal(t->session.state, SESSION_WS_LIVE); /* media goes on through all of it */
     assert_int_equal(t->fake.left, 0);
 }
@@ -304,18 +325,146 @@ static void the_room_goes_away(void **state)
     struct test *t = *state;
     join(t);
     t->fake.exists = false;
-    room_changed(t, 3);
-    is_error(t, 2, "room-not-found");
+    room_changed(t, 5);
+    is_error(t, 4, "room-not-found");
     assert_int_equal(t->fake.last_left, 1);
     assert_int_equal(t->session.state, SESSION_WS_CLOSED);
     t->fake.exists = true;
     join_and_answer(t);
     t->fake.exists = false;
-    room_changed(t, 3);
+    room_changed(t, 5);
     assert_int_equal(t->fake.left,
                      1); /* a viewer that plays is ended by the server, not from here */
     viewer(t, 2, BACKEND_VIEWER_CLOSED, "room-closed");
     is_error(t, 0, "room-closed");
+}
+
+static void selections_reach_the_viewer(void **state)
+{
+    struct test *t = *state;
+    static const char select[] =
+        "{\"type\":\"select\",\"streams\":[{\"trackId\":\"video3\",\"paused\":true},"
+        "{\"trackId\":\"video1\",\"layer\":2,\"maxTemporal\":0}]}";
+    join(t);
+    send_text(t, select, 0); /* kept until there is a viewer */
+    assert_int_equal(t->fake.n_selects, 0);
+    send_answer(t, chromium_answer, NULL, 0);
+    assert_int_equal(t->fake.n_selects, 2);
+    assert_int_equal(t->fake.select.viewer_id, 1);
+    assert_int_equal(t->fake.select.slot, 3);
+    assert_true(t->fake.select.paused);
+    assert_int_equal(t->fake.select.layer, -1);
+    send_text(t, select, 0);
+    assert_int_equal(t->fake.n_selects, 4);
+    assert_int_equal(t->fake.select.slot, 1);
+    assert_int_equal(t->fake.select.layer, 2);
+    assert_int_equal(t->fake.select.max_temporal, 0);
+    assert_false(t->fake.select.paused);
+    viewer(t, 1, BACKEND_VIEWER_CLOSED, "consent-lost");
+    send_text(t, select, 0);
+    assert_int_equal(t->fake.n_selects, 4);
+    join_and_answer(t); /* which begins anew */
+    assert_int_equal(t->fake.n_selects, 4);
+}
+
+static void players_are_heard(void **state)
+{
+    struct test *t = *state;
+    join_and_answer(t);
+    send_text(t, "{\"type\":\"keyframe\",\"trackId\":\"video7\"}", 0);
+    assert_int_equal(t->fake.n_keyframes, 1);
+    assert_int_equal(t->fake.keyframe_slot, 7);
+    send_text(
+        t,
+        "{\"type\":\"viewer-stats\",\"framesDecoded\":90,\"freezes\":2,\"framesDropped\":null,"
+        "\"glassToGlassMs\":41.5}",
+        0);
+    assert_int_equal(t->fake.n_reports, 1);
+    assert_int_equal(t->fake.report.decoded, 90);
+    assert_int_equal(t->fake.report.freezes, 2);
+    assert_int_equal(t->fake.report.dropped, -1);
+    assert_true(t->fake.report.glass_to_glass_ms == 41.5);
+    assert_true(t->fake.report.jitter_buffer_ms == -1);
+    t->fake.backend.keyframe = NULL; /* a server that has none of it */
+    t->fake.backend.viewer_report = NULL;
+    t->fake.backend.select = NULL;
+    send_text(t, "{\"type\":\"keyframe\",\"trackId\":\"video0\"}", 0);
+    send_text(t, "{\"type\":\"viewer-stats\"}", 0);
+    send_text(t, "{\"type\":\"select\",\"streams\":[{\"trackId\":\"video0\"}]}", 0);
+    assert_int_equal(t->fake.n_keyframes, 1);
+}
+
+static void viewers_do_not_present(void **state)
+{
+    struct test *t = *state;
+    static const char *const texts[] = {
+        "{\"type\":\"offer\",\"sdp\":\"v=0\"}",
+        "{\"type\":\"sharer-stopped\"}",
+        "{\"type\":\"streams-info\",\"streams\":[]}",
+        "{\"type\":\"focus-change\",\"focusedTrack\":\"video0\"}",
+        "{\"type\":\"cursor-position\",\"trackId\":\"video0\",\"cursorX\":0}",
+        "{\"type\":\"stream-deactivated\",\"streamDeactivated\":\"video0\"}",
+        "{\"type\":\"password-update\",\"password\":\"\"}",
+    };
+    join(t);
+    for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        send_text(t, texts[i], 1);
+        is_error(t, 0, "not-allowed");
+    }
+}
+
+static void a_flood_is_left_out(void **state)
+{
+    struct test *t = *state;
+    static const char keyframe[] = "{\"type\":\"keyframe\",\"trackId\":\"video0\"}";
+    join_and_answer(t);
+    t->now += SECOND;
+    for (unsigned i = 0; i < SESSION_WS_MESSAGES_PER_S; i++)
+        send_text(t, keyframe, 0);
+    send_text(t, keyframe, 1); /* told once */
+    is_error(t, 0, "rate-limited");
+    send_text(t, keyframe, 0);
+    send_text(t, "{\"type\":\"ping\"}", 1); /* what moves nothing goes on */
+    assert_int_equal(t->fake.n_keyframes, SESSION_WS_MESSAGES_PER_S);
+    t->now += SECOND;
+    send_text(t, keyframe, 0);
+    assert_int_equal(t->fake.n_keyframes, SESSION_WS_MESSAGES_PER_S + 1);
+}
+
+static unsigned wait_3_s(void *arg)
+{
+    (void)arg;
+    return 3;
+}
+
+static void joins_may_have_to_wait(void **state)
+{
+    struct test *t = *state;
+    t->session.output.admit = wait_3_s;
+    send_text(t, "{\"type\":\"join\",\"room\":\"" FAKE_ROOM "\",\"id\":1}", 1);
+    is_error(t, 0, "rate-limited");
+    sent_has(t, 0, "\"retryAfter\":3");
+    sent_has(t, 0, "\"id\":1");
+    assert_int_equal(t->fake.reserved, 0);
+    assert_false(t->session.joined);
+    t->session.output.admit = NULL;
+    join(t);
+    t->session.output.admit = wait_3_s; /* what it has stays as it is */
+    send_text(t, JOIN, 1);
+    assert_int_equal(t->session.state, SESSION_WS_OFFERED);
+    assert_int_equal(t->fake.left, 0);
+}
+
+static void broadcasts_are_for_members(void **state)
+{
+    struct test *t = *state;
+    session_ws_on_broadcast(&t->session, "{}");
+    assert_int_equal(t->n_sent, 0);
+    join(t);
+    forget_sent(t);
+    session_ws_on_broadcast(&t->session, "{}");
+    assert_int_equal(t->n_sent, 1);
+    assert_string_equal(t->sent[0], "{}");
 }
 
 static void a_bad_answer_gives_the_seat_back(void **state)
@@ -518,6 +667,12 @@ int main(void)
         TEST(a_wait_may_end_badly),
         TEST(streams_come_and_go),
         TEST(the_room_goes_away),
+        TEST(selections_reach_the_viewer),
+        TEST(players_are_heard),
+        TEST(viewers_do_not_present),
+        TEST(a_flood_is_left_out),
+        TEST(joins_may_have_to_wait),
+        TEST(broadcasts_are_for_members),
         TEST(a_bad_answer_gives_the_seat_back),
         TEST(a_start_that_fails),
         TEST(answers_name_their_offer),

@@ -1,0 +1,234 @@
+/* message_write.c - the JSON that we send. */
+#include "signaling/message.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Dumps and lets go of `root`, which is NULL when memory was short. */
+static char *dump(json_t *root)
+{
+    char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+    json_decref(root);
+    return text;
+}
+
+/* Adds what `from` calls `name` to `root`; NULL, after letting go of it, when that fails. */
+static json_t *echo(json_t *root, const struct message *from, const char *name)
+{
+    json_t *value = from ? json_object_get(from->root, name) : NULL;
+    if (root && value && json_object_set(root, name, value) != 0) {
+        json_decref(root);
+        return NULL;
+    }
+    return root;
+}
+
+static json_t *with_peer(json_t *root, uint32_t viewer_id)
+{
+    char peer[16];
+    snprintf(peer, sizeof(peer), "%u", (unsigned)viewer_id);
+    if (root && viewer_id != 0 && json_object_set_new(root, "peerId", json_string(peer)) != 0) {
+        json_decref(root);
+        return NULL;
+    }
+    return root;
+}
+
+/* Names of windows are another program's bytes: what is not UTF-8 is left out. */
+static json_t *name_of(const char *text)
+{
+    json_t *value = json_string(text);
+    return value ? value : json_string("");
+}
+
+static const char *codec_name(enum backend_codec codec)
+{
+    static const char *const names[] = {"", "h264", "vp8", "vp9", "av1"};
+    return names[codec];
+}
+
+static json_t *layers_json(const struct backend_stream *s)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; list && i < s->n_layers; i++)
+        if (json_array_append_new(list, json_pack("{s:i, s:i, s:I}", "width", s->layers[i].width,
+                                                  "height", s->layers[i].height, "bitrate",
+                                                  (json_int_t)s->layers[i].bitrate_bps)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
+static json_t *stream_json(const struct backend_stream *s)
+{
+    return json_pack("{s:s, s:o, s:o, s:b, s:i, s:i, s:s, s:i, s:o, s:b, s:b, s:o}", "trackId",
+                     s->track_id, "windowName", name_of(s->window_name), "appName",
+                     name_of(s->app_name), "isFocused", s->is_focused, "width", s->width, "height",
+                     s->height, "codec", codec_name(s->codec), "layers", (int)s->n_layers,
+                     "layerSizes", layers_json(s), "audio", s->has_audio, "paused", s->paused,
+                     "endReason", name_of(s->end_reason));
+}
+
+static json_t *ended_json(const struct backend_stream *s)
+{
+    return json_pack("{s:s, s:o, s:o, s:o}", "trackId", s->track_id, "windowName",
+                     name_of(s->window_name), "appName", name_of(s->app_name), "endReason",
+                     name_of(s->end_reason));
+}
+
+/* The streams of a room, or those that have ended and say why; `room` may be NULL. */
+static json_t *streams_json(const struct backend_room *room, bool ended)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; list && room && i < BACKEND_STREAMS_MAX; i++) {
+        const struct backend_stream *s = &room->streams[i];
+        if (ended ? s->active || s->end_reason[0] == '\0' : !s->active)
+            continue;
+        if (json_array_append_new(list, ended ? ended_json(s) : stream_json(s)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *ice_server_json(const struct backend_ice_server *s)
+{
+    if (s->username[0] == '\0')
+        return json_pack("{s:[s]}", "urls", s->url);
+    return json_pack("{s:[s], s:s, s:s}", "urls", s->url, "username", s->username, "credential",
+                     s->credential);
+}
+
+static json_t *ice_servers_json(const struct backend *backend)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; list && i < backend->n_ice_servers; i++)
+        if (json_array_append_new(list, ice_server_json(&backend->ice_servers[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
+char *message_joined(const struct message *reply_to, const struct backend *backend,
+                     const struct backend_room *room, uint32_t viewer_id)
+{
+    json_t *root = json_pack("{s:s, s:s, s:s, s:i, s:o, s:i}", "type", "joined", "room", room->code,
+                             "role", "viewer", "protocol", 1, "iceServers",
+                             ice_servers_json(backend), "viewers", (int)room->viewers);
+    return dump(with_peer(echo(root, reply_to, "id"), viewer_id));
+}
+
+char *message_streams_info(const struct backend_room *room, bool live)
+{
+    return dump(json_pack("{s:s, s:o, s:o}", "type", "streams-info", "streams",
+                          streams_json(live ? room : NULL, false), "ended",
+                          streams_json(room, true)));
+}
+
+char *message_activated(const struct backend_stream *stream)
+{
+    return dump(json_pack("{s:s, s:o}", "type", "stream-activated", "streamActivated",
+                          stream_json(stream)));
+}
+
+/* "video<i>" */
+static json_t *track_json(unsigned slot)
+{
+    char track[16];
+    snprintf(track, sizeof(track), "video%u", slot);
+    return json_string(track);
+}
+
+char *message_deactivated(unsigned slot)
+{
+    return dump(json_pack("{s:s, s:o}", "type", "stream-deactivated", "streamDeactivated",
+                          track_json(slot)));
+}
+
+char *message_focus(unsigned slot)
+{
+    return dump(json_pack("{s:s, s:o}", "type", "focus-change", "focusedTrack", track_json(slot)));
+}
+
+char *message_size(unsigned slot, int width, int height)
+{
+    return dump(json_pack("{s:s, s:o, s:i, s:i}", "type", "size-change", "trackId",
+                          track_json(slot), "width", width, "height", height));
+}
+
+char *message_cursor(unsigned slot, double x, double y, bool in_view)
+{
+    return dump(json_pack("{s:s, s:o, s:f, s:f, s:b}", "type", "cursor-position", "trackId",
+                          track_json(slot), "cursorX", x, "cursorY", y, "cursorInView", in_view));
+}
+
+char *message_offer(const char *sdp, uint32_t viewer_id)
+{
+    return dump(with_peer(json_pack("{s:s, s:s}", "type", "offer", "sdp", sdp), viewer_id));
+}
+
+/* Of the first m-line: the others share its transport. A text, as GoPeep's page wants it. */
+char *message_ice(const char *candidate, uint32_t viewer_id)
+{
+    char *text = NULL;
+    if (candidate[0] != '\0')
+        text = dump(json_pack("{s:s, s:s, s:i}", "candidate", candidate, "sdpMid", "0",
+                              "sdpMLineIndex", 0));
+    json_t *root = text || candidate[0] == '\0'
+                       ? json_pack("{s:s, s:s}", "type", "ice", "candidate", text ? text : "")
+                       : NULL;
+    free(text);
+    return dump(with_peer(root, viewer_id));
+}
+
+char *message_error(const struct message *reply_to, const char *code, const char *sentence)
+{
+    json_t *text = json_string(sentence); /* may quote what was sent, cut anywhere */
+    json_t *root = json_pack("{s:s, s:s, s:o}", "type", "error", "code", code, "error",
+                             text ? text : json_string("the message cannot be used"));
+    return dump(echo(root, reply_to, "id"));
+}
+
+char *message_rate_limited(const struct message *reply_to, unsigned wait_s)
+{
+    char sentence[100];
+    snprintf(sentence, sizeof(sentence),
+             "there are too many joins from your address; try again in %u s", wait_s);
+    json_t *root = json_pack("{s:s, s:s, s:s, s:i}", "type", "error", "code", "rate-limited",
+                             "error", sentence, "retryAfter", (int)wait_s);
+    return dump(echo(root, reply_to, "id"));
+}
+
+char *message_pong(const struct message *ping)
+{
+    return dump(echo(echo(json_pack("{s:s}", "type", "pong"), ping, "t"), ping, "id"));
+}
+
+char *message_bare(const char *type)
+{
+    return dump(json_pack("{s:s}", "type", type));
+}
+
+char *message_room(const struct backend_room *room)
+{
+    return dump(json_pack("{s:s, s:b, s:i, s:o, s:b}", "room", room->code, "live", room->live,
+                          "viewers", (int)room->viewers, "streams", streams_json(room, false),
+                          "password_required", 0));
+}
+
+char *message_problem(int status, const char *title, const char *detail)
+{
+    json_t *text = json_string(detail);
+    return dump(json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", title, "status",
+                          status, "detail", text ? text : json_string(title)));
+}
+
+char *message_track(unsigned slot)
+{
+    return dump(json_pack("{s:o}", "trackId", track_json(slot)));
+}

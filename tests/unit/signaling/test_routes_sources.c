@@ -1,0 +1,208 @@
+/* test_routes_sources.c - the admin's paths for sources, and joins that have to wait: whole
+ * requests without a socket. */
+#include "signaling/routes.h"
+
+#include "tests/unit/signaling/fake_backend.h"
+#include "tests/unit/signaling/sdp_fixtures.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#define SOURCES "/api/v1/rooms/swift-otter-042/sources"
+
+static struct fake fake;
+static struct routes *routes;
+static struct routes_answer answer;
+static char body[1000]; /* of the last answer */
+
+static int setup(void **state)
+{
+    (void)state;
+    fake_init(&fake, 2);
+    fake_use_sources(&fake);
+    routes = routes_create(&fake.backend);
+    return routes ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    routes_destroy(routes);
+    return 0;
+}
+
+static int handle(const struct routes_request *request)
+{
+    routes_handle(routes, request, &answer);
+    snprintf(body, sizeof(body), "%.*s", (int)answer.body_size,
+             answer.body ? (const char *)answer.body : "");
+    free(answer.owned);
+    return answer.status;
+}
+
+static int ask(enum routes_method method, const char *path, const char *text)
+{
+    struct routes_request request = {
+        .method = method,
+        .path = path,
+        .authorization = "Bearer " FAKE_TOKEN,
+        .content_type = text ? "application/json" : NULL,
+        .body = text,
+        .body_size = text ? strlen(text) : 0,
+    };
+    return handle(&request);
+}
+
+static void body_has(const char *what)
+{
+    if (!strstr(body, what))
+        fail_msg("missing %s in %s", what, body);
+}
+
+static void sources_are_added(void **state)
+{
+    (void)state;
+    fake.source_slot = 3;
+    assert_int_equal(
+        ask(ROUTES_POST, SOURCES, "{\"source\":\"screen:1\",\"fps\":15,\"audio\":\"tone\"}"), 201);
+    assert_string_equal(body, "{\"trackId\":\"video3\"}");
+    assert_non_null(
+        strstr(answer.head, "Location: /api/v1/rooms/" FAKE_ROOM "/sources/video3\r\n"));
+    assert_string_equal(fake.source_room, FAKE_ROOM);
+    assert_string_equal(fake.source, "screen:1");
+    assert_string_equal(fake.source_options, "{\"fps\":15,\"audio\":\"tone\"}");
+}
+
+static void refusals_say_why(void **state)
+{
+    (void)state;
+    static const struct {
+        int error, status;
+    } rows[] = {{-ENOENT, 404}, {-ENOSPC, 409}, {-EINVAL, 422}, {-ENODEV, 422},
+                {-EAGAIN, 503}, {-ENOMEM, 500}, {-EIO, 500}};
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        fake.source_status = rows[i].error;
+        assert_int_equal(ask(ROUTES_POST, SOURCES, "{\"source\":\"camera\"}"), rows[i].status);
+        body_has("the fake has no camera");
+        assert_int_equal(ask(ROUTES_PATCH, SOURCES "/video1", "{\"fps\":15}"), rows[i].status);
+        body_has("the fake does not change");
+        assert_int_equal(ask(ROUTES_DELETE, SOURCES "/video1", NULL), rows[i].status);
+    }
+    fake.source_status = 0;
+    assert_int_equal(ask(ROUTES_POST, SOURCES, "{}"), 400);
+    assert_int_equal(ask(ROUTES_POST, SOURCES, NULL), 415);
+    assert_int_equal(ask(ROUTES_PATCH, SOURCES "/video1", "{\"fps\":0}"), 400);
+    body_has("fps");
+    assert_int_equal(ask(ROUTES_DELETE, SOURCES "/video8", NULL), 404);
+    assert_int_equal(ask(ROUTES_DELETE, SOURCES "/", NULL), 404);
+    assert_int_equal(ask(ROUTES_GET, SOURCES, NULL), 405);
+    assert_int_equal(ask(ROUTES_POST, SOURCES "/video1", "{}"), 405);
+    assert_int_equal(ask(ROUTES_POST, "/api/v1/rooms/A B/sources", "{}"), 404);
+    assert_int_equal(ask(ROUTES_POST, "/api/v1/rooms/A/other", "{}"), 404);
+    assert_int_equal(ask(ROUTES_OPTIONS, SOURCES, NULL), 204);
+    assert_int_equal(ask(ROUTES_OPTIONS, SOURCES "/video0", NULL), 204);
+}
+
+static void sources_are_changed_and_removed(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(ROUTES_PATCH, SOURCES "/video5",
+                         "{\"bitrate_kbps\":800,\"paused\":true,\"rate_control\":\"cbr\"}"),
+                     204);
+    assert_int_equal(fake.source_slot, 5);
+    assert_int_equal(fake.change.bitrate_kbps, 800);
+    assert_int_equal(fake.change.fps, -1);
+    assert_int_equal(fake.change.paused, 1);
+    assert_string_equal(fake.change.rate_control, "cbr");
+    assert_int_equal(ask(ROUTES_DELETE, SOURCES "/video2", NULL), 204);
+    assert_int_equal(fake.n_removed, 1);
+    assert_int_equal(fake.source_slot, 2);
+    assert_int_equal(ask(ROUTES_GET, "/api/v1/sources", NULL), 200);
+    assert_string_equal(body, "{\"sources\":[]}");
+}
+
+static void only_the_admin_may(void **state)
+{
+    (void)state;
+    static const struct routes_request requests[] = {
+        {.method = ROUTES_POST, .path = SOURCES, .content_type = "application/json"},
+        {.method = ROUTES_DELETE, .path = SOURCES "/video0"},
+        {.method = ROUTES_PATCH, .path = SOURCES "/video0"},
+        {.method = ROUTES_GET, .path = "/api/v1/sources"},
+    };
+    for (unsigned i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        assert_int_equal(handle(&requests[i]), 401);
+        assert_non_null(strstr(answer.head, "WWW-Authenticate: Bearer"));
+    }
+    assert_int_equal(fake.n_removed, 0);
+}
+
+static void a_server_may_have_none_of_it(void **state)
+{
+    (void)state;
+    fake.backend.add_source = NULL;
+    fake.backend.remove_source = NULL;
+    fake.backend.set_source = NULL;
+    fake.backend.sources_json = NULL;
+    assert_int_equal(ask(ROUTES_POST, SOURCES, "{\"source\":\"screen\"}"), 501);
+    assert_int_equal(ask(ROUTES_PATCH, SOURCES "/video0", "{}"), 501);
+    assert_int_equal(ask(ROUTES_DELETE, SOURCES "/video0", NULL), 501);
+    assert_int_equal(ask(ROUTES_GET, "/api/v1/sources", NULL), 501);
+}
+
+static void bodies_are_bounded(void **state)
+{
+    (void)state;
+    assert_int_equal(routes_body_limit(ROUTES_POST, SOURCES), ROUTES_JSON_MAX);
+    assert_int_equal(routes_body_limit(ROUTES_PATCH, SOURCES "/video0"), ROUTES_JSON_MAX);
+    assert_int_equal(routes_body_limit(ROUTES_DELETE, SOURCES "/video0"), 0);
+    assert_int_equal(routes_body_limit(ROUTES_POST, "/api/v1/rooms/A"), 0);
+}
+
+static unsigned wait_s;
+
+static unsigned admit(void *arg)
+{
+    (void)arg;
+    return wait_s;
+}
+
+static void joins_may_have_to_wait(void **state)
+{
+    (void)state;
+    struct routes_request post = {
+        .method = ROUTES_POST,
+        .path = "/whep/" FAKE_ROOM,
+        .content_type = "application/sdp",
+        .body = chromium_offer,
+        .body_size = strlen(chromium_offer),
+        .admit = admit,
+    };
+    wait_s = 4;
+    assert_int_equal(handle(&post), 429);
+    assert_non_null(strstr(answer.head, "HTTP/1.1 429 Too Many Requests\r\n"));
+    assert_non_null(strstr(answer.head, "Retry-After: 4\r\n"));
+    assert_non_null(strstr(answer.head, "application/problem+json"));
+    body_has("too many joins");
+    assert_int_equal(fake.reserved, 0);
+    wait_s = 0;
+    assert_int_equal(handle(&post), 201);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(sources_are_added),
+        TEST(refusals_say_why),
+        TEST(sources_are_changed_and_removed),
+        TEST(only_the_admin_may),
+        TEST(a_server_may_have_none_of_it),
+        TEST(bodies_are_bounded),
+        TEST(joins_may_have_to_wait),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

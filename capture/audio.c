@@ -1,22 +1,21 @@
 #include "capture/audio.h"
 #include "capture/audio_backends.h"
+#include "capture/waker.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 struct audio_sink {
     struct audio_blocks blocks; /* capture thread only */
-    int stop_fd;                /* owned; readable from audio_stop on */
+    struct waker stop;          /* woken from audio_stop on */
 
     /* below: under lock */
     pthread_mutex_t lock;
@@ -43,11 +42,14 @@ struct audio {
 };
 
 static const struct audio_ops *const backends[] = {
-    &audio_tone_ops,
+    &audio_tone_ops, /* everywhere */
+#ifdef AMPHI_MAC
+    &audio_mac_monitor_ops,
+#endif
 #ifdef AMPHI_PULSE
-    &audio_default_ops,
-    &audio_monitor_ops,
-    &audio_pulse_ops,
+    &audio_default_ops, /* of a PulseAudio server */
+    &audio_monitor_ops, /* the same */
+    &audio_pulse_ops,   /* the same */
 #endif
 };
 
@@ -63,17 +65,17 @@ int64_t audio_now_us(void)
 static int sink_init(struct audio_sink *sink)
 {
     audio_blocks_init(&sink->blocks);
-    sink->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (sink->stop_fd < 0)
-        return -errno;
-    int r = pthread_mutex_init(&sink->lock, NULL);
+    int r = waker_init(&sink->stop);
+    if (r < 0)
+        return r;
+    r = pthread_mutex_init(&sink->lock, NULL);
     if (r == 0) {
         r = pthread_cond_init(&sink->changed, NULL);
         if (r == 0)
             return 0;
         pthread_mutex_destroy(&sink->lock);
     }
-    close(sink->stop_fd);
+    waker_finish(&sink->stop);
     return -r;
 }
 
@@ -81,7 +83,7 @@ static void sink_finish(struct audio_sink *sink)
 {
     pthread_cond_destroy(&sink->changed);
     pthread_mutex_destroy(&sink->lock);
-    close(sink->stop_fd);
+    waker_finish(&sink->stop);
 }
 
 static void sink_close(struct audio_sink *sink)
@@ -94,19 +96,13 @@ static void sink_close(struct audio_sink *sink)
 
 int audio_sink_fd(struct audio_sink *sink)
 {
-    return sink->stop_fd;
+    return waker_fd(&sink->stop);
 }
 
 bool audio_sink_wait(struct audio_sink *sink, int64_t deadline_us)
 {
-    struct pollfd fd = {.fd = sink->stop_fd, .events = POLLIN};
     for (;;) {
-        int64_t left_us = deadline_us - audio_now_us();
-        if (left_us < 0)
-            left_us = 0;
-        struct timespec left = {.tv_sec = (time_t)(left_us / 1000000),
-                                .tv_nsec = (long)(left_us % 1000000) * 1000};
-        if (ppoll(&fd, 1, &left, NULL) > 0)
+        if (waker_wait(&sink->stop, -1, deadline_us - audio_now_us()) != 0)
             return false;
         if (audio_now_us() >= deadline_us)
             return true;
@@ -215,6 +211,7 @@ int audio_list(struct audio_input *out, int max, char *error, size_t error_size)
 static void *audio_thread(void *arg)
 {
     struct audio *a = arg;
+    waker_name_thread("audio");
     int r = a->ops->run(a->priv, &a->sink, a->reason, sizeof(a->reason));
     if (r < 0) {
         if (a->reason[0] == '\0')
@@ -237,7 +234,6 @@ int audio_start(struct audio *a)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (r != 0)
         return -r;
-    pthread_setname_np(a->thread, "audio");
     a->started = true;
     return 0;
 }
@@ -282,9 +278,7 @@ bool audio_may_return(const struct audio *a)
 
 void audio_stop(struct audio *a)
 {
-    uint64_t one = 1;
-    ssize_t n = write(a->sink.stop_fd, &one, sizeof(one));
-    assert(n == sizeof(one) || errno == EAGAIN); /* EAGAIN: it has been told 2^64 times */
+    waker_wake(&a->sink.stop);
     sink_close(&a->sink);
     if (a->started && !a->joined) {
         pthread_join(a->thread, NULL);

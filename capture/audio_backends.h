@@ -8,6 +8,7 @@
 #include "capture/audio.h"
 
 extern const struct audio_ops audio_tone_ops;
+extern const struct audio_ops audio_mac_monitor_ops; /* only with AMPHI_MAC */
 /* only with AMPHI_PULSE */
 extern const struct audio_ops audio_default_ops, audio_monitor_ops, audio_pulse_ops;
 int audio_pulse_list(struct audio_input *out, int max, char *error, size_t error_size);

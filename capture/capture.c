@@ -1,17 +1,16 @@
 #include "capture/capture.h"
 #include "capture/capture_backends.h"
 #include "capture/slots.h"
+#include "capture/waker.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,7 +34,7 @@ struct buffer {
 struct capture_sink {
     struct slots slots;
     struct buffer buffer[N_SLOTS]; /* each belongs to who holds its slot */
-    int wake_fd;                   /* owned; immutable after open */
+    struct waker waker;
 
     /* capture thread only */
     uint64_t content;                     /* changes published so far */
@@ -43,7 +42,7 @@ struct capture_sink {
     struct picture_damage unseen;         /* its damage since the last one that may be taken */
     struct picture_damage stale[N_SLOTS]; /* where a buffer's pixels are not yet its pixels */
 
-    /* any thread: set before wake_fd is written and read after it, which orders them */
+    /* any thread: set before the waker wakes and read after it, which orders them */
     atomic_bool stop, poke;
     _Atomic uint64_t repeats;
 };
@@ -65,11 +64,15 @@ struct capture {
 };
 
 static const struct capture_ops *const backends[] = {
+#ifdef AMPHI_MAC
+    &capture_mac_screen_ops, /* before the X server a Mac may have, too */
+    &capture_mac_window_ops,
+#endif
 #ifdef AMPHI_X11
-    &capture_x11_screen_ops,
+    &capture_x11_screen_ops, /* a display of $DISPLAY */
     &capture_x11_window_ops,
 #endif
-    &capture_pattern_ops,
+    &capture_pattern_ops, /* everywhere */
     NULL,
 };
 
@@ -92,13 +95,10 @@ static int sink_init(struct capture_sink *sink)
     int r = slots_init(&sink->slots, N_SLOTS);
     if (r < 0)
         return r;
-    sink->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (sink->wake_fd < 0) {
-        r = -errno;
+    r = waker_init(&sink->waker);
+    if (r < 0)
         slots_finish(&sink->slots);
-        return r;
-    }
-    return 0;
+    return r;
 }
 
 static void drop_native(struct buffer *b)
@@ -111,7 +111,7 @@ static void drop_native(struct buffer *b)
 
 static void sink_finish(struct capture_sink *sink)
 {
-    close(sink->wake_fd);
+    waker_finish(&sink->waker);
     for (int i = 0; i < N_SLOTS; i++) {
         drop_native(&sink->buffer[i]);
         free(sink->buffer[i].memory);
@@ -119,30 +119,14 @@ static void sink_finish(struct capture_sink *sink)
     slots_finish(&sink->slots);
 }
 
-static void sink_wake(struct capture_sink *sink)
-{
-    uint64_t one = 1;
-    ssize_t n = write(sink->wake_fd, &one, sizeof(one));
-    assert(n == sizeof(one) || errno == EAGAIN); /* EAGAIN: it is awake since 2^64 writes */
-}
-
 /* True if `fd` (or the deadline, or a poke or stop) may be due; the caller looks which. */
 static bool sink_poll(struct capture_sink *sink, int fd, int64_t deadline_us)
 {
-    struct pollfd fds[2] = {{.fd = sink->wake_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
-    int64_t left_us = deadline_us == INT64_MAX ? 0 : deadline_us - capture_now_us();
-    if (left_us < 0)
-        left_us = 0;
-    struct timespec left = {.tv_sec = (time_t)(left_us / 1000000),
-                            .tv_nsec = (long)(left_us % 1000000) * 1000};
-    if (ppoll(fds, 2, deadline_us == INT64_MAX ? NULL : &left, NULL) <= 0)
-        return false;
-    if (fds[0].revents) {
-        uint64_t count;
-        ssize_t n = read(sink->wake_fd, &count, sizeof(count));
-        assert(n == sizeof(count) || errno == EAGAIN);
-    }
-    return fds[1].revents != 0; /* an error or hang-up too: the backend's read will tell */
+    int64_t left_us = deadline_us == INT64_MAX ? INT64_MAX : deadline_us - capture_now_us();
+    int due = waker_wait(&sink->waker, fd, left_us);
+    if (due & WAKER_WOKEN)
+        waker_clear(&sink->waker);
+    return due & WAKER_FD; /* an error or hang-up too: the backend's read will tell */
 }
 
 enum capture_wake capture_sink_wait(struct capture_sink *sink, int fd, int64_t deadline_us)
@@ -328,6 +312,7 @@ int capture_open(struct capture **out, const struct capture_config *config, char
 static void *capture_thread(void *arg)
 {
     struct capture *c = arg;
+    waker_name_thread("capture");
     int r = c->ops->run(c->priv, &c->sink, c->reason, sizeof(c->reason));
     if (r < 0) {
         if (c->reason[0] == '\0')
@@ -350,7 +335,6 @@ int capture_start(struct capture *c)
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (r != 0)
         return -r;
-    pthread_setname_np(c->thread, "capture");
     c->started = true;
     return 0;
 }
@@ -399,7 +383,7 @@ void capture_release(struct capture *c, const struct picture *p)
 void capture_poke(struct capture *c)
 {
     if (!atomic_exchange(&c->sink.poke, true))
-        sink_wake(&c->sink);
+        waker_wake(&c->sink.waker);
 }
 
 void capture_stats(struct capture *c, struct capture_stats *out)
@@ -422,7 +406,7 @@ bool capture_may_return(const struct capture *c)
 void capture_stop(struct capture *c)
 {
     atomic_store(&c->sink.stop, true);
-    sink_wake(&c->sink);
+    waker_wake(&c->sink.waker);
     slots_close(&c->sink.slots);
     if (c->started && !c->joined) {
         pthread_join(c->thread, NULL);

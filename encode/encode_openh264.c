@@ -35,11 +35,6 @@ struct openh264 {
     bool ready;
 };
 
-static float planned_fps(int fps)
-{
-    return (float)(fps <= MAX_FPS ? fps : MAX_FPS);
-}
-
 /* In quality mode QP falls to what the rate stands for and no further, and rises where the rate
  * would be exceeded. */
 static int min_qp(enum encoder_rate_control rate_control, uint32_t bitrate_bps)
@@ -54,6 +49,14 @@ static int slices(const struct encoder_config *c)
     int n = c->threads < MAX_THREADS ? c->threads : MAX_THREADS;
     n = n < most ? n : most;
     return n > 1 ? n : 1;
+}
+
+/* What pictures really come at, since the library shares the rate out by it. */
+static float planned_hz(const struct openh264 *h)
+{
+    /* rounded down, or it would ask for a higher level than there is need of */
+    float hz = (float)(1000000000 / (h->timeline.planned_us + 1)) / 1000;
+    return hz < 1 ? 1 : hz > MAX_FPS ? MAX_FPS : hz;
 }
 
 static void set_layer(SSpatialLayerConfig *l, const SEncParamExt *p, int level, int slice_num)
@@ -90,7 +93,7 @@ static SEncParamExt params(const struct openh264 *h)
     p.iComplexityMode = LOW_COMPLEXITY;
     p.iPicWidth = c->width;
     p.iPicHeight = c->height;
-    p.fMaxFrameRate = planned_fps(c->fps);
+    p.fMaxFrameRate = planned_hz(h);
     p.iTargetBitrate = (int)c->bitrate_bps;
     p.iMaxBitrate = UNSPECIFIED_BIT_RATE;
     p.iRCMode = RC_TIMESTAMP_MODE;
@@ -131,6 +134,7 @@ static int openh264_open(void *priv, const struct encoder_config *config, char *
     int ret = check_size(config, error, error_size);
     if (ret < 0)
         return ret;
+    timeline_plan(&h->timeline, config->fps);
     h->level = h264_level_choose(config, error, error_size);
     if (h->level < 0)
         return h->level;
@@ -173,13 +177,18 @@ static int openh264_submit(void *priv, const struct picture *pic, bool keyframe)
 {
     struct openh264 *h = priv;
     h->ready = false;
+    int64_t at_us = timeline_next(&h->timeline, pic->captured_us);
+    if (timeline_replan(&h->timeline)) {
+        float hz = planned_hz(h);
+        (*h->enc)->SetOption(h->enc, ENCODER_OPTION_FRAME_RATE, &hz);
+    }
     SSourcePicture src = {
         .iColorFormat = videoFormatI420,
         .iStride = {(int)pic->stride[0], (int)pic->stride[1], (int)pic->stride[2]},
         .pData = {pic->plane[0], pic->plane[1], pic->plane[2]},
         .iPicWidth = pic->width,
         .iPicHeight = pic->height,
-        .uiTimeStamp = timeline_next(&h->timeline, pic->captured_us) / 1000,
+        .uiTimeStamp = at_us / 1000,
     };
     if (keyframe && (*h->enc)->ForceIntraFrame(h->enc, true) != 0)
         return -EIO;
@@ -218,7 +227,8 @@ static int openh264_set_rate(void *priv, const struct encoder_rate *rate)
     if (level == 0 || level > h->level ||
         min_qp(rate->rate_control, rate->bitrate_bps) != min_qp(c->rate_control, c->bitrate_bps))
         return -ERANGE;
-    float hz = planned_fps(rate->fps);
+    timeline_plan(&h->timeline, rate->fps);
+    float hz = planned_hz(h);
     SBitrateInfo bitrate = {SPATIAL_LAYER_ALL, (int)rate->bitrate_bps};
     if ((*h->enc)->SetOption(h->enc, ENCODER_OPTION_FRAME_RATE, &hz) != 0 ||
         (*h->enc)->SetOption(h->enc, ENCODER_OPTION_BITRATE, &bitrate) != 0)

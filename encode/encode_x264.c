@@ -9,16 +9,12 @@
 #include <stdio.h>
 #include <x264.h>
 
-enum { SMOOTHING = 8 }; /* pictures */
-
 struct x264 {
     x264_t *enc; /* owned */
     struct encoder_config config;
     int level;
     struct encoder_rate rate; /* the last one set */
     struct timeline timeline;
-    int64_t at_us, interval_us; /* of the last picture, and between pictures, smoothed */
-    int64_t planned_us;         /* the interval x264 was told of */
     struct h264_qp qp;
     x264_param_t param; /* as opened, with the rate of the last set_rate */
     x264_nal_t *nal;    /* the encoder's memory until the next encode; all NALs in a row */
@@ -33,7 +29,7 @@ struct x264 {
 static void set_rate_params(struct x264 *x)
 {
     x264_param_t *p = &x->param;
-    uint64_t planned = (uint64_t)x->rate.bitrate_bps * (uint64_t)x->planned_us *
+    uint64_t planned = (uint64_t)x->rate.bitrate_bps * (uint64_t)x->timeline.planned_us *
                        (uint64_t)x->config.fps / 1000000000;
     p->rc.f_rf_constant = (float)quality_crf(x->rate.bitrate_bps); /* CRF only */
     p->rc.i_bitrate = planned > 0 ? (int)planned : 1;
@@ -44,7 +40,7 @@ static void set_rate_params(struct x264 *x)
 static void take_rate(struct x264 *x, const struct encoder_rate *rate)
 {
     x->rate = *rate;
-    x->interval_us = x->planned_us = 1000000 / rate->fps;
+    timeline_plan(&x->timeline, rate->fps);
     set_rate_params(x);
 }
 
@@ -95,27 +91,16 @@ static int x264_open(void *priv, const struct encoder_config *config, char *erro
     return 0;
 }
 
-/* Follows pictures that are skipped or come again. */
-static void follow_clock(struct x264 *x, int64_t captured_us)
-{
-    int64_t at_us = timeline_next(&x->timeline, captured_us);
-    if (at_us > 0)
-        x->interval_us += (at_us - x->at_us - x->interval_us) / SMOOTHING;
-    x->at_us = at_us;
-    int64_t off_us = x->interval_us - x->planned_us;
-    if (off_us * 5 > x->planned_us || off_us * 5 < -x->planned_us) {
-        x->planned_us = x->interval_us;
-        set_rate_params(x);
-        x264_encoder_reconfig(x->enc, &x->param);
-    }
-}
-
 static int x264_submit(void *priv, const struct picture *pic, bool keyframe)
 {
     struct x264 *x = priv;
     x264_picture_t in, out;
     x->ready = false;
-    follow_clock(x, pic->captured_us);
+    timeline_next(&x->timeline, pic->captured_us);
+    if (timeline_replan(&x->timeline)) {
+        set_rate_params(x);
+        x264_encoder_reconfig(x->enc, &x->param);
+    }
     x264_picture_init(&in);
     in.img.i_csp = X264_CSP_NV12;
     in.img.i_plane = 2;

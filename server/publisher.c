@@ -46,7 +46,6 @@ struct publisher {
     struct keyframe_budget budget;
     bool broken;      /* what comes next must stand alone */
     bool has_changed; /* the size: to be told with the next keyframe */
-    uint64_t next_frame_id;
     uint64_t gop_frames, gop_bytes;
     int64_t gop_since_us;
     struct rates rates;
@@ -117,8 +116,9 @@ static bool rates_fresh(const struct rates *r)
 /* --- keyframes --- */
 
 /* Worker threads. */
-static void on_want_keyframe(void *arg, uint32_t requests)
+static void on_want_keyframe(void *arg, unsigned layer, uint32_t requests)
 {
+    (void)layer; /* the only one */
     struct publisher *p = arg;
     atomic_fetch_add_explicit(&p->keyframe_requests, requests, memory_order_relaxed);
     p->config.wake(p->config.wake_arg);
@@ -226,7 +226,7 @@ void publisher_publish(struct publisher *p, const struct encoded *unit, int64_t 
     }
     if (unit->keyframe)
         begin_gop(p, now_us);
-    f->id = p->next_frame_id++;
+    f->codec = PAYLOAD_H264;
     f->captured_us = unit->captured_us;
     f->rtp_ts = (uint32_t)(unit->captured_us * 9 / 100);
     f->keyframe = unit->keyframe;
@@ -234,7 +234,7 @@ void publisher_publish(struct publisher *p, const struct encoded *unit, int64_t 
     p->gop_bytes += unit->size;
     count(&p->frames_encoded);
     p->rates.bytes_total += unit->size;
-    forwarder_publish(p->config.forwarder, p->stream_id, f);
+    forwarder_publish(p->config.forwarder, p->stream_id, 0, f);
     if (unit->keyframe)
         note_keyframe(p, unit);
 }
@@ -306,7 +306,6 @@ int publisher_create(struct publisher **out, const struct publisher_config *conf
     }
     p->config = *config;
     p->broken = true;
-    p->next_frame_id = 1;
     p->rates.since_us = clock_us();
     keyframe_init(&p->budget, KEYFRAME_MIN_GAP_US);
     for (int i = 0; i < N_POOLS; i++) {
@@ -335,9 +334,14 @@ int publisher_add_stream(struct publisher *p)
 {
     assert(!p->has_stream);
     const struct forwarder_source source = {.arg = p, .want_keyframe = on_want_keyframe};
-    int err = forwarder_add_stream(p->config.forwarder, &source, &p->stream_id);
+    int err = forwarder_add_stream(p->config.forwarder, FORWARDER_VIDEO, 1, &p->stream_id);
     if (err)
         return err;
+    err = forwarder_attach(p->config.forwarder, p->stream_id, &source, 1);
+    if (err) {
+        forwarder_remove_stream(p->config.forwarder, p->stream_id);
+        return err;
+    }
     p->has_stream = true;
     pthread_mutex_lock(&p->lock);
     p->info.stream_id = p->stream_id;

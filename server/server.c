@@ -200,16 +200,14 @@ static bool fill_tracks(const struct guest *g, const struct backend_answer *answ
 {
     for (unsigned i = 0; i < answer->n_tracks; i++) {
         unsigned slot = answer->tracks[i].slot;
-        uint8_t payload_type = answer->tracks[i].formats[BACKEND_H264].payload_type;
-        if (answer->tracks[i].audio || g->streams[slot] == 0 || payload_type == 0)
+        if (answer->tracks[i].audio || g->streams[slot] == 0)
             continue;
         struct viewer_track_config *t = &out->tracks[out->n_tracks++];
         *t = (struct viewer_track_config){
             .stream_id = g->streams[slot],
+            .kind = FORWARDER_VIDEO,
             .ssrc = g->seat.video[slot].ssrc,
             .rtx_ssrc = g->seat.video[slot].rtx_ssrc,
-            .payload_type = payload_type,
-            .rtx_payload_type = answer->tracks[i].formats[BACKEND_H264].rtx_payload_type,
             .extensions =
                 {
                     .transport_cc = answer->tracks[i].transport_cc_id,
@@ -217,6 +215,11 @@ static bool fill_tracks(const struct guest *g, const struct backend_answer *answ
                     .mid = answer->tracks[i].mid_id,
                 },
         };
+        for (unsigned c = BACKEND_H264; c < BACKEND_CODECS; c++) /* the same as payload_codec's */
+            t->formats[c] = (struct viewer_format){
+                .payload_type = answer->tracks[i].formats[c].payload_type,
+                .rtx_payload_type = answer->tracks[i].formats[c].rtx_payload_type,
+            };
         if (!copy(t->mid, sizeof(t->mid), answer->tracks[i].mid))
             return false;
     }

@@ -1,14 +1,18 @@
 #include "rtp/control/report.h"
 
-#include "rtp/wire/rtp.h"
-
 #define INTERVAL_US 1000000
 #define RTT_MAX_US 10000000  /* a longer round trip is a lie or a stepped clock */
 #define RTT_ROUNDING_US 1000 /* this much below zero is the rounding of both ends */
 
-void report_init(struct report *r, uint32_t ssrc, uint64_t seed)
+void report_init(struct report *r, uint32_t ssrc, uint32_t clock_hz, uint64_t seed)
 {
-    *r = (struct report){.ssrc = ssrc, .next_us = INT64_MAX, .random_state = seed, .rtt_us = -1};
+    *r = (struct report){
+        .ssrc = ssrc,
+        .clock_hz = clock_hz,
+        .next_us = INT64_MAX,
+        .random_state = seed,
+        .rtt_us = -1,
+    };
 }
 
 void report_on_sent(struct report *r, uint32_t n_packets, uint32_t payload_octets)
@@ -43,7 +47,7 @@ static uint64_t draw(uint64_t *state)
 /* The RTP timestamp of the instant now, on the line through the newest frame. */
 static uint32_t timestamp_at(const struct report *r, int64_t now_us)
 {
-    int64_t ticks = (now_us - r->last_captured_us) * (RTP_VIDEO_CLOCK_HZ / 1000) / 1000;
+    int64_t ticks = (now_us - r->last_captured_us) * (r->clock_hz / 1000) / 1000;
     return r->last_rtp_timestamp + (uint32_t)ticks;
 }
 

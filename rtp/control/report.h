@@ -1,7 +1,8 @@
 /* report.h - sender reports of one SSRC and what its receiver reports say (RFC 3550 6.4). Pure.
  *
  * The first sender report is due with the first frame that was sent, the next ones about every
- * second. Times are our clock's microseconds; `unix_offset_us` must stay the same for one stream.
+ * second. Times are our clock's microseconds; `unix_offset_us` must stay the same for one stream,
+ * and for those that are to be played together.
  */
 #pragma once
 
@@ -11,7 +12,7 @@
 #include <stdint.h>
 
 struct report {
-    uint32_t ssrc;
+    uint32_t ssrc, clock_hz;
     uint32_t packets, octets; /* sent, payload octets only (RFC 3550 6.4.1) */
     bool any_sent;
     uint32_t last_rtp_timestamp; /* of the newest frame, and when it was captured */
@@ -31,7 +32,7 @@ struct report {
     uint64_t bad_rtts;   /* LSR and DLSR give no possible round trip: it keeps its value */
 };
 
-void report_init(struct report *r, uint32_t ssrc, uint64_t seed);
+void report_init(struct report *r, uint32_t ssrc, uint32_t clock_hz, uint64_t seed);
 void report_on_sent(struct report *r, uint32_t n_packets, uint32_t payload_octets);
 /* Ties the RTP line to the clock: frame `rtp_timestamp` was captured at `captured_us`. */
 void report_on_frame(struct report *r, uint32_t rtp_timestamp, int64_t captured_us, int64_t now_us);

@@ -1,5 +1,4 @@
-#include "rtp/forward/forwarder.h"
-#include "rtp/forward/worker.h"
+#include "rtp/forward/forwarder_inside.h"
 #include "rtp/forward/worker_agent.h"
 #include "rtp/forward/worker_handshakes.h"
 #include "rtp/forward/worker_tcp.h"
@@ -21,34 +20,6 @@
 #define TRIM_AFTER 256
 #define CANDIDATES_PER_VIEWER 24 /* of ours, and their end; what nobody reads is lost */
 #define EVENTS_PER_VIEWER 4      /* states until it plays; a full mailbox only delays them */
-
-enum seat_state { SEAT_FREE, SEAT_RESERVED, SEAT_TAKEN, SEAT_LEAVING };
-
-struct seat {
-    enum seat_state state;
-    uint32_t id;
-    unsigned worker;
-};
-
-struct forwarder {
-    /* immutable after create */
-    unsigned n_workers;
-    struct worker *workers[FORWARDER_WORKERS_MAX]; /* owned */
-    uint16_t port;
-    unsigned max_viewers;
-    uint32_t id_mask;
-    struct mailbox events;
-    bool full_ice;
-    struct mailbox candidates; /* only with full ICE */
-
-    /* below: the signaling thread */
-    struct seat *seats; /* owned; by id & id_mask */
-    unsigned n_seats, load[FORWARDER_WORKERS_MAX];
-    uint32_t next_viewer_id, next_stream_id, next_tcp;
-    uint32_t streams[FORWARDER_STREAMS_MAX];
-    unsigned n_streams;
-    unsigned since_trim; /* viewers that came or went */
-};
 
 /* --- life --- */
 
@@ -174,6 +145,17 @@ static void close_mailboxes(struct forwarder *f)
     mailbox_finish(&f->candidates);
 }
 
+static void free_tables(struct forwarder *f)
+{
+    if (!f)
+        return;
+    for (unsigned i = 0; f->streams && i < FORWARDER_STREAMS_MAX; i++)
+        free(atomic_load_explicit(&f->streams[i], memory_order_relaxed));
+    free(f->streams);
+    free(f->seats);
+    free(f);
+}
+
 int forwarder_create(struct forwarder **out, const struct forwarder_config *config, char *error,
                      size_t error_size)
 {
@@ -186,7 +168,8 @@ int forwarder_create(struct forwarder **out, const struct forwarder_config *conf
         f->id_mask = mask_for(config->max_viewers);
         f->next_viewer_id = f->next_stream_id = 1;
         f->seats = calloc((size_t)f->id_mask + 1, sizeof(*f->seats));
-        rc = f->seats ? open_mailboxes(f, config) : -ENOMEM;
+        f->streams = calloc(FORWARDER_STREAMS_MAX, sizeof(*f->streams));
+        rc = f->seats && f->streams ? open_mailboxes(f, config) : -ENOMEM;
     }
     if (rc == 0) {
         rc = start_workers(f, config);
@@ -195,9 +178,7 @@ int forwarder_create(struct forwarder **out, const struct forwarder_config *conf
     }
     if (rc != 0) {
         explain(config, rc, error, error_size);
-        if (f)
-            free(f->seats);
-        free(f);
+        free_tables(f);
         return rc;
     }
     *out = f;
@@ -210,77 +191,12 @@ void forwarder_destroy(struct forwarder *f)
         return;
     destroy_workers(f, f->n_workers);
     close_mailboxes(f);
-    free(f->seats);
-    free(f);
+    free_tables(f);
 }
 
 uint16_t forwarder_port(const struct forwarder *f)
 {
     return f->port;
-}
-
-/* --- streams --- */
-
-static bool has_stream(const struct forwarder *f, uint32_t id)
-{
-    for (unsigned i = 0; i < f->n_streams; i++) {
-        if (f->streams[i] == id)
-            return true;
-    }
-    return false;
-}
-
-int forwarder_add_stream(struct forwarder *f, const struct forwarder_source *source,
-                         uint32_t *stream_id)
-{
-    if (f->n_streams == FORWARDER_STREAMS_MAX)
-        return -EAGAIN;
-    struct worker_stream *views[FORWARDER_WORKERS_MAX];
-    uint32_t id = f->next_stream_id;
-    for (unsigned i = 0; i < f->n_workers; i++) {
-        views[i] = worker_stream_new(id, source);
-        if (!views[i]) {
-            while (i-- > 0)
-                worker_stream_free(views[i]);
-            return -ENOMEM;
-        }
-    }
-    for (unsigned i = 0; i < f->n_workers; i++)
-        worker_add_stream(f->workers[i], views[i]);
-    f->next_stream_id = id == UINT32_MAX ? 1 : id + 1;
-    f->streams[f->n_streams++] = id;
-    *stream_id = id;
-    return 0;
-}
-
-static void wait_for(sem_t *done, unsigned n)
-{
-    while (n > 0) {
-        if (sem_wait(done) == 0)
-            n--; /* else a signal */
-    }
-}
-
-void forwarder_remove_stream(struct forwarder *f, uint32_t stream_id)
-{
-    assert(has_stream(f, stream_id));
-    sem_t done;
-    sem_init(&done, 0, 0);
-    for (unsigned i = 0; i < f->n_workers; i++)
-        worker_remove_stream(f->workers[i], stream_id, &done);
-    wait_for(&done, f->n_workers);
-    sem_destroy(&done);
-    unsigned i = 0;
-    while (f->streams[i] != stream_id)
-        i++;
-    f->streams[i] = f->streams[--f->n_streams];
-}
-
-void forwarder_publish(struct forwarder *f, uint32_t stream_id, struct frame *frame)
-{
-    for (unsigned i = 0; i < f->n_workers; i++)
-        worker_give_frame(f->workers[i], stream_id, frame_ref(frame));
-    frame_unref(frame);
 }
 
 /* --- viewers --- */
@@ -402,8 +318,11 @@ int forwarder_add_viewer(struct forwarder *f, const struct viewer_config *config
     if (config->n_tracks < 1 || config->n_tracks > VIEWER_TRACKS_MAX)
         return -EINVAL;
     for (unsigned i = 0; i < config->n_tracks; i++) {
-        if (!has_stream(f, config->tracks[i].stream_id))
+        const struct forwarder_stream *s = forwarder_find_stream(f, config->tracks[i].stream_id);
+        if (!s)
             return -ENOENT;
+        if (config->tracks[i].kind != s->kind)
+            return -EINVAL;
     }
     struct worker_viewer *v = worker_viewer_new(config);
     if (!v)
@@ -420,6 +339,24 @@ void forwarder_remove_viewer(struct forwarder *f, uint32_t viewer_id)
         return;
     seat->state = SEAT_LEAVING; /* until its last event is read */
     worker_remove_viewer(f->workers[seat->worker], viewer_id);
+}
+
+void forwarder_select(struct forwarder *f, uint32_t viewer_id, uint32_t stream_id,
+                      const struct viewer_selection *selection)
+{
+    struct seat *seat = find_seat(f, viewer_id);
+    if (!seat || seat->state != SEAT_TAKEN)
+        return;
+    struct worker *w = f->workers[seat->worker];
+    while (worker_select(w, viewer_id, stream_id, selection) != 0)
+        forwarder_wait_for(w);
+}
+
+void forwarder_want_keyframe(struct forwarder *f, uint32_t viewer_id, uint32_t stream_id)
+{
+    struct seat *seat = find_seat(f, viewer_id);
+    if (seat && seat->state == SEAT_TAKEN)
+        (void)worker_want_keyframe(f->workers[seat->worker], viewer_id, stream_id);
 }
 
 void forwarder_add_tcp(struct forwarder *f, int fd)
@@ -500,69 +437,4 @@ int forwarder_restart(struct forwarder *f, uint32_t viewer_id, const char *ufrag
     else
         *ours = local;
     return rc;
-}
-
-/* --- statistics --- */
-
-static void merge_stream(struct forwarder_stream_stats *all,
-                         const struct forwarder_stream_stats *one)
-{
-    all->stream_id = one->stream_id;
-    all->keyframe_requests += one->keyframe_requests;
-    all->joins_from_cache += one->joins_from_cache;
-    all->joins_waited += one->joins_waited;
-    if (one->capture_to_send_us_p50 > all->capture_to_send_us_p50)
-        all->capture_to_send_us_p50 = one->capture_to_send_us_p50;
-    if (one->capture_to_send_us_p99 > all->capture_to_send_us_p99)
-        all->capture_to_send_us_p99 = one->capture_to_send_us_p99;
-}
-
-static void merge(const struct forwarder *f, const struct worker_query *q, unsigned worker,
-                  struct forwarder_stats *out)
-{
-    out->workers[worker] = q->worker;
-    out->n_viewers += q->n_viewers;
-    for (unsigned i = 0; i < f->n_streams; i++) {
-        for (unsigned k = 0; k < q->n_streams; k++) {
-            if (q->streams[k].stream_id == f->streams[i])
-                merge_stream(&out->streams[i], &q->streams[k]);
-        }
-    }
-}
-
-int forwarder_stats(struct forwarder *f, struct forwarder_stats *out)
-{
-    struct forwarder_stats s = {.n_workers = f->n_workers, .n_streams = f->n_streams};
-    struct worker_query *q = calloc(1, sizeof(*q));
-    s.workers = calloc(f->n_workers, sizeof(*s.workers));
-    s.streams = calloc(FORWARDER_STREAMS_MAX, sizeof(*s.streams));
-    s.viewers = calloc(f->n_seats + 1, sizeof(*s.viewers));
-    if (!q || !s.workers || !s.streams || !s.viewers) {
-        free(q);
-        forwarder_stats_free(&s);
-        return -ENOMEM;
-    }
-    sem_t done;
-    sem_init(&done, 0, 0);
-    /* One after the other: every worker has at most its seats' viewers, all together fit. */
-    for (unsigned i = 0; i < f->n_workers; i++) {
-        *q = (struct worker_query){.done = &done,
-                                   .viewers = s.viewers + s.n_viewers,
-                                   .max_viewers = f->n_seats - s.n_viewers};
-        worker_ask(f->workers[i], q);
-        wait_for(&done, 1);
-        merge(f, q, i, &s);
-    }
-    sem_destroy(&done);
-    free(q);
-    *out = s;
-    return 0;
-}
-
-void forwarder_stats_free(struct forwarder_stats *s)
-{
-    free(s->workers);
-    free(s->streams);
-    free(s->viewers);
-    *s = (struct forwarder_stats){0};
 }

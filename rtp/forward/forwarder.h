@@ -1,10 +1,12 @@
 /* forwarder.h - the fan-out: N worker threads on one UDP port, each owning its viewers.
  *
  * Life: forwarder_create starts the workers, forwarder_destroy ends them (viewers get BYE and
- * close_notify). Streams come and go, frames are published into them by encode threads, viewers are
- * added by the signaling thread to the least loaded worker and never move.
+ * close_notify). A stream is a place for a picture or for sound; it costs next to nothing until a
+ * source attaches to it, and sources come and go while its viewers stay. Frames are published into
+ * its layers by encode threads. Viewers are added by the signaling thread to the least loaded
+ * worker and never move.
  *
- * Threads: forwarder_publish belongs to the stream's encode thread; every other call to the
+ * Threads: forwarder_publish belongs to one thread per stream and layer; every other call to the
  * signaling thread. Workers tell the signaling thread about their viewers through a mailbox, read
  * with forwarder_next_event after `wake` was called (on a worker thread).
  *
@@ -18,7 +20,7 @@
 #include "rtp/session/ice_full.h"
 
 #define FORWARDER_WORKERS_MAX 64
-#define FORWARDER_STREAMS_MAX 64
+#define FORWARDER_STREAMS_MAX 65536 /* power of two */
 
 struct forwarder;
 
@@ -41,18 +43,33 @@ int forwarder_create(struct forwarder **out, const struct forwarder_config *conf
 void forwarder_destroy(struct forwarder *f);
 uint16_t forwarder_port(const struct forwarder *f);
 
-/* Who encodes a stream. Called on worker threads, must not block. */
+/* Who feeds a stream. Called on worker threads, must not block; each worker speaks for its own
+ * viewers. */
 struct forwarder_source {
     void *arg;
-    void (*want_keyframe)(void *arg, uint32_t requests);
+    void (*want_keyframe)(void *arg, unsigned layer, uint32_t requests); /* NULL is fine */
+    /* The first of a worker's viewers wants the layer, or will when it is connected; its last one
+     * does not any more. Nothing is watched at first. NULL is fine. */
+    void (*watched)(void *arg, unsigned layer, bool yes);
+    /* What the viewers can take; NULL is fine. */
+    void (*audience)(void *arg, unsigned layer, uint64_t max_bps);
 };
 
-int forwarder_add_stream(struct forwarder *f, const struct forwarder_source *source,
+/* -EAGAIN: FORWARDER_STREAMS_MAX; -ENOMEM. Sound has one layer. */
+int forwarder_add_stream(struct forwarder *f, enum forwarder_kind kind, unsigned n_layers_max,
                          uint32_t *stream_id);
-/* Waits until no worker uses it any more: afterwards `source` is never called again. */
-void forwarder_remove_stream(struct forwarder *f, uint32_t stream_id);
-/* Takes ownership of the caller's reference. */
-void forwarder_publish(struct forwarder *f, uint32_t stream_id, struct frame *frame);
+void forwarder_remove_stream(struct forwarder *f, uint32_t stream_id); /* detached; waits */
+/* -ENOMEM. The first frame of each layer is to be a keyframe. The stream has no source. */
+int forwarder_attach(struct forwarder *f, uint32_t stream_id, const struct forwarder_source *source,
+                     unsigned n_layers);
+/* Waits until no worker uses the source any more: afterwards it is never called again. Its threads
+ * publish nothing any more. What is cached of it is dropped; viewers wait for the next source's
+ * first keyframe. Nothing is done if there is no source. */
+void forwarder_detach(struct forwarder *f, uint32_t stream_id);
+/* Takes ownership of the caller's reference and gives the frame its id. A frame of sound is one
+ * packet, and a keyframe. */
+void forwarder_publish(struct forwarder *f, uint32_t stream_id, unsigned layer,
+                       struct frame *frame);
 
 /* A place for a viewer that will come: what its SDP needs. */
 struct forwarder_seat {
@@ -67,6 +84,13 @@ void forwarder_cancel(struct forwarder *f, uint32_t viewer_id); /* a seat nobody
 /* config->id and config->peer.local are the seat's. The answer comes as events. */
 int forwarder_add_viewer(struct forwarder *f, const struct viewer_config *config);
 void forwarder_remove_viewer(struct forwarder *f, uint32_t viewer_id);
+
+/* What a viewer wants of a stream from now on; of one it has no track for, or that left, nothing
+ * happens. */
+void forwarder_select(struct forwarder *f, uint32_t viewer_id, uint32_t stream_id,
+                      const struct viewer_selection *selection);
+/* The viewer's player asks for a keyframe, as with a PLI. Ignored where too much of it waits. */
+void forwarder_want_keyframe(struct forwarder *f, uint32_t viewer_id, uint32_t stream_id);
 
 /* A connection whose first bytes are a framed STUN message (RFC 6544, RFC 4571): takes ownership.
  * It is given to the viewer that it names, or closed. */
@@ -115,12 +139,33 @@ struct forwarder_worker_stats {
     bool gso;
 };
 
+/* Of a stream that has a source. */
 struct forwarder_stream_stats {
     uint32_t stream_id;
-    uint64_t keyframe_requests, joins_from_cache, joins_waited;
+    enum forwarder_kind kind;
+    uint64_t keyframe_requests, joins_from_cache, joins_waited, keyframes_from_cache;
     /* Over the last 1024 frames of the slowest worker: from capture until the kernel had what its
      * viewers could be sent of the frame at once. 0: none yet. */
     uint64_t capture_to_send_us_p50, capture_to_send_us_p99;
+    unsigned n_layers;
+    struct forwarder_layer_stats {
+        uint32_t watchers;
+        uint64_t frames;   /* of this source */
+        uint64_t rate_bps; /* of its payload */
+        uint64_t keyframe_requests;
+    } layers[FORWARDER_LAYERS_MAX];
+};
+
+/* Of a track whose stream has a source. */
+struct forwarder_track_stats {
+    uint32_t stream_id;
+    enum forwarder_kind kind;
+    bool started, paused;
+    bool unsupported_codec; /* the stream's codec was not negotiated: nothing is sent */
+    uint8_t layer, target_layer;
+    uint8_t temporal;  /* the highest temporal_id that is sent; 255: all */
+    uint32_t packets;  /* sent, without retransmissions by RTX */
+    int fraction_lost; /* 1/256; -1: not known */
 };
 
 struct forwarder_viewer_stats {
@@ -129,17 +174,23 @@ struct forwarder_viewer_stats {
     enum peer_reason reason;
     int64_t age_us, state_age_us;
     int64_t first_frame_us; /* after it was added; -1: not yet */
-    /* of the first track's last receiver report; -1: not known */
+    /* of the last receiver report of its first picture that has one, else of sound; -1: not known
+     */
     int64_t rtt_us, jitter_us;
     int fraction_lost; /* 1/256 */
     struct address remote;
     struct viewer_counters counters;
     uint64_t sent_bps;  /* over the last whole second */
     uint32_t stream_id; /* of its first track */
+    /* of the first picture it has a source of */
+    uint8_t layer, temporal;
+    bool unsupported_codec; /* of any track */
+    unsigned n_tracks;      /* those whose stream has a source */
+    struct forwarder_track_stats tracks[VIEWER_TRACKS_MAX];
 };
 
 struct forwarder_stats {
-    unsigned n_workers, n_streams, n_viewers;
+    unsigned n_workers, n_streams, n_viewers; /* streams: those that have a source */
     struct forwarder_worker_stats *workers;
     struct forwarder_stream_stats *streams;
     struct forwarder_viewer_stats *viewers;

@@ -3,60 +3,115 @@
 #include <assert.h>
 #include <string.h>
 
-void stream_init(struct stream *s, uint32_t id)
+void stream_init(struct stream *s, uint32_t id, enum forwarder_kind kind, struct stream_news *news)
 {
     memset(s, 0, sizeof(*s));
     s->id = id;
+    s->kind = kind;
+    s->news = news;
 }
 
-static void drop_oldest(struct stream *s)
+void stream_attach(struct stream *s, struct stream_layer *layers, unsigned n_layers)
 {
-    const struct frame **slot = &s->ring[s->oldest_id % STREAM_RING];
+    assert(s->n_layers == 0 && n_layers >= 1 && n_layers <= FORWARDER_LAYERS_MAX);
+    s->layers = layers;
+    s->n_layers = n_layers;
+}
+
+/* --- what the source is to be told --- */
+
+static void note(struct stream *s)
+{
+    if (s->has_news)
+        return;
+    s->has_news = true;
+    s->next_news = s->news->first;
+    s->news->first = s;
+}
+
+struct stream *stream_news_take(struct stream_news *news)
+{
+    struct stream *s = news->first;
+    if (!s)
+        return NULL;
+    news->first = s->next_news;
+    s->next_news = NULL;
+    s->has_news = false;
+    return s;
+}
+
+void stream_want_keyframe(struct stream *s, unsigned layer)
+{
+    if (layer >= s->n_layers || s->kind != FORWARDER_VIDEO)
+        return;
+    s->keyframe_requests[layer]++;
+    note(s);
+}
+
+void stream_count_watcher(struct stream *s, unsigned layer, bool comes)
+{
+    if (layer >= s->n_layers)
+        return;
+    assert(comes || s->watchers[layer] > 0);
+    if (comes ? s->watchers[layer]++ == 0 : --s->watchers[layer] == 0)
+        note(s);
+}
+
+/* --- one layer's frames --- */
+
+static void drop_oldest(struct stream_layer *l)
+{
+    const struct frame **slot = &l->ring[l->oldest_id % STREAM_RING];
     if (*slot) {
-        if (s->oldest_id == s->keyframe_id) {
-            s->keyframe_id = 0;
-            s->gop_bytes = 0;
+        if (l->oldest_id == l->keyframe_id) {
+            l->keyframe_id = 0;
+            l->gop_bytes = 0;
         }
-        s->cached_bytes -= (*slot)->payload.size;
+        l->cached_bytes -= (*slot)->payload.size;
         frame_unref(*slot);
         *slot = NULL;
     }
-    s->oldest_id++;
+    l->oldest_id++;
 }
 
-static bool is_empty(const struct stream *s)
+static bool is_empty(const struct stream_layer *l)
 {
-    return s->newest_id == 0 || s->oldest_id > s->newest_id;
+    return l->newest_id == 0 || l->oldest_id > l->newest_id;
 }
 
-void stream_finish(struct stream *s)
+void stream_detach(struct stream *s)
 {
-    while (!is_empty(s))
-        drop_oldest(s);
-    assert(s->cached_bytes == 0);
+    for (unsigned i = 0; i < s->n_layers; i++) {
+        struct stream_layer *l = &s->layers[i];
+        while (!is_empty(l))
+            drop_oldest(l);
+        assert(l->cached_bytes == 0);
+        s->keyframe_requests[i] = 0;
+        s->watchers[i] = 0;
+    }
+    s->layers = NULL;
+    s->n_layers = 0;
 }
 
 /* The frames before the gap stay, for retransmission. */
-static void begin_after_gap(struct stream *s, const struct frame *f)
+static void begin_after_gap(struct stream_layer *l)
 {
-    s->gaps++;
-    s->keyframe_id = 0;
-    s->gop_bytes = 0;
-    if (!f->keyframe)
-        s->keyframe_requests++;
+    l->gaps++;
+    l->keyframe_id = 0;
+    l->gop_bytes = 0;
 }
 
-static bool has_surplus(const struct stream *s)
+static bool has_surplus(const struct stream_layer *l)
 {
-    if (s->oldest_id == s->newest_id)
+    if (l->oldest_id == l->newest_id)
         return false;
-    const struct frame *oldest = s->ring[s->oldest_id % STREAM_RING];
-    const struct frame *newest = s->ring[s->newest_id % STREAM_RING];
+    const struct frame *oldest = l->ring[l->oldest_id % STREAM_RING];
+    const struct frame *newest = l->ring[l->newest_id % STREAM_RING];
     if (!oldest) /* one that was never given */
         return true;
-    if (s->cached_bytes > STREAM_MAX_BYTES)
+    if (l->cached_bytes > STREAM_MAX_BYTES)
         return true;
-    bool in_gop = s->keyframe_id != 0 && s->oldest_id >= s->keyframe_id;
+    bool in_gop = l->keyframe_id != 0 && l->oldest_id >= l->keyframe_id;
     return !in_gop && newest->captured_us - oldest->captured_us > STREAM_HISTORY_US;
 }
 
@@ -66,56 +121,73 @@ static uint64_t larger(uint64_t a, uint64_t b)
 }
 
 /* A frame counts for the time after it. */
-static void measure_rate(struct stream *s, const struct frame *f)
+static void measure_rate(struct stream_layer *l, const struct frame *f)
 {
-    int64_t elapsed_us = f->captured_us - s->rate_since_us;
-    if (s->newest_id == 0) {
-        s->rate_since_us = f->captured_us;
+    int64_t elapsed_us = f->captured_us - l->rate_since_us;
+    if (l->newest_id == 0) {
+        l->rate_since_us = f->captured_us;
     } else if (elapsed_us >= STREAM_RATE_US) {
-        uint64_t rate = s->rate_bytes * 8000000 / (uint64_t)elapsed_us;
-        s->rate_bps = larger(rate, s->last_rate_bps);
-        s->last_rate_bps = rate;
-        s->rate_bytes = 0;
-        s->rate_since_us = f->captured_us;
+        uint64_t rate = l->rate_bytes * 8000000 / (uint64_t)elapsed_us;
+        l->rate_bps = larger(rate, l->last_rate_bps);
+        l->last_rate_bps = rate;
+        l->rate_bytes = 0;
+        l->rate_since_us = f->captured_us;
     }
-    s->rate_bytes += f->payload.size;
+    l->rate_bytes += f->payload.size;
 }
 
-void stream_push(struct stream *s, const struct frame *f)
+void stream_push(struct stream *s, unsigned layer, const struct frame *f)
 {
-    assert(f->id > s->newest_id && f->payload.n_packets > 0);
-    measure_rate(s, f);
-    if (s->newest_id != 0 && f->id != s->newest_id + 1)
-        begin_after_gap(s, f);
-    while (!is_empty(s) && f->id - s->oldest_id >= STREAM_RING)
-        drop_oldest(s);
-    if (is_empty(s))
-        s->oldest_id = f->id;
+    assert(layer < s->n_layers);
+    struct stream_layer *l = &s->layers[layer];
+    assert(f->id > l->newest_id && f->payload.n_packets > 0);
+    measure_rate(l, f);
+    if (l->newest_id != 0 && f->id != l->newest_id + 1) {
+        begin_after_gap(l);
+        if (!f->keyframe)
+            stream_want_keyframe(s, layer);
+    }
+    while (!is_empty(l) && f->id - l->oldest_id >= STREAM_RING)
+        drop_oldest(l);
+    if (is_empty(l))
+        l->oldest_id = f->id;
 
-    s->ring[f->id % STREAM_RING] = f;
-    s->newest_id = f->id;
-    s->cached_bytes += f->payload.size;
+    l->ring[f->id % STREAM_RING] = f;
+    l->newest_id = f->id;
+    l->frames++;
+    l->cached_bytes += f->payload.size;
     if (f->keyframe) {
-        s->keyframe_id = f->id;
-        s->gop_bytes = 0;
+        l->keyframe_id = f->id;
+        l->gop_bytes = 0;
     }
-    if (s->keyframe_id != 0)
-        s->gop_bytes += f->payload.size;
-    while (has_surplus(s))
-        drop_oldest(s);
+    if (l->keyframe_id != 0)
+        l->gop_bytes += f->payload.size;
+    while (has_surplus(l))
+        drop_oldest(l);
 }
 
-const struct frame *stream_frame(const struct stream *s, uint64_t id)
+const struct frame *stream_frame(const struct stream *s, unsigned layer, uint64_t id)
 {
-    if (is_empty(s) || id < s->oldest_id || id > s->newest_id)
+    if (layer >= s->n_layers)
         return NULL;
-    return s->ring[id % STREAM_RING];
+    const struct stream_layer *l = &s->layers[layer];
+    if (is_empty(l) || id < l->oldest_id || id > l->newest_id)
+        return NULL;
+    return l->ring[id % STREAM_RING];
 }
 
-uint64_t stream_join_id(const struct stream *s)
+uint64_t stream_newest_id(const struct stream *s, unsigned layer)
 {
-    if (s->keyframe_id == 0 || s->newest_id - s->keyframe_id >= STREAM_JOIN_MAX_FRAMES ||
-        s->gop_bytes > STREAM_JOIN_MAX_BYTES)
+    return layer < s->n_layers ? s->layers[layer].newest_id : 0;
+}
+
+uint64_t stream_join_id(const struct stream *s, unsigned layer)
+{
+    if (layer >= s->n_layers)
         return 0;
-    return s->keyframe_id;
+    const struct stream_layer *l = &s->layers[layer];
+    if (l->keyframe_id == 0 || l->newest_id - l->keyframe_id >= STREAM_JOIN_MAX_FRAMES ||
+        l->gop_bytes > STREAM_JOIN_MAX_BYTES)
+        return 0;
+    return l->keyframe_id;
 }

@@ -1,9 +1,18 @@
-/* stream.h - one worker's view of one stream: its last frames, and the GOP a new viewer starts
- * from.
+/* stream.h - one worker's view of one stream: who feeds it, in which layers, who wants which of
+ * them, and of every layer the last frames and the GOP a new viewer starts from.
  *
- * Pure; one worker thread. Holds one reference per cached frame. Frame ids of a stream are
- * contiguous; a gap (a frame this worker was never given) makes the GOP useless until the next
- * keyframe, which the stream then asks for.
+ * Life: stream_init; stream_attach when a source comes, with memory for its layers; stream_detach
+ * when it goes: nothing is left of its frames then. Many streams never have a source, so that
+ * without one they are small. Layer 0 is the smallest, each next one has more pixels.
+ *
+ * Pure; one worker thread. Holds one reference per cached frame. Frame ids of a layer are
+ * contiguous and go on from source to source; a gap (a frame this worker was never given) makes the
+ * GOP useless until the next keyframe, which the stream then asks for. Every frame of sound is a
+ * keyframe, and nobody asks for one.
+ *
+ * What the source must be told (keyframes wanted, layers that begin or cease to be watched) is
+ * counted here and the stream put into the list of those with news, which the worker goes through
+ * after each input.
  */
 #pragma once
 
@@ -11,6 +20,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#define FORWARDER_LAYERS_MAX 3
 
 #define STREAM_RING 512              /* frames, power of two */
 #define STREAM_MAX_BYTES (16u << 20) /* of cached payload */
@@ -21,9 +32,9 @@
 #define STREAM_JOIN_MAX_BYTES (8u << 20)
 #define STREAM_RATE_US 500000 /* its rate is measured over this long */
 
-struct stream {
-    uint32_t id; /* immutable after init */
+enum forwarder_kind { FORWARDER_VIDEO = 1, FORWARDER_AUDIO };
 
+struct stream_layer {
     const struct frame *ring[STREAM_RING]; /* ref; by id % STREAM_RING */
     uint64_t oldest_id, newest_id;         /* 0, 0: empty */
     uint64_t keyframe_id;                  /* newest keyframe whose GOP is whole; 0: none */
@@ -35,15 +46,49 @@ struct stream {
     uint64_t last_rate_bps, rate_bytes;
     int64_t rate_since_us;
 
-    /* asked for by viewers, taken by the worker after each input */
-    uint32_t keyframe_requests;
-
-    uint64_t joins_from_cache, joins_waited, gaps;
+    uint64_t frames, gaps;
 };
 
-void stream_init(struct stream *s, uint32_t id);
-void stream_finish(struct stream *s);
-void stream_push(struct stream *s, const struct frame *f); /* takes ownership of one reference */
-const struct frame *stream_frame(const struct stream *s, uint64_t id); /* borrowed; NULL: gone */
+struct stream;
+
+struct stream_news {
+    struct stream *first; /* NULL: none */
+};
+
+struct stream {
+    /* immutable after init */
+    uint32_t id;
+    enum forwarder_kind kind;
+    struct stream_news *news; /* borrowed */
+
+    unsigned n_layers;           /* of the source; 0: there is none */
+    struct stream_layer *layers; /* borrowed while attached */
+
+    unsigned watchers[FORWARDER_LAYERS_MAX]; /* tracks that want the layer, now or soon */
+    /* asked for since the worker last took them */
+    uint32_t keyframe_requests[FORWARDER_LAYERS_MAX];
+    struct stream *next_news;
+    bool has_news;
+
+    uint64_t joins_from_cache, joins_waited, keyframes_from_cache;
+};
+
+void stream_init(struct stream *s, uint32_t id, enum forwarder_kind kind, struct stream_news *news);
+/* `layers` are zeroed. */
+void stream_attach(struct stream *s, struct stream_layer *layers, unsigned n_layers);
+void stream_detach(struct stream *s); /* nothing is done if none is attached */
+
+/* Takes ownership of one reference. A source is attached and has that layer. */
+void stream_push(struct stream *s, unsigned layer, const struct frame *f);
+/* Borrowed; NULL: gone, or the layer is not there. */
+const struct frame *stream_frame(const struct stream *s, unsigned layer, uint64_t id);
+/* 0: the layer is empty, or not there. */
+uint64_t stream_newest_id(const struct stream *s, unsigned layer);
 /* The keyframe a new viewer starts from, 0 if it must wait for one. */
-uint64_t stream_join_id(const struct stream *s);
+uint64_t stream_join_id(const struct stream *s, unsigned layer);
+
+/* Both have no effect while there is no source. */
+void stream_want_keyframe(struct stream *s, unsigned layer);
+void stream_count_watcher(struct stream *s, unsigned layer, bool comes);
+/* The next one with news, which is then out of the list; NULL: none. */
+struct stream *stream_news_take(struct stream_news *news);

@@ -15,24 +15,14 @@ static uint64_t draw(uint64_t *state)
     return z ^ z >> 31;
 }
 
-static void init_track(struct viewer_track *t, const struct viewer_track_config *config,
-                       struct stream *stream, uint64_t *random)
+/* Track by track in this order, so that one seed always gives the same numbers. */
+static void draw_track(struct viewer_track *t, uint64_t *random)
 {
-    memset(t, 0, sizeof(*t));
-    t->stream = stream;
-    t->ssrc = config->ssrc;
-    t->rtx_ssrc = config->rtx_ssrc;
-    t->payload_type = config->payload_type;
-    t->rtx_payload_type = config->rtx_payload_type;
     t->timestamp_offset = (uint32_t)draw(random);
     t->rtx_seq = (uint16_t)(draw(random) & FIRST_SEQ_MASK);
-    history_init(&t->history, (uint16_t)(draw(random) & FIRST_SEQ_MASK));
-    report_init(&t->report, config->ssrc, draw(random));
-
-    struct extensions_ids ids = config->extensions;
-    if (t->rtx_payload_type == 0)
-        ids.transport_cc = 0; /* a packet is sent again with the very same bytes */
-    extensions_build(&t->extensions, &ids, 0, 0, config->mid);
+    t->seq = (uint16_t)(draw(random) & FIRST_SEQ_MASK);
+    bool audio = t->kind == FORWARDER_AUDIO;
+    report_init(&t->report, t->ssrc, audio ? RTP_AUDIO_CLOCK_HZ : RTP_VIDEO_CLOCK_HZ, draw(random));
 }
 
 int viewer_init(struct viewer *v, const struct viewer_config *config, struct stream *const *streams,
@@ -56,13 +46,30 @@ int viewer_init(struct viewer *v, const struct viewer_config *config, struct str
     uint64_t random = config->seed;
     v->transport_seq = (uint16_t)draw(&random);
     v->n_tracks = config->n_tracks;
-    for (unsigned i = 0; i < v->n_tracks; i++)
-        init_track(&v->tracks[i], &config->tracks[i], streams[i], &random);
+    v->audio_since_us = INT64_MAX;
+    for (unsigned i = 0; i < v->n_tracks; i++) {
+        struct viewer_track *t = &v->tracks[i];
+        viewer_track_init(t, &config->tracks[i], streams[i]);
+        draw_track(t, &random);
+        v->audio |= t->kind == FORWARDER_AUDIO ? 1u << i : 0;
+        viewer_track_update(v, t);
+    }
     return 0;
+}
+
+static void leave_all(struct viewer *v)
+{
+    for (unsigned i = 0; i < v->n_tracks; i++) {
+        if (v->tracks[i].stream)
+            viewer_track_leave(v, &v->tracks[i]);
+    }
 }
 
 void viewer_finish(struct viewer *v)
 {
+    leave_all(v);
+    for (unsigned i = 0; i < v->n_tracks; i++)
+        past_free(v->tracks[i].past);
     peer_finish(&v->peer);
 }
 
@@ -88,6 +95,17 @@ void viewer_set_state(struct viewer *v, enum viewer_state state, int64_t now_us)
     assert(is_legal(v->state, state));
     v->state = state;
     v->state_since_us = now_us;
+    if (state == VIEWER_CLOSED)
+        leave_all(v);
+}
+
+void viewer_note_frame(struct viewer *v, int64_t now_us)
+{
+    v->counters.frames_sent++;
+    if (v->first_frame_us < 0)
+        v->first_frame_us = now_us;
+    if (v->state == VIEWER_WAIT_KEYFRAME)
+        viewer_set_state(v, VIEWER_PLAYING, now_us);
 }
 
 static bool is_connected(const struct viewer *v)
@@ -99,10 +117,9 @@ static bool is_connected(const struct viewer *v)
 static void follow_rate(struct viewer *v, int64_t now_us)
 {
     uint64_t rate_bps = 0;
-    for (unsigned i = 0; i < v->n_tracks; i++) {
-        if (v->tracks[i].stream)
-            rate_bps += v->tracks[i].stream->rate_bps;
-    }
+    const struct viewer_track *t;
+    for (uint32_t set = v->present; (t = viewer_take_track(v, &set));)
+        rate_bps += t->stream->layers[t->started ? t->layer : t->target].rate_bps;
     uint64_t pace_bps = rate_bps < PACER_RATE_MAX_BPS / 3 ? rate_bps * 5 / 2 : PACER_RATE_MAX_BPS;
     if (pace_bps < VIEWER_PACE_BPS)
         pace_bps = VIEWER_PACE_BPS;
@@ -160,18 +177,34 @@ void viewer_on_frame(struct viewer *v, const struct stream *s, int64_t now_us)
         return;
     follow_rate(v, now_us);
     viewer_start_tracks(v, s);
+    if (s->kind == FORWARDER_AUDIO)
+        viewer_on_audio(v, now_us);
+}
+
+void viewer_on_attach(struct viewer *v, struct stream *s, int64_t now_us)
+{
+    for (unsigned i = 0; i < v->n_tracks; i++) {
+        if (v->tracks[i].stream == s)
+            viewer_track_update(v, &v->tracks[i]);
+    }
+    if (is_connected(v))
+        follow_rate(v, now_us);
+}
+
+void viewer_on_detach(struct viewer *v, const struct stream *s)
+{
+    for (unsigned i = 0; i < v->n_tracks; i++) {
+        if (v->tracks[i].stream == s)
+            viewer_track_leave(v, &v->tracks[i]);
+    }
 }
 
 void viewer_on_stream_end(struct viewer *v, const struct stream *s)
 {
+    viewer_on_detach(v, s);
     for (unsigned i = 0; i < v->n_tracks; i++) {
-        struct viewer_track *t = &v->tracks[i];
-        if (t->stream != s)
-            continue;
-        t->stream = NULL;
-        t->started = false;
-        v->counters.resend_misses += t->resend_count;
-        t->resend_count = 0;
+        if (v->tracks[i].stream == s)
+            v->tracks[i].stream = NULL;
     }
 }
 
@@ -233,10 +266,13 @@ bool viewer_send(struct viewer *v, struct viewer_train *train, uint8_t *out, siz
     assert(room >= VIEWER_TRAIN_MAX * VIEWER_DATAGRAM_MAX);
     if (send_control(v, train, out, now_us))
         return true;
-    if (!is_connected(v) || v->stalled || pacer_available(&v->pacer, now_us) <= 0)
+    if (!is_connected(v) || v->stalled)
         return false;
     *train = (struct viewer_train){.to = v->peer.ice.remote};
-    if (!viewer_send_resends(v, train, out, now_us) && !viewer_send_media(v, train, out, now_us))
+    bool may = pacer_available(&v->pacer, now_us) > 0;
+    if (!viewer_send_audio(v, train, out, may, now_us) &&
+        !(may && (viewer_send_resends(v, train, out, now_us) ||
+                  viewer_send_media(v, train, out, NULL, now_us))))
         return false;
     assert(train->size <= VIEWER_TRAIN_BYTES && train->n_segments <= VIEWER_TRAIN_MAX);
     v->counters.packets_sent += train->n_segments;
@@ -258,6 +294,8 @@ int64_t viewer_next_timeout(struct viewer *v, int64_t now_us)
     if (!is_connected(v))
         return next;
     next = min(next, viewer_report_timeout(v));
+    if (!v->stalled)
+        next = min(next, viewer_audio_timeout(v));
     if (!v->stalled && viewer_has_media(v))
         next = min(next, pacer_next_timeout(&v->pacer));
     return next;

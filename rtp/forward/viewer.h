@@ -5,33 +5,49 @@
  * Owned by one worker thread. After any input the worker drains viewer_send until it returns false
  * and files viewer_next_timeout. Media is pulled: a track is a cursor (frame id, packet index) into
  * its stream, moved on as the pacer allows, so that a slow viewer holds no queue of its own. Per
- * packet it keeps 12 bytes (history.h); the media stays in the stream's shared frames. Its memory,
+ * packet it keeps 12 bytes (past.h); the media stays in the stream's shared frames. Its memory,
  * viewer_size bytes, is the caller's.
  *
- * RTP timestamps of a viewer: a frame's own plus a random offset; the frames before the live one at
- * the time of joining are squeezed into 1 ms steps before it, so that the player does not wait
- * between them. Retransmission is RTX (RFC 4588) where negotiated. Where it is not, the packet is
- * sent again with the very same bytes: then no transport-wide sequence number is written, since the
- * same SRTP index must never protect two different headers.
+ * RTP timestamps of a viewer: a frame's own plus a random offset; the frames before the live one,
+ * which it gets when it joins, changes layers or needs a keyframe again, are squeezed (past.h).
+ * Retransmission is RTX (RFC 4588) where negotiated. Where it is not, the packet is sent again with
+ * the very same bytes: then no transport-wide sequence number is written, since the same SRTP index
+ * must never protect two different headers.
+ *
+ * A track is a reserved place for a stream: it may have no source for long. Of a stream with
+ * several layers it plays one. It changes at the frame's end: at once where the other layer's
+ * cached GOP will do (down: always; up: where that is not much), else with that layer's next
+ * keyframe, and the old layer goes on until then. A keyframe that a player asks for comes from the
+ * cache, for it alone, where that costs it less than a second of the stream; else the source is
+ * asked.
+ *
+ * Sound goes before everything else. Its packet rides behind the last one of a picture's train, or
+ * before a picture that is smaller still; it waits up to 10 ms for one and then goes alone. It is
+ * never sent again.
  */
 #pragma once
 
-#include "rtp/control/history.h"
 #include "rtp/control/pacer.h"
 #include "rtp/control/report.h"
+#include "rtp/forward/past.h"
 #include "rtp/forward/stream.h"
+#include "rtp/payload/payload.h"
 #include "rtp/session/peer.h"
 #include "rtp/wire/extensions.h"
 
-#define VIEWER_TRACKS_MAX 8
+#define VIEWER_TRACKS_MAX 16
 #define VIEWER_TRAIN_MAX 64      /* segments in one train (UDP_MAX_SEGMENTS) */
 #define VIEWER_TRAIN_BYTES 65000 /* in one train: what one UDP_SEGMENT send may hold */
 #define VIEWER_DATAGRAM_MAX 1232 /* the largest datagram a viewer sends */
 /* Keyframes and the first GOP leave at 2.5 times the rate of the viewer's streams, at least at this
  * one: so that what piled up is sent in good time, and as trains with pauses in between. */
 #define VIEWER_PACE_BPS 50000000
-#define VIEWER_PACE_BURST 65536 /* bytes that may leave at once */
-#define VIEWER_LATE_US 1000000  /* of a stalled viewer: then it goes on at a newer keyframe */
+#define VIEWER_PACE_BURST 65536     /* bytes that may leave at once */
+#define VIEWER_LATE_US 1000000      /* of a stalled viewer: then it goes on at a newer keyframe */
+#define VIEWER_AUDIO_LATE_US 200000 /* older sound is left out where there is newer */
+#define VIEWER_AUDIO_WAIT_US 10000  /* the longest that sound waits for a train to ride on */
+#define VIEWER_REPLAY_GAP_US 500000 /* between two keyframes from the cache, or a round trip */
+#define VIEWER_REPLAYS_MAX 3        /* in a row, until the encoder is asked */
 #define VIEWER_CNAME_MAX 32
 #define VIEWER_NACKS_PER_RTCP_MAX 256
 
@@ -43,11 +59,16 @@ enum viewer_state {
     VIEWER_CLOSED,
 };
 
+struct viewer_format {
+    uint8_t payload_type;     /* 0: not negotiated */
+    uint8_t rtx_payload_type; /* 0: RTX not negotiated */
+};
+
 struct viewer_track_config {
     uint32_t stream_id;
+    enum forwarder_kind kind; /* the stream's */
     uint32_t ssrc, rtx_ssrc;
-    uint8_t payload_type;
-    uint8_t rtx_payload_type; /* 0: RTX not negotiated */
+    struct viewer_format formats[PAYLOAD_CODECS]; /* by enum payload_codec */
     struct extensions_ids extensions;
     char mid[EXTENSIONS_MID_MAX + 1];
 };
@@ -61,30 +82,48 @@ struct viewer_config {
     struct viewer_track_config tracks[VIEWER_TRACKS_MAX];
 };
 
+/* What a viewer wants of a stream. */
+struct viewer_selection {
+    int layer;        /* -1: the best for it; else this one, or the largest there is */
+    int max_temporal; /* -1: all; else no frame of a higher temporal_id */
+    bool paused;      /* nothing at all */
+};
+
 struct viewer_track {
     /* immutable after init */
     struct stream *stream; /* borrowed: the worker keeps streams longer than their viewers; NULL
                               once it ended */
+    enum forwarder_kind kind;
     uint32_t ssrc, rtx_ssrc;
-    uint8_t payload_type, rtx_payload_type;
     uint32_t timestamp_offset;
-    struct extensions_block extensions;
+    bool pads; /* video, sent again by RTX whatever its codec: what is sent first may be padded */
+    struct viewer_format formats[PAYLOAD_CODECS];
 
-    bool joined;        /* has been started once */
-    bool started;       /* a keyframe has been chosen to start from, and the cursor follows it */
-    bool waiting;       /* has asked for a keyframe to start from */
-    uint64_t cursor_id; /* next frame to send */
-    uint16_t cursor_packet; /* next packet of it */
-    uint64_t live_id;       /* frames before this one are squeezed in time */
-    uint32_t live_rtp_ts;   /* that frame's own */
+    /* where it stands */
+    bool started;     /* the cursor follows the stream */
+    bool joined;      /* has been started once */
+    bool waiting;     /* has asked for a keyframe to start from */
+    bool lost;        /* the cursor fell out of the ring */
+    bool unsupported; /* the stream's codec was not negotiated */
+    bool replays;     /* goes back to the cached keyframe with the next frame */
+    bool asked;       /* for a keyframe of the target layer */
+    uint8_t layer;    /* that plays */
+    uint8_t target;   /* that is to play */
+    uint8_t watched;  /* the layers it counts as a watcher of, a bit each */
+    uint8_t temporal; /* frames above this are skipped now */
+    uint16_t seq;     /* sound: the next one; video: the first one, while there is no past */
+    uint16_t rtx_seq;
+    uint16_t cursor_packet; /* next packet of the next frame to send */
+    uint64_t cursor_id;     /* that frame */
+    struct past *past;      /* owned; of video that has played */
+    struct extensions_block extensions;
+    struct report report;
+
+    struct viewer_selection selection;
+    int64_t replayed_us; /* when a keyframe last came from the cache; INT64_MIN: never */
+    uint8_t n_replays;   /* in a row */
     bool any_fir;
     uint8_t last_fir_seq;
-    uint16_t rtx_seq;
-    struct history history;
-    struct report report;
-    /* sequence numbers waiting to be resent, in the order they were asked for; bounded */
-    uint16_t resend[VIEWER_NACKS_PER_RTCP_MAX];
-    uint16_t resend_head, resend_count;
 };
 
 /* Every counter is monotonic. */
@@ -96,7 +135,13 @@ struct viewer_counters {
     uint64_t resend_misses;  /* asked for, but no longer known */
     uint64_t resend_limited; /* asked for again too soon, or over the bound: left out */
     uint64_t plis, firs;
-    uint64_t keyframe_jumps; /* the cursor fell out of the ring: went on at a keyframe */
+    uint64_t keyframes_from_cache; /* asked for, and answered with the cached GOP */
+    uint64_t keyframes_limited;    /* asked for again while the last answer was on its way */
+    uint64_t keyframe_jumps;       /* the cursor fell out of the ring: went on at a keyframe */
+    uint64_t layer_switches;
+    uint64_t frames_skipped;         /* above the temporal limit */
+    uint64_t audio_sent, audio_rode; /* packets of sound; those that left in a picture's train */
+    uint64_t audio_skipped;          /* that were too late */
     uint64_t bad_rtcp;
 };
 
@@ -116,6 +161,12 @@ struct viewer {
     bool stalled;           /* see viewer_set_stalled */
     unsigned n_tracks;
     unsigned next_track; /* whose turn it is to send media */
+    /* tracks, a bit each, so that those that are only reserved cost nothing */
+    uint32_t audio;         /* immutable: of sound */
+    uint32_t present;       /* whose stream has a source, and which are not paused */
+    uint32_t sent;          /* that have sent anything */
+    int64_t audio_since_us; /* when sound came that waits; INT64_MAX: none */
+    bool audio_alone;       /* it could not ride, and waits no more */
     struct viewer_track tracks[];
 };
 
@@ -132,7 +183,7 @@ static inline size_t viewer_size(unsigned n_tracks)
     return sizeof(struct viewer) + n_tracks * sizeof(struct viewer_track);
 }
 
-/* `streams[i]` belongs to config->tracks[i]. */
+/* `streams[i]` belongs to config->tracks[i]; they are watched from here on. */
 int viewer_init(struct viewer *v, const struct viewer_config *config, struct stream *const *streams,
                 struct dtls_context *dtls, int64_t unix_offset_us, int64_t now_us);
 void viewer_finish(struct viewer *v);
@@ -143,9 +194,17 @@ void viewer_on_datagram(struct viewer *v, uint8_t *data, size_t size, const stru
 /* With config->peer.full_ice: see peer_on_path. */
 void viewer_on_path(struct viewer *v, const struct address *remote, int64_t now_us);
 void viewer_on_path_lost(struct viewer *v, int64_t now_us);
-/* A stream of this viewer has a new frame. */
+/* A stream of this viewer has a new frame. Needs not be told where viewer_wants_layer is false. */
 void viewer_on_frame(struct viewer *v, const struct stream *s, int64_t now_us);
+bool viewer_wants_layer(const struct viewer *v, const struct stream *s, unsigned layer);
+/* A stream of this viewer has a source; before stream_detach: it has none any more; it ends. */
+void viewer_on_attach(struct viewer *v, struct stream *s, int64_t now_us);
+void viewer_on_detach(struct viewer *v, const struct stream *s);
 void viewer_on_stream_end(struct viewer *v, const struct stream *s);
+void viewer_select(struct viewer *v, const struct stream *s, const struct viewer_selection *wanted,
+                   int64_t now_us);
+/* The player cannot go on with what it has: as a PLI. */
+void viewer_want_keyframe(struct viewer *v, const struct stream *s, int64_t now_us);
 void viewer_on_timeout(struct viewer *v, int64_t now_us);
 void viewer_close(struct viewer *v, int64_t now_us); /* RTCP BYE, close_notify, VIEWER_CLOSED */
 

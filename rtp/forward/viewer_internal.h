@@ -1,23 +1,82 @@
-/* viewer_internal.h - what viewer.c, viewer_media.c and viewer_rtcp.c share; nobody else uses it.
+/* viewer_internal.h - what the files of the viewer share; nobody else uses it.
  *
- * viewer.c follows the transport and decides what goes next; viewer_media.c turns frames into
- * trains; viewer_rtcp.c reads feedback and writes reports.
+ *     viewer.c        follows the transport and decides what goes next
+ *     viewer_track.c  where a track stands in its stream: layers, starts, keyframes again
+ *     viewer_media.c  turns frames into trains, and sends packets again
+ *     viewer_audio.c  sound
+ *     viewer_rtcp.c   reads feedback and writes reports
  */
 #pragma once
 
 #include "rtp/forward/viewer.h"
+#include "rtp/wire/rtp.h"
+
+/* The tracks of a set, one after the other, in no order that matters; NULL: that was all. */
+static inline struct viewer_track *viewer_take_track(struct viewer *v, uint32_t *set)
+{
+    if (*set == 0)
+        return NULL;
+    struct viewer_track *t = &v->tracks[__builtin_ctz(*set)];
+    *set &= *set - 1;
+    return t;
+}
 
 /* viewer.c */
 void viewer_set_state(struct viewer *v, enum viewer_state state, int64_t now_us);
+/* A frame of a track has been sent whole. */
+void viewer_note_frame(struct viewer *v, int64_t now_us);
 
-/* viewer_media.c */
+/* viewer_track.c */
+void viewer_track_init(struct viewer_track *t, const struct viewer_track_config *config,
+                       struct stream *stream);
+/* After anything that changes what the track could play. */
+void viewer_track_update(struct viewer *v, struct viewer_track *t);
+void viewer_track_leave(struct viewer *v, struct viewer_track *t); /* its stream has no source */
 /* Lets every track that waits start from its stream's cache, if that has something new. */
 void viewer_start_tracks(struct viewer *v, const struct stream *only); /* NULL: any */
+/* The frame to go on with; NULL: nothing to send now. */
+const struct frame *viewer_next_frame(struct viewer *v, struct viewer_track *t);
+void viewer_skip_late(struct viewer *v);
+bool viewer_has_media(const struct viewer *v); /* the pacer holds something back */
+bool viewer_has_resends(const struct viewer *v);
+void viewer_track_need_keyframe(struct viewer *v, struct viewer_track *t, int64_t now_us);
+
+/* viewer_media.c */
+
+/* The same for every packet of a train but for sequence numbers and marker. */
+struct viewer_header {
+    uint8_t bytes[RTP_HEADER_SIZE + EXTENSIONS_MAX_SIZE];
+    size_t size;
+};
+
+/* A packet of sound that is to leave with a picture's train, or alone. */
+struct viewer_ride {
+    struct viewer_track *track;
+    const struct frame *frame;
+    size_t size; /* header and payload */
+    bool left;   /* it did */
+};
+
+void viewer_begin_header(struct viewer_header *h, const struct viewer_track *t, bool rtx,
+                         uint8_t codec, uint32_t timestamp);
+void viewer_put_header(struct viewer *v, const struct viewer_track *t, uint8_t *out,
+                       const struct viewer_header *h, uint16_t seq, bool marker);
+void viewer_add_segment(struct viewer_train *train, size_t size);
 bool viewer_send_resends(struct viewer *v, struct viewer_train *train, uint8_t *out,
                          int64_t now_us);
-bool viewer_send_media(struct viewer *v, struct viewer_train *train, uint8_t *out, int64_t now_us);
-bool viewer_has_media(const struct viewer *v); /* the pacer holds something back */
-void viewer_skip_late(struct viewer *v);
+/* `ride` NULL: none. */
+bool viewer_send_media(struct viewer *v, struct viewer_train *train, uint8_t *out,
+                       struct viewer_ride *ride, int64_t now_us);
+
+/* viewer_audio.c */
+void viewer_on_audio(struct viewer *v, int64_t now_us); /* there may be something to send */
+/* Writes the packet into the train, whose segments it must not exceed. */
+void viewer_add_audio(struct viewer *v, struct viewer_ride *ride, struct viewer_train *train,
+                      uint8_t *out);
+/* Sound, alone or with a picture's train if `media_may` leave. */
+bool viewer_send_audio(struct viewer *v, struct viewer_train *train, uint8_t *out, bool media_may,
+                       int64_t now_us);
+int64_t viewer_audio_timeout(const struct viewer *v); /* INT64_MAX: none waits */
 
 /* viewer_rtcp.c */
 void viewer_on_rtcp(struct viewer *v, const uint8_t *data, size_t size, int64_t now_us);

@@ -1,12 +1,10 @@
 #include "rtp/forward/viewer_internal.h"
 
 #include "rtp/wire/bytes.h"
-#include "rtp/wire/rtp.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define SQUEEZED_STEP (RTP_VIDEO_CLOCK_HZ / 1000)
 /* What leaves at once when the pacer lets anything leave: sends worth their cost, and pauses of 2
  * to 5 ms between them. */
 #define PACED_SEGMENTS 16
@@ -14,126 +12,18 @@
 #define RESEND_GAP_MIN_MS 5
 #define RESEND_GAP_UNKNOWN_MS 20 /* while the round trip is not known */
 #define RTX_OSN_SIZE 2           /* the original sequence number (RFC 4588 4) */
-
-/* --- where a track stands --- */
-
-/* From the stream's cached keyframe on, if there is one behind the place that was lost. */
-static bool start_from_cache(struct viewer *v, struct viewer_track *t)
-{
-    uint64_t join = stream_join_id(t->stream);
-    if (join <= t->cursor_id)
-        return false;
-    t->started = true;
-    t->cursor_id = join;
-    t->cursor_packet = 0;
-    if (t->joined) {
-        /* Not squeezed: the player has its time line by now, and these frames are merely late. */
-        v->counters.keyframe_jumps++;
-        return true;
-    }
-    t->joined = true;
-    t->live_id = t->stream->newest_id;
-    t->live_rtp_ts = stream_frame(t->stream, t->live_id)->rtp_ts;
-    if (t->waiting)
-        t->stream->joins_waited++;
-    else
-        t->stream->joins_from_cache++;
-    return true;
-}
-
-static void start_track(struct viewer *v, struct viewer_track *t)
-{
-    if (start_from_cache(v, t)) {
-        t->waiting = false;
-    } else if (!t->waiting) {
-        t->waiting = true;
-        t->stream->keyframe_requests++;
-    }
-}
-
-void viewer_start_tracks(struct viewer *v, const struct stream *only)
-{
-    for (unsigned i = 0; i < v->n_tracks; i++) {
-        struct viewer_track *t = &v->tracks[i];
-        if (t->stream && !t->started && (!only || t->stream == only))
-            start_track(v, t);
-    }
-}
-
-/* The frame to go on with; NULL: nothing to send now. */
-static const struct frame *next_frame(struct viewer *v, struct viewer_track *t)
-{
-    if (!t->started || t->cursor_id > t->stream->newest_id)
-        return NULL;
-    const struct frame *f = stream_frame(t->stream, t->cursor_id);
-    if (f)
-        return f;
-    /* It fell out of the ring, or was never given to it: what follows needs a keyframe. */
-    t->started = false;
-    start_track(v, t);
-    return t->started ? stream_frame(t->stream, t->cursor_id) : NULL;
-}
-
-/* A new viewer is behind on purpose until it has reached the frame that was live when it joined. */
-static bool is_late(const struct viewer_track *t)
-{
-    if (!t->stream || !t->started || t->cursor_id < t->live_id)
-        return false;
-    const struct frame *next = stream_frame(t->stream, t->cursor_id);
-    const struct frame *newest = stream_frame(t->stream, t->stream->newest_id);
-    return next && newest->captured_us - next->captured_us >= VIEWER_LATE_US;
-}
-
-void viewer_skip_late(struct viewer *v)
-{
-    for (unsigned i = 0; i < v->n_tracks; i++) {
-        if (is_late(&v->tracks[i]))
-            (void)start_from_cache(v, &v->tracks[i]);
-    }
-}
-
-static bool is_any_started(const struct viewer *v)
-{
-    for (unsigned i = 0; i < v->n_tracks; i++) {
-        if (v->tracks[i].started)
-            return true;
-    }
-    return false;
-}
-
-bool viewer_has_media(const struct viewer *v)
-{
-    for (unsigned i = 0; i < v->n_tracks; i++) {
-        const struct viewer_track *t = &v->tracks[i];
-        if (t->resend_count > 0 || (t->started && t->cursor_id <= t->stream->newest_id))
-            return true;
-    }
-    return false;
-}
+#define RTP_PADDING 0x20
+#define PADDING_MAX 255
 
 /* --- packets and trains --- */
 
-/* The same for every packet of a train but for sequence numbers and marker. */
-struct header {
-    uint8_t bytes[RTP_HEADER_SIZE + EXTENSIONS_MAX_SIZE];
-    size_t size;
-};
-
-/* The same for a frame's packets whenever they are sent: a retransmission must not differ. */
-static uint32_t frame_timestamp(const struct viewer_track *t, const struct frame *f)
+void viewer_begin_header(struct viewer_header *h, const struct viewer_track *t, bool rtx,
+                         uint8_t codec, uint32_t timestamp)
 {
-    uint32_t rtp_ts = f->rtp_ts;
-    if (f->id < t->live_id)
-        rtp_ts = t->live_rtp_ts - (uint32_t)(t->live_id - f->id) * SQUEEZED_STEP;
-    return rtp_ts + t->timestamp_offset;
-}
-
-static void begin_header(struct header *h, const struct viewer_track *t, bool rtx,
-                         uint32_t timestamp)
-{
+    const struct viewer_format *format = &t->formats[codec];
     struct rtp_header fixed = {
-        .payload_type = rtx ? t->rtx_payload_type : t->payload_type,
-        .timestamp = timestamp,
+        .payload_type = rtx ? format->rtx_payload_type : format->payload_type,
+        .timestamp = timestamp + t->timestamp_offset,
         .ssrc = rtx ? t->rtx_ssrc : t->ssrc,
     };
     rtp_write(h->bytes, &fixed, t->extensions.size > 0);
@@ -141,8 +31,8 @@ static void begin_header(struct header *h, const struct viewer_track *t, bool rt
     h->size = RTP_HEADER_SIZE + t->extensions.size;
 }
 
-static void put_header(struct viewer *v, const struct viewer_track *t, uint8_t *out,
-                       const struct header *h, uint16_t seq, bool marker)
+void viewer_put_header(struct viewer *v, const struct viewer_track *t, uint8_t *out,
+                       const struct viewer_header *h, uint16_t seq, bool marker)
 {
     memcpy(out, h->bytes, h->size);
     out[1] |= marker ? 0x80 : 0;
@@ -170,7 +60,7 @@ static unsigned segments_allowed(struct viewer *v, const struct viewer_track *t,
     return paced < fit ? (unsigned)paced : fit;
 }
 
-static void add_segment(struct viewer_train *train, size_t size)
+void viewer_add_segment(struct viewer_train *train, size_t size)
 {
     if (train->n_segments == 0)
         train->segment_size = (uint16_t)size;
@@ -186,68 +76,127 @@ static void finish_frame(struct viewer *v, struct viewer_track *t, const struct 
 {
     t->cursor_id++;
     t->cursor_packet = 0;
-    v->counters.frames_sent++;
     report_on_frame(&t->report, f->rtp_ts + t->timestamp_offset, f->captured_us, now_us);
-    if (v->first_frame_us < 0)
-        v->first_frame_us = now_us;
-    if (v->state == VIEWER_WAIT_KEYFRAME)
-        viewer_set_state(v, VIEWER_PLAYING, now_us);
+    viewer_note_frame(v, now_us);
 }
 
-static void send_frame(struct viewer *v, struct viewer_track *t, const struct frame *f,
-                       unsigned max_segments, struct viewer_train *train, uint8_t *out)
+/* A packet made as large as those before it (RFC 3550 5.1), so that one more may follow in its
+ * train. */
+static size_t seal_padded(struct viewer *v, uint8_t *at, size_t header_size, const uint8_t *payload,
+                          uint16_t size, uint16_t full)
 {
-    struct header h;
-    begin_header(&h, t, false, frame_timestamp(t, f));
+    uint8_t *out = at + header_size;
+    at[0] |= RTP_PADDING;
+    memcpy(out, payload, size);
+    memset(out + size, 0, (size_t)(full - size));
+    out[full - 1] = (uint8_t)(full - size);
+    return seal_rtp(v->peer.seal, at, header_size, out, full);
+}
+
+static bool can_pad(const struct viewer_track *t, const struct viewer_ride *ride, uint16_t size,
+                    uint16_t full)
+{
+    return ride && t->pads && full - size <= PADDING_MAX;
+}
+
+/* What of the frame fits one train. */
+static void send_frame(struct viewer *v, struct viewer_track *t, const struct frame *f,
+                       unsigned max_segments, struct viewer_ride *ride, struct viewer_train *train,
+                       uint8_t *out)
+{
+    struct past *past = t->past;
+    uint32_t ts = t->cursor_packet == 0 ? past_begin_frame(past, f->id, f->rtp_ts)
+                                        : past_timestamp(&past->runs[past->run], f->id, f->rtp_ts);
+    struct viewer_header h;
+    viewer_begin_header(&h, t, false, f->codec, ts);
     const struct packetize_packet *p = &f->payload.packets[t->cursor_packet];
     unsigned n = at_most(max_segments, f->payload.n_packets - t->cursor_packet);
     uint16_t full = p->size;
     uint32_t octets = 0;
     unsigned sent = 0;
 
+    if (ride && ride->size > h.size + full) { /* the picture is the tail, of one packet */
+        viewer_add_audio(v, ride, train, out);
+        n = 1;
+    }
     while (sent < n && p->size <= full) {
         uint8_t *at = out + train->size;
-        uint16_t seq =
-            history_add(&t->history, (uint32_t)f->id, (uint16_t)(t->cursor_packet + sent));
-        put_header(v, t, at, &h, seq, p->marker);
-        add_segment(train,
-                    seal_rtp(v->peer.seal, at, h.size, f->payload.data + p->offset, p->size));
+        const uint8_t *payload = f->payload.data + p->offset;
+        uint16_t seq = past_add(past, f->id, (uint16_t)(t->cursor_packet + sent));
+        viewer_put_header(v, t, at, &h, seq, p->marker);
+        if (p->size < full && can_pad(t, ride, p->size, full))
+            viewer_add_segment(train, seal_padded(v, at, h.size, payload, p->size, full));
+        else
+            viewer_add_segment(train, seal_rtp(v->peer.seal, at, h.size, payload, p->size));
         octets += p->size;
         sent++;
         if (p->size < full) /* a shorter one ends the train */
             break;
         p++;
     }
+    if (ride && !ride->left && train->size == (uint32_t)train->n_segments * train->segment_size)
+        viewer_add_audio(v, ride, train, out);
     t->cursor_packet = (uint16_t)(t->cursor_packet + sent);
+    v->sent |= 1u << (t - v->tracks);
     report_on_sent(&t->report, sent, octets);
 }
 
-bool viewer_send_media(struct viewer *v, struct viewer_train *train, uint8_t *out, int64_t now_us)
+/* The next track in turn that has something; NULL: none. */
+static struct viewer_track *next_track(struct viewer *v, const struct frame **frame)
 {
-    for (unsigned i = 0; i < v->n_tracks; i++) {
-        struct viewer_track *t = &v->tracks[(v->next_track + i) % v->n_tracks];
-        const struct frame *f = next_frame(v, t);
-        if (!f)
-            continue;
-        uint16_t payload_size = f->payload.packets[t->cursor_packet].size;
-        send_frame(v, t, f, segments_allowed(v, t, payload_size, now_us), train, out);
-        if (t->cursor_packet == f->payload.n_packets)
-            finish_frame(v, t, f, now_us);
-        v->next_track = (v->next_track + i + 1) % v->n_tracks;
-        return true;
+    uint32_t all = v->present & ~v->audio;
+    uint32_t before = all & ((1u << v->next_track) - 1);
+    uint32_t sets[2] = {all & ~before, before};
+    for (unsigned i = 0; i < 2; i++) {
+        struct viewer_track *t;
+        while ((t = viewer_take_track(v, &sets[i]))) {
+            if ((*frame = viewer_next_frame(v, t)))
+                return t;
+        }
     }
-    if (v->state == VIEWER_PLAYING && !is_any_started(v))
-        viewer_set_state(v, VIEWER_WAIT_KEYFRAME, now_us);
+    return NULL;
+}
+
+/* Of the pictures that it could show; of the sound if there is none. */
+static bool is_any_started(struct viewer *v)
+{
+    uint32_t pictures = v->present & ~v->audio;
+    uint32_t set = pictures ? pictures : v->present;
+    const struct viewer_track *t;
+    while ((t = viewer_take_track(v, &set))) {
+        if (t->started)
+            return true;
+    }
     return false;
+}
+
+bool viewer_send_media(struct viewer *v, struct viewer_train *train, uint8_t *out,
+                       struct viewer_ride *ride, int64_t now_us)
+{
+    const struct frame *f;
+    struct viewer_track *t = next_track(v, &f);
+    if (!t) {
+        if (v->state == VIEWER_PLAYING && !is_any_started(v))
+            viewer_set_state(v, VIEWER_WAIT_KEYFRAME, now_us);
+        return false;
+    }
+    uint16_t payload_size = f->payload.packets[t->cursor_packet].size;
+    unsigned most = segments_allowed(v, t, payload_size, now_us);
+    send_frame(v, t, f, ride ? most - 1 : most, ride, train, out);
+    if (t->cursor_packet == f->payload.n_packets)
+        finish_frame(v, t, f, now_us);
+    v->next_track = (unsigned)(t - v->tracks + 1) % v->n_tracks;
+    return true;
 }
 
 /* --- retransmission --- */
 
-/* The history keeps 32 bits of a frame's id. */
-static const struct frame *find_frame(const struct viewer_track *t, const struct history_entry *e)
+/* The past keeps 32 bits of a frame's id. */
+static const struct frame *find_frame(const struct viewer_track *t, const struct past_packet *sent)
 {
-    uint64_t newest = t->stream->newest_id;
-    return stream_frame(t->stream, newest - (uint32_t)((uint32_t)newest - e->frame_id));
+    uint64_t newest = stream_newest_id(t->stream, sent->run->layer);
+    return stream_frame(t->stream, sent->run->layer,
+                        newest - (uint32_t)((uint32_t)newest - sent->frame_id));
 }
 
 static uint32_t resend_gap_ms(const struct viewer_track *t)
@@ -260,58 +209,60 @@ static uint32_t resend_gap_ms(const struct viewer_track *t)
 
 /* One packet again: by RTX under a sequence number of its own, else the very same bytes. */
 static size_t write_resend(struct viewer *v, struct viewer_track *t, const struct frame *f,
-                           const struct packetize_packet *p, uint16_t seq, uint8_t *out)
+                           const struct past_packet *sent, uint16_t seq, uint8_t *out)
 {
-    bool rtx = t->rtx_payload_type != 0;
-    struct header h;
-    begin_header(&h, t, rtx, frame_timestamp(t, f));
+    const struct packetize_packet *p = &f->payload.packets[sent->packet];
+    bool rtx = t->formats[f->codec].rtx_payload_type != 0;
+    struct viewer_header h;
+    viewer_begin_header(&h, t, rtx, f->codec, past_timestamp(sent->run, f->id, f->rtp_ts));
     const uint8_t *payload = f->payload.data + p->offset;
     if (!rtx) {
-        put_header(v, t, out, &h, seq, p->marker);
+        viewer_put_header(v, t, out, &h, seq, p->marker);
         report_on_sent(&t->report, 1, p->size);
         return seal_rtp(v->peer.seal, out, h.size, payload, p->size);
     }
-    put_header(v, t, out, &h, t->rtx_seq++, p->marker);
+    viewer_put_header(v, t, out, &h, t->rtx_seq++, p->marker);
     put_u16(out + h.size, seq);
     memcpy(out + h.size + RTX_OSN_SIZE, payload, p->size);
     return seal_rtp(v->peer.seal, out, h.size, out + h.size, RTX_OSN_SIZE + p->size);
 }
 
-static void pop_resend(struct viewer_track *t)
+static void pop_resend(struct past *past)
 {
-    t->resend_head = (uint16_t)((t->resend_head + 1) % VIEWER_NACKS_PER_RTCP_MAX);
-    t->resend_count--;
+    past->resend_head = (uint16_t)((past->resend_head + 1) % PAST_RESENDS_MAX);
+    past->resend_count--;
 }
 
 static bool resend_track(struct viewer *v, struct viewer_track *t, struct viewer_train *train,
                          uint8_t *out, int64_t now_us)
 {
+    struct past *past = t->past;
     unsigned max_segments = 1;
     uint16_t full = 0;
-    while (t->resend_count > 0 && train->n_segments < max_segments) {
-        uint16_t seq = t->resend[t->resend_head];
-        const struct history_entry *e = history_find(&t->history, seq);
-        const struct frame *f = e ? find_frame(t, e) : NULL;
+    while (past->resend_count > 0 && train->n_segments < max_segments) {
+        uint16_t seq = past->resend[past->resend_head];
+        struct past_packet sent;
+        const struct frame *f = past_find(past, seq, &sent) ? find_frame(t, &sent) : NULL;
         if (!f) {
             v->counters.resend_misses++;
-            pop_resend(t);
+            pop_resend(past);
             continue;
         }
-        const struct packetize_packet *p = &f->payload.packets[e->packet];
-        if (train->n_segments > 0 && p->size > full)
+        uint16_t size = f->payload.packets[sent.packet].size;
+        if (train->n_segments > 0 && size > full)
             break;
-        pop_resend(t);
-        if (!history_resend(&t->history, seq, (uint32_t)(now_us / 1000), resend_gap_ms(t))) {
+        pop_resend(past);
+        if (!history_resend(&past->history, seq, (uint32_t)(now_us / 1000), resend_gap_ms(t))) {
             v->counters.resend_limited++;
             continue;
         }
         if (train->n_segments == 0) {
-            full = p->size;
+            full = size;
             max_segments = segments_allowed(v, t, full + RTX_OSN_SIZE, now_us);
         }
-        add_segment(train, write_resend(v, t, f, p, seq, out + train->size));
+        viewer_add_segment(train, write_resend(v, t, f, &sent, seq, out + train->size));
         v->counters.resent++;
-        if (p->size < full)
+        if (size < full)
             break;
     }
     return train->n_segments > 0;
@@ -319,9 +270,9 @@ static bool resend_track(struct viewer *v, struct viewer_track *t, struct viewer
 
 bool viewer_send_resends(struct viewer *v, struct viewer_train *train, uint8_t *out, int64_t now_us)
 {
-    for (unsigned i = 0; i < v->n_tracks; i++) {
-        struct viewer_track *t = &v->tracks[i];
-        if (t->resend_count > 0 && resend_track(v, t, train, out, now_us))
+    struct viewer_track *t;
+    for (uint32_t set = v->present & v->sent & ~v->audio; (t = viewer_take_track(v, &set));) {
+        if (t->past->resend_count > 0 && resend_track(v, t, train, out, now_us))
             return true;
     }
     return false;

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#define RTCP_BYE_MAX 31 /* its count has five bits (RFC 3550 6.6) */
+
 static struct viewer_track *find_track(struct viewer *v, uint32_t ssrc)
 {
     for (unsigned i = 0; i < v->n_tracks; i++) {
@@ -15,7 +17,7 @@ static struct viewer_track *find_track(struct viewer *v, uint32_t ssrc)
 static bool is_rtx(const struct viewer *v, uint32_t ssrc)
 {
     for (unsigned i = 0; i < v->n_tracks; i++) {
-        if (v->tracks[i].rtx_payload_type != 0 && v->tracks[i].rtx_ssrc == ssrc)
+        if (v->tracks[i].pads && v->tracks[i].rtx_ssrc == ssrc)
             return true;
     }
     return false;
@@ -40,14 +42,10 @@ static void on_blocks(struct viewer *v, const struct rtcp_packet *p, int64_t now
 static void queue_resend(struct viewer *v, struct viewer_track *t, uint16_t seq)
 {
     v->counters.nacks++;
-    if (!t->stream) {
-        v->counters.resend_misses++;
-    } else if (t->resend_count == VIEWER_NACKS_PER_RTCP_MAX) {
+    if (!t->stream || !t->past || t->stream->n_layers == 0)
+        v->counters.resend_misses++; /* sound too: it would come too late */
+    else if (!past_queue_resend(t->past, seq))
         v->counters.resend_limited++;
-    } else {
-        unsigned at = (t->resend_head + t->resend_count++) % VIEWER_NACKS_PER_RTCP_MAX;
-        t->resend[at] = seq;
-    }
 }
 
 static bool on_nack(struct viewer *v, const struct rtcp_feedback *f)
@@ -62,25 +60,19 @@ static bool on_nack(struct viewer *v, const struct rtcp_feedback *f)
     return true;
 }
 
-static void want_keyframe(struct viewer_track *t)
-{
-    if (t->stream)
-        t->stream->keyframe_requests++;
-}
-
-static bool on_pli(struct viewer *v, const struct rtcp_feedback *f)
+static bool on_pli(struct viewer *v, const struct rtcp_feedback *f, int64_t now_us)
 {
     struct viewer_track *t = find_track(v, f->media_ssrc);
     if (!t)
         return false;
     v->counters.plis++;
-    want_keyframe(t);
+    viewer_track_need_keyframe(v, t, now_us);
     return true;
 }
 
 /* The media SSRC of a FIR is unused; its entries say which streams are meant (RFC 5104 4.3.1.2).
  * A repeated number is the same command again. */
-static bool on_fir(struct viewer *v, const struct rtcp_feedback *f)
+static bool on_fir(struct viewer *v, const struct rtcp_feedback *f, int64_t now_us)
 {
     uint32_t ssrc;
     uint8_t seq;
@@ -96,13 +88,13 @@ static bool on_fir(struct viewer *v, const struct rtcp_feedback *f)
         t->any_fir = true;
         t->last_fir_seq = seq;
         v->counters.firs++;
-        want_keyframe(t);
+        viewer_track_need_keyframe(v, t, now_us);
     }
     return i > 0;
 }
 
 /* Unknown kinds of feedback, and bandwidth estimates that nothing here uses, are no error. */
-static bool on_feedback(struct viewer *v, const struct rtcp_packet *p)
+static bool on_feedback(struct viewer *v, const struct rtcp_packet *p, int64_t now_us)
 {
     struct rtcp_feedback f;
     if (!rtcp_read_feedback(p, &f))
@@ -110,8 +102,8 @@ static bool on_feedback(struct viewer *v, const struct rtcp_packet *p)
     if (p->type == RTCP_RTPFB)
         return p->count != RTCP_NACK || on_nack(v, &f);
     if (p->count == RTCP_PLI)
-        return on_pli(v, &f);
-    return p->count != RTCP_FIR || on_fir(v, &f);
+        return on_pli(v, &f, now_us);
+    return p->count != RTCP_FIR || on_fir(v, &f, now_us);
 }
 
 void viewer_on_rtcp(struct viewer *v, const uint8_t *data, size_t size, int64_t now_us)
@@ -120,20 +112,21 @@ void viewer_on_rtcp(struct viewer *v, const uint8_t *data, size_t size, int64_t 
     while (rtcp_next(&p, &data, &size)) {
         if (p.type == RTCP_SR || p.type == RTCP_RR)
             on_blocks(v, &p, now_us);
-        else if ((p.type == RTCP_RTPFB || p.type == RTCP_PSFB) && !on_feedback(v, &p))
+        else if ((p.type == RTCP_RTPFB || p.type == RTCP_PSFB) && !on_feedback(v, &p, now_us))
             v->counters.bad_rtcp++;
     }
     if (size != 0)
         v->counters.bad_rtcp++;
 }
 
-/* A track whose stream ended reports no more. */
+/* A track whose stream has no source, or that is paused, reports no more. */
 int64_t viewer_report_timeout(const struct viewer *v)
 {
+    struct viewer *any = (struct viewer *)v; /* nothing is changed */
     int64_t next = INT64_MAX;
-    for (unsigned i = 0; i < v->n_tracks; i++) {
-        const struct viewer_track *t = &v->tracks[i];
-        if (t->stream && t->report.any_sent && t->report.next_us < next)
+    const struct viewer_track *t;
+    for (uint32_t set = v->present & v->sent; (t = viewer_take_track(any, &set));) {
+        if (t->report.next_us < next)
             next = t->report.next_us;
     }
     return next;
@@ -141,9 +134,9 @@ int64_t viewer_report_timeout(const struct viewer *v)
 
 size_t viewer_write_report(struct viewer *v, uint8_t *out, size_t room, int64_t now_us)
 {
-    for (unsigned i = 0; i < v->n_tracks; i++) {
-        struct viewer_track *t = &v->tracks[i];
-        if (!t->stream || !report_due(&t->report, now_us))
+    struct viewer_track *t;
+    for (uint32_t set = v->present & v->sent; (t = viewer_take_track(v, &set));) {
+        if (!report_due(&t->report, now_us))
             continue;
         size_t size = report_write(&t->report, out, room, v->cname, v->unix_offset_us, now_us);
         assert(size != 0);
@@ -152,18 +145,20 @@ size_t viewer_write_report(struct viewer *v, uint8_t *out, size_t room, int64_t 
     return 0;
 }
 
-/* A compound packet begins with a report and names its source (RFC 3550 6.1). */
+/* A compound packet begins with a report and names its source (RFC 3550 6.1). Those leave who have
+ * sent, or the first one if nobody has; a BYE has room for so many. */
 size_t viewer_write_bye(struct viewer *v, uint8_t *out, size_t room)
 {
-    uint32_t ssrcs[2 * VIEWER_TRACKS_MAX];
+    uint32_t ssrcs[RTCP_BYE_MAX] = {v->tracks[0].ssrc};
     unsigned n = 0;
-    for (unsigned i = 0; i < v->n_tracks; i++) {
-        ssrcs[n++] = v->tracks[i].ssrc;
-        if (v->tracks[i].rtx_payload_type != 0)
-            ssrcs[n++] = v->tracks[i].rtx_ssrc;
+    const struct viewer_track *t;
+    for (uint32_t set = v->sent; n + 2 <= RTCP_BYE_MAX && (t = viewer_take_track(v, &set));) {
+        ssrcs[n++] = t->ssrc;
+        if (t->pads)
+            ssrcs[n++] = t->rtx_ssrc;
     }
     size_t size = rtcp_write_rr(out, room, ssrcs[0], NULL, 0);
     size += rtcp_write_cname(out + size, room - size, ssrcs[0], v->cname);
-    size += rtcp_write_bye(out + size, room - size, ssrcs, n);
+    size += rtcp_write_bye(out + size, room - size, ssrcs, n > 0 ? n : 1);
     return seal_rtcp(v->peer.seal, out, size, room);
 }

@@ -53,15 +53,37 @@ int worker_post_bounded(struct worker *w, const struct worker_message *m, atomic
     return 0;
 }
 
-void worker_add_stream(struct worker *w, struct worker_stream *s)
+int worker_add_stream(struct worker *w, struct worker_stream *s)
 {
-    post(w, &(struct worker_message){.type = WORKER_ADD_STREAM, .stream = s});
+    return worker_post_bounded(w, &(struct worker_message){.type = WORKER_ADD_STREAM, .stream = s},
+                               &w->streams_waiting, WORKER_STREAMS_WAITING_MAX);
+}
+
+int worker_attach(struct worker *w, struct worker_feed *feed)
+{
+    return worker_post_bounded(w, &(struct worker_message){.type = WORKER_ATTACH, .feed = feed},
+                               &w->streams_waiting, WORKER_STREAMS_WAITING_MAX);
+}
+
+static void post_end(struct worker *w, enum worker_message_type type, uint32_t stream_id,
+                     sem_t *done)
+{
+    post(w, &(struct worker_message){.type = type, .end = {.stream_id = stream_id, .done = done}});
+}
+
+void worker_detach(struct worker *w, uint32_t stream_id, sem_t *done)
+{
+    post_end(w, WORKER_DETACH, stream_id, done);
 }
 
 void worker_remove_stream(struct worker *w, uint32_t id, sem_t *done)
 {
-    post(w, &(struct worker_message){.type = WORKER_REMOVE_STREAM,
-                                     .remove_stream = {.id = id, .done = done}});
+    post_end(w, WORKER_REMOVE_STREAM, id, done);
+}
+
+void worker_sync(struct worker *w, sem_t *done)
+{
+    post_end(w, WORKER_SYNC, 0, done);
 }
 
 void worker_add_viewer(struct worker *w, struct worker_viewer *v)
@@ -74,13 +96,30 @@ void worker_remove_viewer(struct worker *w, uint32_t id)
     post(w, &(struct worker_message){.type = WORKER_REMOVE_VIEWER, .viewer_id = id});
 }
 
-void worker_give_frame(struct worker *w, uint32_t stream_id, const struct frame *f)
+void worker_give_frame(struct worker *w, uint32_t stream_id, unsigned layer, const struct frame *f)
 {
-    struct worker_message m = {.type = WORKER_FRAME, .frame = {.stream_id = stream_id, .frame = f}};
+    struct worker_message m = {.type = WORKER_FRAME,
+                               .frame = {.stream_id = stream_id, .layer = layer, .frame = f}};
     if (worker_post_bounded(w, &m, &w->frames_waiting, WORKER_FRAMES_WAITING_MAX) != 0) {
         atomic_fetch_add_explicit(&w->frames_dropped, 1, memory_order_relaxed);
         frame_unref(f);
     }
+}
+
+int worker_select(struct worker *w, uint32_t viewer_id, uint32_t stream_id,
+                  const struct viewer_selection *selection)
+{
+    struct worker_message m = {
+        .type = WORKER_SELECT,
+        .wish = {.viewer_id = viewer_id, .stream_id = stream_id, .selection = *selection}};
+    return worker_post_bounded(w, &m, &w->wishes_waiting, WORKER_WISHES_WAITING_MAX);
+}
+
+int worker_want_keyframe(struct worker *w, uint32_t viewer_id, uint32_t stream_id)
+{
+    struct worker_message m = {.type = WORKER_WANT_KEYFRAME,
+                               .wish = {.viewer_id = viewer_id, .stream_id = stream_id}};
+    return worker_post_bounded(w, &m, &w->wishes_waiting, WORKER_WISHES_WAITING_MAX);
 }
 
 int worker_give_tcp(struct worker *w, struct tcp_guest *g)
@@ -123,25 +162,6 @@ void worker_quit(struct worker *w)
     post(w, &(struct worker_message){.type = WORKER_QUIT});
 }
 
-struct worker_stream *worker_stream_new(uint32_t id, const struct forwarder_source *source)
-{
-    struct worker_stream *s = calloc(1, sizeof(*s));
-    if (!s)
-        return NULL;
-    stream_init(&s->stream, id);
-    s->source = *source;
-    return s;
-}
-
-void worker_stream_free(struct worker_stream *s)
-{
-    if (!s)
-        return;
-    assert(!s->first);
-    stream_finish(&s->stream);
-    free(s);
-}
-
 void worker_ufrag_write(char out[WORKER_UFRAG_PREFIX + 1], unsigned worker, uint32_t viewer_id)
 {
     snprintf(out, WORKER_UFRAG_PREFIX + 1, "%02x%08x", worker & 0xff, viewer_id);
@@ -172,61 +192,38 @@ void worker_flush(struct worker *w)
         udp_batch_flush(w->batch);
 }
 
-struct worker_stream *worker_find_stream(const struct worker *w, uint32_t id)
+static void on_wish(struct worker *w, const struct worker_message *m)
 {
-    for (unsigned i = 0; i < w->n_streams; i++) {
-        if (w->streams[i]->stream.id == id)
-            return w->streams[i];
-    }
-    return NULL;
-}
-
-static void pass_on_keyframe_requests(struct worker *w)
-{
-    for (unsigned i = 0; i < w->n_streams; i++) {
-        struct worker_stream *ws = w->streams[i];
-        uint32_t n = ws->stream.keyframe_requests;
-        if (n == 0)
-            continue;
-        ws->stream.keyframe_requests = 0;
-        ws->keyframe_requests += n;
-        if (ws->source.want_keyframe)
-            ws->source.want_keyframe(ws->source.arg, n);
-    }
-}
-
-static void remove_stream(struct worker *w, uint32_t id, sem_t *done)
-{
-    struct worker_stream *ws = worker_find_stream(w, id);
-    assert(ws);
-    worker_viewers_on_stream_end(w, ws);
-    unsigned i = 0;
-    while (w->streams[i] != ws)
-        i++;
-    w->streams[i] = w->streams[--w->n_streams];
-    worker_stream_free(ws);
-    sem_post(done);
-}
-
-static void on_frame(struct worker *w, uint32_t stream_id, const struct frame *f)
-{
-    atomic_fetch_sub_explicit(&w->frames_waiting, 1, memory_order_relaxed);
-    struct worker_stream *ws = worker_find_stream(w, stream_id);
-    if (ws)
-        worker_viewers_on_frame(w, ws, f);
+    atomic_fetch_sub_explicit(&w->wishes_waiting, 1, memory_order_relaxed);
+    struct worker_viewer *wv = worker_viewer_find(w, m->wish.viewer_id);
+    struct worker_stream *ws = worker_find_stream(w, m->wish.stream_id);
+    if (!wv || !ws)
+        return; /* gone meanwhile */
+    if (m->type == WORKER_SELECT)
+        viewer_select(&wv->viewer, &ws->stream, &m->wish.selection, w->now_us);
     else
-        frame_unref(f);
+        viewer_want_keyframe(&wv->viewer, &ws->stream, w->now_us);
+    worker_viewer_settle(w, wv);
 }
 
 static void on_message(struct worker *w, const struct worker_message *m)
 {
     switch (m->type) {
     case WORKER_ADD_STREAM:
-        assert(w->n_streams < FORWARDER_STREAMS_MAX);
-        w->streams[w->n_streams++] = m->stream;
+        atomic_fetch_sub_explicit(&w->streams_waiting, 1, memory_order_relaxed);
+        worker_stream_begin(w, m->stream);
+        break;
+    case WORKER_ATTACH:
+        atomic_fetch_sub_explicit(&w->streams_waiting, 1, memory_order_relaxed);
+        worker_stream_attach(w, m->feed);
+        break;
+    case WORKER_DETACH:
+        worker_stream_detach(w, m->end.stream_id);
+        sem_post(m->end.done);
         break;
     case WORKER_REMOVE_STREAM:
-        remove_stream(w, m->remove_stream.id, m->remove_stream.done);
+        worker_stream_end(w, m->end.stream_id);
+        sem_post(m->end.done);
         break;
     case WORKER_ADD_VIEWER:
         worker_viewer_begin(w, m->viewer);
@@ -235,7 +232,12 @@ static void on_message(struct worker *w, const struct worker_message *m)
         worker_viewer_close(w, m->viewer_id);
         break;
     case WORKER_FRAME:
-        on_frame(w, m->frame.stream_id, m->frame.frame);
+        atomic_fetch_sub_explicit(&w->frames_waiting, 1, memory_order_relaxed);
+        worker_stream_take(w, m->frame.stream_id, m->frame.layer, m->frame.frame);
+        break;
+    case WORKER_SELECT:
+    case WORKER_WANT_KEYFRAME:
+        on_wish(w, m);
         break;
     case WORKER_DATAGRAM:
         atomic_fetch_sub_explicit(&w->datagrams_waiting, 1, memory_order_relaxed);
@@ -270,6 +272,9 @@ static void on_message(struct worker *w, const struct worker_message *m)
     case WORKER_QUERY:
         worker_answer(w, m->query);
         break;
+    case WORKER_SYNC:
+        sem_post(m->end.done);
+        break;
     case WORKER_QUIT:
         w->quit = true;
         break;
@@ -281,6 +286,8 @@ static void dispose(const struct worker_message *m)
 {
     if (m->type == WORKER_ADD_STREAM)
         worker_stream_free(m->stream);
+    else if (m->type == WORKER_ATTACH)
+        worker_feed_free(m->feed);
     else if (m->type == WORKER_ADD_VIEWER)
         worker_viewer_free(m->viewer);
     else if (m->type == WORKER_FRAME)
@@ -425,7 +432,7 @@ static void run_round(struct worker *w)
     worker_handshakes_run(w);
     worker_flush(w);
     watch_writable(w);
-    pass_on_keyframe_requests(w);
+    worker_streams_pass_news(w);
     if (w->events_left)
         worker_viewers_tell(w);
     worker_samples_add(&w->lag, worker_clock_us() - begun);
@@ -471,7 +478,8 @@ static int allocate(struct worker *w)
     w->batch = udp_batch_new(&w->config.udp);
     w->viewers = calloc(c->max_viewers, sizeof(*w->viewers));
     w->by_id = calloc((size_t)c->id_mask + 1, sizeof(*w->by_id));
-    if (!w->receiver || !w->batch || !w->viewers || !w->by_id)
+    w->streams = calloc(FORWARDER_STREAMS_MAX, sizeof(struct worker_stream *));
+    if (!w->receiver || !w->batch || !w->viewers || !w->by_id || !w->streams)
         return -ENOMEM;
     int rc = worker_tcp_create(&w->tcp, c->max_viewers);
     if (rc == 0)
@@ -489,6 +497,25 @@ static int allocate(struct worker *w)
     return rc != 0 ? rc : origins_init(&w->origins, c->max_viewers, c->max_viewers, c->seed);
 }
 
+/* All that may wait at a time, each kind with its own bound: so that post() always has room.
+ *
+ * A seat's viewer is added once and removed once before its last event is read, after which another
+ * may sit there; that one's coming may be told before the worker has read of the first one's going
+ * only if that one closed by itself: 3 per seat. Of the calls that wait for the worker (a stream's
+ * or a source's end, a query, a sync) one is under way; and there is one quit. */
+static size_t mail_bound(const struct worker_config *config)
+{
+    size_t seats = config->max_viewers;
+    size_t bound = WORKER_FRAMES_WAITING_MAX + WORKER_DATAGRAMS_WAITING_MAX +
+                   WORKER_GUESTS_WAITING_MAX + WORKER_STREAMS_WAITING_MAX +
+                   WORKER_WISHES_WAITING_MAX + 3 * seats + 1 + 1;
+    /* Agents that wait are bounded by the seats, and each is cancelled at most once, as are those
+     * that were there before. */
+    if (config->ice)
+        bound += WORKER_CANDIDATES_WAITING_MAX + 3 * seats;
+    return bound;
+}
+
 int worker_create(struct worker **out, const struct worker_config *config)
 {
     assert(config->max_viewers > 0 && config->max_viewers <= config->id_mask);
@@ -497,13 +524,7 @@ int worker_create(struct worker **out, const struct worker_config *config)
         return -ENOMEM;
     w->config = *config;
     w->epoll_fd = w->wake_fd = -1;
-    /* A viewer is added and removed once, a stream too; one query and one quit are under way. */
-    size_t capacity = WORKER_FRAMES_WAITING_MAX + WORKER_DATAGRAMS_WAITING_MAX +
-                      WORKER_GUESTS_WAITING_MAX + 2 * (size_t)config->max_viewers +
-                      2 * FORWARDER_STREAMS_MAX + 2;
-    /* Cancelled agents are those that wait, and those that were there before them. */
-    if (config->ice)
-        capacity += WORKER_CANDIDATES_WAITING_MAX + 3 * (size_t)config->max_viewers;
+    size_t capacity = mail_bound(config);
     int rc = mailbox_init(&w->inbox, sizeof(struct worker_message), capacity, wake, w);
     if (rc != 0) {
         free(w);
@@ -559,8 +580,7 @@ void worker_destroy(struct worker *w)
     mailbox_finish(&w->inbox);
     while (w->n_viewers > 0)
         worker_viewer_free(w->viewers[--w->n_viewers]);
-    while (w->n_streams > 0)
-        worker_stream_free(w->streams[--w->n_streams]);
+    worker_streams_free(w);
     worker_tcp_destroy(w->tcp);
     worker_agents_destroy(w->agents);
     datagram_pool_finish(&w->passed_on);

@@ -17,14 +17,17 @@
 
 #include <semaphore.h>
 
-#define WORKER_FRAMES_WAITING_MAX 256
+#define WORKER_FRAMES_WAITING_MAX 1024
 #define WORKER_DATAGRAMS_WAITING_MAX 1024
 #define WORKER_GUESTS_WAITING_MAX 256
 #define WORKER_CANDIDATES_WAITING_MAX 1024
-#define WORKER_NAME "amphi-worker" /* and its index: the name of the thread */
+#define WORKER_STREAMS_WAITING_MAX 256 /* to be added, or with a new source */
+#define WORKER_WISHES_WAITING_MAX 1024 /* of viewers: selections, keyframes */
+#define WORKER_NAME "amphi-worker"     /* and its index: the name of the thread */
 
 struct worker;
 struct worker_stream;
+struct worker_feed;
 struct worker_viewer;
 struct tcp_guest;
 struct worker_agent;
@@ -52,17 +55,29 @@ void worker_join(struct worker *w);
 void worker_destroy(struct worker *w); /* not started, or joined; NULL is fine */
 
 /* Made by the teller, so that what can fail fails there. */
-struct worker_stream *worker_stream_new(uint32_t id, const struct forwarder_source *source);
+struct worker_stream *worker_stream_new(uint32_t id, enum forwarder_kind kind);
 void worker_stream_free(struct worker_stream *s); /* NULL is fine */
+/* What a stream needs while it has a source. */
+struct worker_feed *worker_feed_new(uint32_t stream_id, const struct forwarder_source *source,
+                                    unsigned n_layers);
+void worker_feed_free(struct worker_feed *f); /* NULL is fine */
 struct worker_viewer *worker_viewer_new(const struct viewer_config *config);
 void worker_viewer_free(struct worker_viewer *v); /* NULL is fine */
 
-void worker_add_stream(struct worker *w, struct worker_stream *s /* takes ownership */);
+/* Both take ownership; -EAGAIN: too many wait (worker_sync), it is the caller's. */
+int worker_add_stream(struct worker *w, struct worker_stream *s);
+int worker_attach(struct worker *w, struct worker_feed *feed);
+void worker_detach(struct worker *w, uint32_t stream_id, sem_t *done);
 void worker_remove_stream(struct worker *w, uint32_t id, sem_t *done);
+void worker_sync(struct worker *w, sem_t *done); /* once all that was told before is done */
 void worker_add_viewer(struct worker *w, struct worker_viewer *v /* takes ownership */);
 void worker_remove_viewer(struct worker *w, uint32_t id);
-void worker_give_frame(struct worker *w, uint32_t stream_id,
+void worker_give_frame(struct worker *w, uint32_t stream_id, unsigned layer,
                        const struct frame *f /* takes ownership of one reference */);
+/* -EAGAIN: too many wait. */
+int worker_select(struct worker *w, uint32_t viewer_id, uint32_t stream_id,
+                  const struct viewer_selection *selection);
+int worker_want_keyframe(struct worker *w, uint32_t viewer_id, uint32_t stream_id);
 
 /* Takes ownership; -EAGAIN: too many wait, it is the caller's. */
 int worker_give_tcp(struct worker *w, struct tcp_guest *g);
@@ -83,8 +98,8 @@ int worker_restart(struct worker *w, struct worker_restart *r /* the same */);
 struct worker_query {
     sem_t *done;
     struct forwarder_worker_stats worker;
-    struct forwarder_stream_stats streams[FORWARDER_STREAMS_MAX];
-    unsigned n_streams;
+    struct forwarder_stream_stats *streams; /* borrowed: the asker's; in the order of attaching */
+    unsigned n_streams, max_streams;
     struct forwarder_viewer_stats *viewers; /* borrowed: the asker's */
     unsigned n_viewers, max_viewers;
 };

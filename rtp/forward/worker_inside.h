@@ -2,6 +2,7 @@
  * unless said.
  *
  *     worker.c          the loop, the mailbox, the clock
+ *     worker_streams.c  streams and their sources
  *     worker_viewers.c  one viewer: its life, its output, its deadline, whose datagram is it
  *     worker_tcp.c      TCP connections: whose they are, in and out
  *     worker_agent.c    full ICE agents and their paths
@@ -28,12 +29,22 @@ struct worker_link {
     struct worker_link *previous, *next;
 };
 
+/* What a stream has only while it has a source. */
+struct worker_feed {
+    uint32_t stream_id;
+    struct forwarder_source source;
+    struct worker_samples capture_to_send;
+    bool told[FORWARDER_LAYERS_MAX]; /* that the layer is watched */
+    unsigned n_layers;
+    struct stream_layer layers[];
+};
+
 struct worker_stream {
     struct stream stream;
-    struct forwarder_source source;
     struct worker_link *first;
-    uint64_t keyframe_requests; /* passed to the source */
-    struct worker_samples capture_to_send;
+    uint64_t keyframe_requests[FORWARDER_LAYERS_MAX]; /* passed to its sources */
+    struct worker_feed *feed;                         /* owned; NULL: no source */
+    struct worker_stream *previous_fed, *next_fed;    /* of those that have one */
 };
 
 struct worker_viewer {
@@ -64,10 +75,14 @@ struct worker_viewer {
 
 enum worker_message_type {
     WORKER_ADD_STREAM = 1,
+    WORKER_ATTACH,
+    WORKER_DETACH,
     WORKER_REMOVE_STREAM,
     WORKER_ADD_VIEWER,
     WORKER_REMOVE_VIEWER,
     WORKER_FRAME,
+    WORKER_SELECT,
+    WORKER_WANT_KEYFRAME,
     WORKER_DATAGRAM,
     WORKER_ORIGIN, /* datagrams from that address belong to that worker */
     WORKER_TCP,
@@ -76,6 +91,7 @@ enum worker_message_type {
     WORKER_CANDIDATE,
     WORKER_RESTART,
     WORKER_QUERY,
+    WORKER_SYNC,
     WORKER_QUIT,
 };
 
@@ -83,16 +99,22 @@ struct worker_message {
     enum worker_message_type type;
     union {
         struct worker_stream *stream; /* owned */
+        struct worker_feed *feed;     /* owned */
         struct {
-            uint32_t id;
+            uint32_t stream_id;
             sem_t *done;
-        } remove_stream;
+        } end; /* of a stream, or of its source; or of waiting for the worker */
         struct worker_viewer *viewer; /* owned */
         uint32_t viewer_id;
         struct {
             uint32_t stream_id;
+            unsigned layer;
             const struct frame *frame; /* ref */
         } frame;
+        struct {
+            uint32_t viewer_id, stream_id;
+            struct viewer_selection selection;
+        } wish;
         struct pooled_datagram *datagram; /* of another worker's viewer; from the reader's pool */
         struct {
             struct address from;
@@ -121,6 +143,7 @@ struct worker {
     /* any thread; relaxed: bounds and counters that order nothing */
     atomic_uint frames_waiting, datagrams_waiting; /* datagrams and origins */
     atomic_uint guests_waiting, agents_waiting, candidates_waiting;
+    atomic_uint streams_waiting, wishes_waiting;
     atomic_ullong frames_dropped;
 
     /* below: the worker's thread */
@@ -138,8 +161,9 @@ struct worker {
     struct worker_agents *agents; /* owned; NULL without full ICE */
     struct worker_handshakes handshakes;
 
-    struct worker_stream *streams[FORWARDER_STREAMS_MAX]; /* owned */
-    unsigned n_streams;
+    struct worker_stream **streams; /* owned, they too; by id % FORWARDER_STREAMS_MAX */
+    struct worker_stream *first_fed, *last_fed;
+    struct stream_news news;
     struct worker_viewer **viewers; /* owned, they too; in no order */
     uint32_t n_viewers;
     struct worker_viewer **by_id; /* by id & id_mask */
@@ -155,7 +179,17 @@ int worker_post_bounded(struct worker *w, const struct worker_message *m, atomic
                         unsigned max);
 
 void worker_flush(struct worker *w); /* what waits in the batch, unless the socket is full */
+
+/* worker_streams.c */
 struct worker_stream *worker_find_stream(const struct worker *w, uint32_t id);
+void worker_stream_begin(struct worker *w, struct worker_stream *ws);
+void worker_stream_end(struct worker *w, uint32_t id);
+void worker_stream_attach(struct worker *w, struct worker_feed *feed);
+void worker_stream_detach(struct worker *w, uint32_t id);
+void worker_stream_take(struct worker *w, uint32_t id, unsigned layer,
+                        const struct frame *f /* takes ownership of one reference */);
+void worker_streams_pass_news(struct worker *w); /* to their sources */
+void worker_streams_free(struct worker *w);
 
 void worker_viewer_begin(struct worker *w, struct worker_viewer *wv);
 /* After any input: what it has to send goes to the batch, its deadline is filed, its state told. It
@@ -173,7 +207,10 @@ bool worker_viewer_give(struct worker *w, struct worker_viewer *wv, uint8_t *dat
 bool worker_viewer_deal(struct worker *w, struct worker_viewer *wv, uint8_t *data, size_t size,
                         const struct address *from, unsigned via);
 void worker_viewers_close_all(struct worker *w); /* at the end; nobody is told */
-void worker_viewers_on_frame(struct worker *w, struct worker_stream *ws, const struct frame *f);
+void worker_viewers_on_frame(struct worker *w, struct worker_stream *ws, unsigned layer,
+                             const struct frame *f);
+void worker_viewers_on_attach(struct worker *w, struct worker_stream *ws);
+void worker_viewers_on_detach(struct worker *w, struct worker_stream *ws);
 void worker_viewers_on_stream_end(struct worker *w, struct worker_stream *ws);
 void worker_viewers_tell(struct worker *w); /* the states that found no room */
 void worker_viewers_tick(struct worker *w); /* once a second */

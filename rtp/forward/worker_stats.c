@@ -1,5 +1,4 @@
 #include "rtp/forward/worker_inside.h"
-#include "rtp/wire/rtp.h"
 
 #include <assert.h>
 
@@ -34,14 +33,72 @@ static void fill_worker(struct worker *w, struct forwarder_worker_stats *out)
 
 static void fill_stream(const struct worker_stream *ws, struct forwarder_stream_stats *out)
 {
+    const struct stream *s = &ws->stream;
+    const struct worker_samples *delay = &ws->feed->capture_to_send;
     *out = (struct forwarder_stream_stats){
-        .stream_id = ws->stream.id,
-        .keyframe_requests = ws->keyframe_requests,
-        .joins_from_cache = ws->stream.joins_from_cache,
-        .joins_waited = ws->stream.joins_waited,
-        .capture_to_send_us_p50 = worker_samples_percentile(&ws->capture_to_send, 50),
-        .capture_to_send_us_p99 = worker_samples_percentile(&ws->capture_to_send, 99),
+        .stream_id = s->id,
+        .kind = s->kind,
+        .joins_from_cache = s->joins_from_cache,
+        .joins_waited = s->joins_waited,
+        .keyframes_from_cache = s->keyframes_from_cache,
+        .capture_to_send_us_p50 = worker_samples_percentile(delay, 50),
+        .capture_to_send_us_p99 = worker_samples_percentile(delay, 99),
+        .n_layers = s->n_layers,
     };
+    for (unsigned i = 0; i < FORWARDER_LAYERS_MAX; i++)
+        out->keyframe_requests += ws->keyframe_requests[i];
+    for (unsigned i = 0; i < s->n_layers; i++)
+        out->layers[i] = (struct forwarder_layer_stats){
+            .watchers = s->watchers[i],
+            .frames = s->layers[i].frames,
+            .rate_bps = s->layers[i].rate_bps,
+            .keyframe_requests = ws->keyframe_requests[i],
+        };
+}
+
+static void fill_track(const struct viewer_track *t, struct forwarder_track_stats *out)
+{
+    *out = (struct forwarder_track_stats){
+        .stream_id = t->stream->id,
+        .kind = t->kind,
+        .started = t->started,
+        .paused = t->selection.paused,
+        .unsupported_codec = t->unsupported,
+        .layer = t->layer,
+        .target_layer = t->target,
+        .temporal = t->temporal,
+        .packets = t->report.packets,
+        .fraction_lost = t->report.any_block ? t->report.fraction_lost : -1,
+    };
+}
+
+static void fill_tracks(const struct viewer *v, struct forwarder_viewer_stats *out)
+{
+    bool any_picture = false;
+    for (unsigned i = 0; i < v->n_tracks; i++) {
+        const struct viewer_track *t = &v->tracks[i];
+        if (!t->stream || t->stream->n_layers == 0)
+            continue;
+        fill_track(t, &out->tracks[out->n_tracks++]);
+        out->unsupported_codec = out->unsupported_codec || t->unsupported;
+        if (t->kind != FORWARDER_VIDEO || any_picture)
+            continue;
+        any_picture = true;
+        out->layer = t->layer;
+        out->temporal = t->temporal;
+    }
+}
+
+/* What its receiver last said of a track that has been sent, pictures before sound. */
+static const struct viewer_track *find_reported(const struct viewer *v)
+{
+    const struct viewer_track *found = NULL;
+    for (unsigned i = 0; i < v->n_tracks; i++) {
+        const struct viewer_track *t = &v->tracks[i];
+        if (t->report.any_block && (!found || t->kind < found->kind))
+            found = t;
+    }
+    return found;
 }
 
 static void fill_viewer(const struct worker *w, const struct worker_viewer *wv,
@@ -64,20 +121,22 @@ static void fill_viewer(const struct worker *w, const struct worker_viewer *wv,
     };
     if (v->peer.ice.selected)
         out->remote = v->peer.ice.remote;
-    const struct report *report = &v->tracks[0].report;
-    if (report->any_block) {
-        out->rtt_us = report->rtt_us;
-        out->fraction_lost = report->fraction_lost;
-        out->jitter_us = (int64_t)report->jitter * 1000000 / RTP_VIDEO_CLOCK_HZ;
+    fill_tracks(v, out);
+    const struct viewer_track *t = find_reported(v);
+    if (t) {
+        out->rtt_us = t->report.rtt_us;
+        out->fraction_lost = t->report.fraction_lost;
+        out->jitter_us = (int64_t)t->report.jitter * 1000000 / t->report.clock_hz;
     }
 }
 
 void worker_answer(struct worker *w, struct worker_query *q)
 {
     fill_worker(w, &q->worker);
-    q->n_streams = w->n_streams;
-    for (unsigned i = 0; i < w->n_streams; i++)
-        fill_stream(w->streams[i], &q->streams[i]);
+    for (const struct worker_stream *ws = w->first_fed; ws; ws = ws->next_fed) {
+        assert(q->n_streams < q->max_streams);
+        fill_stream(ws, &q->streams[q->n_streams++]);
+    }
     for (uint32_t i = 0; i < w->n_viewers; i++) {
         if (w->viewers[i]->failed)
             continue; /* it never was one */

@@ -233,7 +233,8 @@ void worker_viewers_tell(struct worker *w)
 
 /* --- output --- */
 
-/* Has it not proved that it is where it says it is, or does its TCP connection take nothing more? */
+/* Has it not proved that it is where it says it is, or does its TCP connection take nothing more?
+ */
 static bool is_stalled(const struct worker *w, const struct worker_viewer *wv)
 {
     const struct address *to = &wv->viewer.peer.ice.remote;
@@ -318,15 +319,18 @@ void worker_viewers_close_all(struct worker *w)
     }
 }
 
-void worker_viewers_on_frame(struct worker *w, struct worker_stream *ws, const struct frame *f)
+void worker_viewers_on_frame(struct worker *w, struct worker_stream *ws, unsigned layer,
+                             const struct frame *f)
 {
     int64_t captured_us = f->captured_us;
     uint64_t trains_before = w->trains;
     unsigned n = 0;
-    stream_push(&ws->stream, f);
+    stream_push(&ws->stream, layer, f);
     for (struct worker_link *link = ws->first, *next; link; link = next) {
         next = link->next;
         struct worker_viewer *wv = link->viewer;
+        if (!viewer_wants_layer(&wv->viewer, &ws->stream, layer))
+            continue;
         viewer_on_frame(&wv->viewer, &ws->stream, w->now_us);
         worker_viewer_settle(w, wv);
         if (++n % VIEWERS_PER_CLOCK == 0)
@@ -336,7 +340,25 @@ void worker_viewers_on_frame(struct worker *w, struct worker_stream *ws, const s
         return;
     worker_flush(w);
     w->now_us = worker_clock_us();
-    worker_samples_add(&ws->capture_to_send, w->now_us - captured_us);
+    worker_samples_add(&ws->feed->capture_to_send, w->now_us - captured_us);
+}
+
+void worker_viewers_on_attach(struct worker *w, struct worker_stream *ws)
+{
+    for (struct worker_link *link = ws->first, *next; link; link = next) {
+        next = link->next;
+        viewer_on_attach(&link->viewer->viewer, &ws->stream, w->now_us);
+        worker_viewer_settle(w, link->viewer);
+    }
+}
+
+void worker_viewers_on_detach(struct worker *w, struct worker_stream *ws)
+{
+    for (struct worker_link *link = ws->first, *next; link; link = next) {
+        next = link->next;
+        viewer_on_detach(&link->viewer->viewer, &ws->stream);
+        worker_viewer_settle(w, link->viewer);
+    }
 }
 
 void worker_viewers_on_stream_end(struct worker *w, struct worker_stream *ws)

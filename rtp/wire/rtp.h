@@ -7,6 +7,7 @@
 
 #define RTP_HEADER_SIZE 12
 #define RTP_VIDEO_CLOCK_HZ 90000
+#define RTP_AUDIO_CLOCK_HZ 48000
 
 struct rtp_header {
     bool marker;

@@ -218,8 +218,8 @@ static void begin(struct agents *a, struct far_end *e)
         .tracks = {{.stream_id = a->publisher.stream_id,
                     .ssrc = 1,
                     .rtx_ssrc = 2,
-                    .payload_type = 102,
-                    .rtx_payload_type = 103,
+                    .kind = FORWARDER_VIDEO,
+                    .formats = {[PAYLOAD_H264] = {102, 103}},
                     .extensions = {.transport_cc = 3}}},
     };
     snprintf(config.peer.remote_ufrag, sizeof(config.peer.remote_ufrag), LOOPBACK_UFRAG);
@@ -274,11 +274,6 @@ static void ignore(void *arg)
     (void)arg;
 }
 
-static void ignore_requests(void *arg, uint32_t requests)
-{
-    (void)arg, (void)requests;
-}
-
 static struct agents *open_agents(void)
 {
     struct agents *a = calloc(1, sizeof(*a));
@@ -291,13 +286,15 @@ static struct agents *open_agents(void)
                                       .dtls = a->server,
                                       .ice = &a->servers,
                                       .wake = ignore};
-    struct forwarder_source source = {.want_keyframe = ignore_requests};
+    struct forwarder_source source = {.arg = NULL};
     char error[200];
     if (forwarder_create(&a->f, &config, error, sizeof(error)) != 0)
         bench_fail("no forwarder");
-    a->publisher = (struct bench_stage){.f = a->f, .next_id = 1};
+    a->publisher = (struct bench_stage){.f = a->f};
     a->publisher.pool = frame_pool_new(16384, 64);
-    if (!a->publisher.pool || forwarder_add_stream(a->f, &source, &a->publisher.stream_id) != 0)
+    uint32_t *id = &a->publisher.stream_id;
+    if (!a->publisher.pool || forwarder_add_stream(a->f, FORWARDER_VIDEO, 1, id) != 0 ||
+        forwarder_attach(a->f, *id, &source, 1) != 0)
         bench_fail("no stream");
     for (int first = 0; first < VIEWERS; first += CONNECT_TOGETHER)
         connect_some(a, first, CONNECT_TOGETHER);

@@ -31,12 +31,6 @@ static void ignore(void *arg)
     (void)arg;
 }
 
-static void ignore_requests(void *arg, uint32_t requests)
-{
-    (void)arg;
-    (void)requests;
-}
-
 static void add_viewer(struct bench_stage *s, int i, const struct dtls_fingerprint *server,
                        const struct dtls_fingerprint *client)
 {
@@ -55,8 +49,8 @@ static void add_viewer(struct bench_stage *s, int i, const struct dtls_fingerpri
         .tracks = {{.stream_id = s->stream_id,
                     .ssrc = 1,
                     .rtx_ssrc = 2,
-                    .payload_type = 102,
-                    .rtx_payload_type = 103,
+                    .kind = FORWARDER_VIDEO,
+                    .formats = {[PAYLOAD_H264] = {102, 103}},
                     .extensions = {.transport_cc = 3}}},
     };
     if (forwarder_add_viewer(s->f, &config) != 0)
@@ -173,14 +167,14 @@ struct bench_stage *bench_stage_new(int n_workers, int n_viewers)
                                       .max_viewers = (unsigned)n_viewers,
                                       .dtls = s->server,
                                       .wake = ignore};
-    struct forwarder_source source = {.want_keyframe = ignore_requests};
+    struct forwarder_source source = {.arg = NULL};
     char error[200];
     if (!s->clients || !s->sinks || forwarder_create(&s->f, &config, error, sizeof(error)) != 0)
         bench_fail("no forwarder");
     s->consent_us = bench_now_us();
     s->pool = frame_pool_new(16384, 64);
-    s->next_id = 1;
-    if (!s->pool || forwarder_add_stream(s->f, &source, &s->stream_id) != 0)
+    if (!s->pool || forwarder_add_stream(s->f, FORWARDER_VIDEO, 1, &s->stream_id) != 0 ||
+        forwarder_attach(s->f, s->stream_id, &source, 1) != 0)
         bench_fail("no stream");
     connect_all(s);
     return s;
@@ -209,19 +203,19 @@ void bench_stage_publish(struct bench_stage *s)
     const uint8_t *unit = bench_access_unit(&size);
     if (!f || h264_packetize(&f->payload, unit, size, PACKETIZE_MAX_PAYLOAD) != 0)
         bench_fail("no frame");
-    f->id = s->next_id++;
+    f->codec = PAYLOAD_H264;
     f->captured_us = bench_now_us();
-    f->rtp_ts = (uint32_t)(f->id * 3000);
-    f->keyframe = f->id == 1;
-    forwarder_publish(s->f, s->stream_id, f);
+    f->rtp_ts = (uint32_t)(s->n_published * 3000);
+    f->keyframe = s->n_published == 0;
+    s->n_published++;
+    forwarder_publish(s->f, s->stream_id, 0, f);
 }
 
 /* Mail is read in order, and whoever removes a stream waits until every worker has read of it. */
 void bench_stage_wait(struct bench_stage *s)
 {
-    struct forwarder_source source = {.want_keyframe = ignore_requests};
     uint32_t id;
-    if (forwarder_add_stream(s->f, &source, &id) != 0)
+    if (forwarder_add_stream(s->f, FORWARDER_VIDEO, 1, &id) != 0)
         bench_fail("no stream");
     forwarder_remove_stream(s->f, id);
 }

@@ -16,7 +16,7 @@ struct bench_stage {
     struct dtls_context *server, *client;
     uint32_t stream_id;
     struct frame_pool *pool;
-    uint64_t next_id;
+    uint64_t n_published;
     struct loopback_client *clients; /* owned; only their sockets live on, and their passwords */
     int64_t consent_us;              /* when they last gave it */
     struct address *sinks;           /* owned */

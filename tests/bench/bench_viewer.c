@@ -10,6 +10,8 @@
 enum { ROUNDS = 31, FRAMES = 20, FRAME_US = 33333, SCRATCH = 512 << 10, HANDSHAKE_STEPS = 100 };
 
 struct stage {
+    struct stream_news news;
+    struct stream_layer layer;
     struct stream stream;
     struct frame_pool *pool;
     uint64_t next_id;
@@ -75,8 +77,8 @@ static void add_viewer(struct stage *s, uint32_t i)
         .tracks = {{.stream_id = 1,
                     .ssrc = 1,
                     .rtx_ssrc = 2,
-                    .payload_type = 102,
-                    .rtx_payload_type = 103,
+                    .kind = FORWARDER_VIDEO,
+                    .formats = {[PAYLOAD_H264] = {102, 103}},
                     .extensions = {.transport_cc = 3}}},
     };
     struct stream *streams[] = {&s->stream};
@@ -96,7 +98,8 @@ static struct stage *stage_new(void)
         abort();
     fingerprint(&s->server_fingerprint, s->server);
     fingerprint(&s->client_fingerprint, s->client);
-    stream_init(&s->stream, 1);
+    stream_init(&s->stream, 1, FORWARDER_VIDEO, &s->news);
+    stream_attach(&s->stream, &s->layer, 1);
     s->now_us = 1000000;
     s->next_id = 1;
     s->pool = frame_pool_new(16384, 64);
@@ -114,7 +117,7 @@ static void stage_free(struct stage *s)
         free(s->viewers[i]);
         seal_destroy(s->floor[i]);
     }
-    stream_finish(&s->stream);
+    stream_detach(&s->stream);
     frame_pool_close(s->pool);
     dtls_context_destroy(s->server);
     dtls_context_destroy(s->client);
@@ -131,10 +134,11 @@ static void push_frame(struct stage *s)
     if (!f || h264_packetize(&f->payload, unit, size, PACKETIZE_MAX_PAYLOAD) != 0)
         abort();
     f->id = s->next_id++;
+    f->codec = PAYLOAD_H264;
     f->captured_us = s->now_us;
     f->rtp_ts = (uint32_t)(f->id * 3000);
     f->keyframe = f->id == 1;
-    stream_push(&s->stream, f);
+    stream_push(&s->stream, 0, f);
 }
 
 static uint64_t drive(struct stage *s, struct viewer *v, size_t *used)

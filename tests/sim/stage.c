@@ -52,6 +52,7 @@ static void give_frame(struct stage *s, bool keyframe, bool lost)
     CHECK(f);
     size_t size = make_unit(s, unit, id, keyframe);
     f->id = id;
+    f->codec = PAYLOAD_H264;
     f->captured_us = s->now_us;
     f->rtp_ts = (uint32_t)((uint64_t)s->now_us * 9 / 100);
     f->keyframe = keyframe;
@@ -60,7 +61,7 @@ static void give_frame(struct stage *s, bool keyframe, bool lost)
         keyframe_made(&s->keyframes, s->now_us);
         s->keyframes_made++;
     }
-    stream_push(&s->stream, f);
+    stream_push(&s->stream, 0, f);
     if (s->viewer) {
         viewer_on_frame(s->viewer, &s->stream, s->now_us);
         stage_drain(s);
@@ -89,18 +90,17 @@ static void present(struct stage *s)
 
 static void take_keyframe_requests(struct stage *s)
 {
-    if (s->stream.keyframe_requests == 0)
-        return;
-    s->keyframe_requests += s->stream.keyframe_requests;
-    keyframe_want(&s->keyframes, s->stream.keyframe_requests);
-    s->stream.keyframe_requests = 0;
+    uint32_t *requests = &s->stream.keyframe_requests[0];
+    s->keyframe_requests += *requests;
+    keyframe_want(&s->keyframes, *requests);
+    *requests = 0;
 }
 
 void stage_end_stream(struct stage *s)
 {
     s->ended = true;
     viewer_on_stream_end(s->viewer, &s->stream);
-    stream_finish(&s->stream);
+    stream_detach(&s->stream);
     stage_drain(s);
 }
 
@@ -133,10 +133,15 @@ static void on_frame(void *arg, const struct receiver_frame *frame)
         seen->first_id = id;
         seen->first_timestamp = frame->timestamp;
     } else {
-        CHECK(id > seen->newest_id);
         CHECK((int32_t)(frame->timestamp - seen->newest_timestamp) > 0);
         CHECK(keyframe || id == seen->newest_id + 1); /* a gap ends with a keyframe */
-        seen->skipped += id - seen->newest_id - 1;
+        seen->skipped += id > seen->largest_id ? id - seen->largest_id - 1 : 0;
+    }
+    if (id <= seen->largest_id) {
+        seen->again++;
+        seen->frames--;
+    } else {
+        seen->largest_id = id;
     }
     seen->newest_id = id;
     seen->newest_timestamp = frame->timestamp;
@@ -252,7 +257,8 @@ void stage_init(struct stage *s, const struct stage_config *config)
     s->first_frame_us = -1;
     s->pool = frame_pool_new(FRAME_CAPACITY, PACKETS_MAX);
     CHECK(s->pool);
-    stream_init(&s->stream, 1);
+    stream_init(&s->stream, 1, FORWARDER_VIDEO, &s->news);
+    stream_attach(&s->stream, s->layers, 1);
     keyframe_init(&s->keyframes, KEYFRAME_GAP_US);
     CHECK(cipher_install(CIPHER_AUTO) == 0);
     CHECK(dtls_context_create(&s->server_dtls) == 0);
@@ -272,7 +278,7 @@ void stage_finish(struct stage *s)
     for (unsigned i = 0; i < s->n_wire; i++)
         free(s->wire[i].digests);
     if (!s->ended)
-        stream_finish(&s->stream);
+        stream_detach(&s->stream);
     frame_pool_close(s->pool);
     dtls_context_destroy(s->server_dtls);
     dtls_context_destroy(s->client_dtls);
@@ -305,8 +311,8 @@ static void make_viewer(struct stage *s)
             .stream_id = s->stream.id,
             .ssrc = STAGE_SSRC + i,
             .rtx_ssrc = STAGE_RTX_SSRC + i,
-            .payload_type = 102,
-            .rtx_payload_type = s->config.no_rtx ? 0 : 103,
+            .kind = FORWARDER_VIDEO,
+            .formats = {[PAYLOAD_H264] = {102, s->config.no_rtx ? 0 : 103}},
             .extensions = {.transport_cc = STAGE_TRANSPORT_CC_ID, .playout_delay = 5, .mid = 1},
             .mid = "0",
         };

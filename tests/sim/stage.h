@@ -45,7 +45,8 @@ struct stage_wire {
 /* What the receiver put together of one track. */
 struct stage_seen {
     uint64_t frames, skipped; /* skipped: ids left out, each time up to a keyframe */
-    uint64_t first_id, newest_id;
+    uint64_t again;           /* frames that came once more, each time from a keyframe on */
+    uint64_t first_id, newest_id, largest_id;
     uint32_t first_timestamp, newest_timestamp;
 };
 
@@ -56,6 +57,8 @@ struct stage {
 
     /* the presenter */
     struct frame_pool *pool;
+    struct stream_news news;
+    struct stream_layer layers[FORWARDER_LAYERS_MAX];
     struct stream stream;
     bool paused, ended;
     int64_t next_frame_us;

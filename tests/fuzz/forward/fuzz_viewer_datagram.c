@@ -38,6 +38,8 @@ struct world {
     int64_t now_us;
     uint64_t next_id;
     struct frame_pool *pool;
+    struct stream_news news;
+    struct stream_layer layer;
     struct stream stream;
     bool ended;
     struct viewer *viewer;
@@ -107,8 +109,8 @@ static void init_viewer(struct world *w, struct dtls_context *dtls)
             .stream_id = 1,
             .ssrc = SSRC + i,
             .rtx_ssrc = RTX_SSRC + i,
-            .payload_type = 102,
-            .rtx_payload_type = i == 0 ? 103 : 0,
+            .kind = FORWARDER_VIDEO,
+            .formats = {[PAYLOAD_H264] = {102, i == 0 ? 103 : 0}},
             .extensions = {.transport_cc = 3, .mid = 1},
             .mid = "0",
         };
@@ -117,7 +119,7 @@ static void init_viewer(struct world *w, struct dtls_context *dtls)
     struct viewer *v = w->viewer = malloc(viewer_size(config.n_tracks));
     CHECK(v && viewer_init(v, &config, streams, dtls, 0, w->now_us) == 0);
     for (unsigned i = 0; i < 2; i++)
-        history_init(&v->tracks[i].history, w->next_seq[i] = FIRST_SEQ);
+        v->tracks[i].seq = w->next_seq[i] = FIRST_SEQ;
     w->next_rtx_seq = v->tracks[0].rtx_seq;
 
     /* Connected at once, with keys of our own. */
@@ -151,10 +153,11 @@ static void step_frame(struct world *w, uint8_t kind, uint8_t packets)
         p->size += size;
     }
     f->id = w->next_id++;
+    f->codec = PAYLOAD_H264;
     f->captured_us = w->now_us;
     f->rtp_ts = (uint32_t)(w->now_us * 9 / 100);
     f->keyframe = kind & 1;
-    stream_push(&w->stream, f);
+    stream_push(&w->stream, 0, f);
     viewer_on_frame(w->viewer, &w->stream, w->now_us);
 }
 
@@ -196,7 +199,7 @@ static void step_end(struct world *w, uint8_t how)
     } else if (how % 8 == 1 && !w->ended) {
         w->ended = true;
         viewer_on_stream_end(w->viewer, &w->stream);
-        stream_finish(&w->stream);
+        stream_detach(&w->stream);
     }
 }
 
@@ -237,7 +240,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct world w = {.now_us = START_US, .next_id = 1};
     CHECK(address_parse(&w.address, "192.0.2.1", 5000));
     w.pool = frame_pool_new(PACKETS_MAX * PAYLOAD_MAX, PACKETS_MAX);
-    stream_init(&w.stream, 1);
+    stream_init(&w.stream, 1, FORWARDER_VIDEO, &w.news);
+    stream_attach(&w.stream, &w.layer, 1);
     init_viewer(&w, dtls);
 
     struct input in = {data, size};
@@ -248,7 +252,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     viewer_finish(w.viewer);
     free(w.viewer);
     if (!w.ended)
-        stream_finish(&w.stream);
+        stream_detach(&w.stream);
     frame_pool_close(w.pool);
     return 0;
 }

@@ -1,4 +1,5 @@
 #include "rtp/control/report.h"
+#include "rtp/wire/rtp.h"
 
 #include "rtp/control/receive.h"
 
@@ -16,7 +17,7 @@
 static struct report sending(void)
 {
     struct report r;
-    report_init(&r, SSRC, 1);
+    report_init(&r, SSRC, RTP_VIDEO_CLOCK_HZ, 1);
     report_on_frame(&r, 90000, 1000000, 1005000);
     report_on_sent(&r, 10, 9000);
     return r;
@@ -37,7 +38,7 @@ static void test_due_with_the_first_frame_sent(void **state)
 {
     (void)state;
     struct report r;
-    report_init(&r, SSRC, 1);
+    report_init(&r, SSRC, RTP_VIDEO_CLOCK_HZ, 1);
     assert_true(r.next_us == INT64_MAX);
     assert_true(r.rtt_us == -1);
     assert_false(report_due(&r, INT64_MAX - 1));
@@ -107,7 +108,7 @@ static void test_interval_is_dithered(void **state)
     assert_in_range(total / 10000, 980000, 1020000);
 
     struct report other;
-    report_init(&other, SSRC, 2);
+    report_init(&other, SSRC, RTP_VIDEO_CLOCK_HZ, 2);
     report_write(&other, b, sizeof(b), "amphi", OFFSET, 9999);
     assert_true(other.next_us != r.next_us);
 }
@@ -198,7 +199,7 @@ static void test_blocks_that_cannot_be(void **state)
     (void)state;
     struct report r;
     struct rtcp_report_block b = {.ssrc = SSRC, .fraction_lost = 9, .cumulative_lost = 10};
-    report_init(&r, SSRC, 1);
+    report_init(&r, SSRC, RTP_VIDEO_CLOCK_HZ, 1);
     report_on_block(&r, &b, OFFSET, 1); /* nothing was sent */
     assert_false(r.any_block);
     assert_int_equal(r.bad_blocks, 1);

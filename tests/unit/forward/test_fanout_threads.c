@@ -28,6 +28,8 @@ struct worker {
     pthread_t thread;
 
     /* the worker thread only, until it was joined */
+    struct stream_news news;
+    struct stream_layer layer;
     struct stream stream;
     uint64_t taken, torn;
 };
@@ -43,10 +45,10 @@ static void take_frame(struct worker *w, const struct frame *f)
 {
     for (uint32_t i = 0; i < f->payload.size; i++)
         w->torn += f->payload.data[i] != (uint8_t)f->id;
-    stream_push(&w->stream, f);
+    stream_push(&w->stream, 0, f);
     w->taken++;
     /* An older one, as a retransmission reads it: not used again while it is in the ring. */
-    const struct frame *old = stream_frame(&w->stream, f->id - 100);
+    const struct frame *old = stream_frame(&w->stream, 0, f->id - 100);
     w->torn += old && old->payload.data[0] != (uint8_t)old->id;
 }
 
@@ -66,7 +68,7 @@ static void *run_worker(void *arg)
                 take_frame(w, m.frame);
         }
     }
-    stream_finish(&w->stream);
+    stream_detach(&w->stream);
     return NULL;
 }
 
@@ -99,7 +101,8 @@ static void every_frame_is_taken_or_dropped_whole(void **state)
         struct worker *w = &workers[i];
         w->wake_fd = eventfd(0, EFD_CLOEXEC);
         assert_true(w->wake_fd >= 0);
-        stream_init(&w->stream, 1);
+        stream_init(&w->stream, 1, FORWARDER_VIDEO, &w->news);
+        stream_attach(&w->stream, &w->layer, 1);
         assert_int_equal(mailbox_init(&w->inbox, sizeof(struct message), 64, wake, w), 0);
         assert_int_equal(pthread_create(&w->thread, NULL, run_worker, w), 0);
     }

@@ -114,6 +114,11 @@ static bool has_first_rtx(struct fixture *x)
     return x->clients[0].rtx > 0;
 }
 
+static bool has_begun_again(struct fixture *x)
+{
+    return x->clients[0].again > 0 && have_everything(x);
+}
+
 static bool was_keyframe_wanted_again(struct fixture *x)
 {
     return atomic_load(&x->keyframe_requests) > 1;
@@ -135,6 +140,9 @@ static void test_feedback(void **unused)
     run_until(x, has_first_rtx);
     size = rtcp_write_pli(packet, sizeof(packet), LOOPBACK_SSRC, SSRC);
     loopback_client_send_rtcp(&c->loop, packet, size);
+    run_until(x, has_begun_again); /* from the cache: nobody else is concerned */
+    assert_int_equal(atomic_load(&x->keyframe_requests), 1);
+    forwarder_want_keyframe(x->f, add_absent(x)->seat.viewer_id, x->stream_id);
     run_until(x, was_keyframe_wanted_again);
 
     struct forwarder_stats s;
@@ -142,6 +150,8 @@ static void test_feedback(void **unused)
     assert_int_equal(s.viewers[0].counters.nacks, 1);
     assert_int_equal(s.viewers[0].counters.resent, 1);
     assert_int_equal(s.viewers[0].counters.plis, 1);
+    assert_int_equal(s.viewers[0].counters.keyframes_from_cache, 1);
+    assert_int_equal(s.streams[0].keyframes_from_cache, 1);
     assert_int_equal(s.viewers[0].rtt_us, -1);
     assert_int_equal(s.viewers[0].jitter_us, -1);
     assert_int_equal(s.viewers[0].fraction_lost, -1);
@@ -338,16 +348,6 @@ static bool has_dropped(struct fixture *x)
     return worker_sum(x).frames_dropped > 0;
 }
 
-/* Its worker then waits for x->release. */
-static void stall(struct fixture *x, struct client *c)
-{
-    atomic_store(&x->hold, true);
-    uint8_t packet[100];
-    size_t size = rtcp_write_pli(packet, sizeof(packet), LOOPBACK_SSRC, SSRC);
-    loopback_client_send_rtcp(&c->loop, packet, size);
-    assert_int_equal(sem_wait(&x->held), 0);
-}
-
 /* A worker that does not get on: its frames are dropped, and afterwards it asks for a keyframe. */
 static void test_stalled_worker_drops_frames(void **unused)
 {
@@ -356,7 +356,7 @@ static void test_stalled_worker_drops_frames(void **unused)
     struct client *c = add_client(x);
     run_until(x, are_connected);
     publish_and_wait(x, true);
-    stall(x, c);
+    stall_worker(x, add_absent(x));
     unsigned kept = x->n_published + WORKER_FRAMES_WAITING_MAX;
     for (int i = 0; i < WORKER_FRAMES_WAITING_MAX + 10; i++)
         publish_sized(x, false, 100);
@@ -424,7 +424,7 @@ static void test_removing_often_is_removing_once(void **unused)
     struct client *c = add_client(x);
     run_until(x, are_connected);
     publish_and_wait(x, true);
-    stall(x, c);
+    stall_worker(x, add_absent(x));
     for (int i = 0; i < 10000; i++) /* more than a mailbox holds */
         forwarder_remove_viewer(x->f, c->seat.viewer_id);
     sem_post(&x->release);
@@ -451,13 +451,8 @@ static void test_remove_stream(void **unused)
     forwarder_stats_free(&s);
     assert_int_equal(atomic_load(&x->keyframe_requests), asked);
 
-    struct forwarder_source source = {.arg = x, .want_keyframe = want_keyframe};
-    assert_int_equal(forwarder_add_stream(x->f, &source, &x->stream_id), 0);
+    assert_int_equal(forwarder_add_stream(x->f, FORWARDER_VIDEO, 3, &x->stream_id), 0);
     assert_int_not_equal(x->stream_id, removed);
-    uint32_t ids[FORWARDER_STREAMS_MAX];
-    for (unsigned i = 0; i < FORWARDER_STREAMS_MAX - 1; i++)
-        assert_int_equal(forwarder_add_stream(x->f, &source, &ids[i]), 0);
-    assert_int_equal(forwarder_add_stream(x->f, &source, &removed), -EAGAIN);
     fixture_free(x);
 }
 

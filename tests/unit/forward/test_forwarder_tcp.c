@@ -349,8 +349,8 @@ static void a_lost_connection_is_replaced(void **unused)
 
 /* --- a reader that does not read --- */
 
-static bool is_packet(const struct fixture *x, uint64_t frame, unsigned i,
-                      const struct rtp_header *h, const uint8_t *payload)
+static bool is_packet_of(const struct fixture *x, uint64_t frame, unsigned i,
+                         const struct rtp_header *h, const uint8_t *payload)
 {
     const struct packetize *p = &x->published[frame]->payload;
     return h->payload_size == p->packets[i].size &&
@@ -366,11 +366,11 @@ static void on_rtp_after_jumps(void *arg, struct loopback_client *loop, const st
     uint64_t position = loop->position, i = c->first_frame;
     while (i < x->n_published && position >= x->published[i]->payload.n_packets)
         position -= x->published[i++]->payload.n_packets;
-    if (i == x->n_published || !is_packet(x, i, (unsigned)position, h, payload)) {
+    if (i == x->n_published || !is_packet_of(x, i, (unsigned)position, h, payload)) {
         uint64_t keyframe = x->n_published - 1;
         while (!x->published[keyframe]->keyframe)
             keyframe--;
-        assert_true(keyframe > i && is_packet(x, keyframe, 0, h, payload));
+        assert_true(keyframe > i && is_packet_of(x, keyframe, 0, h, payload));
         assert_int_equal(h->seq, (uint16_t)(c->last_seq + 1));
         c->first_frame = keyframe;
         loop->position = 0;

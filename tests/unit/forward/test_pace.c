@@ -55,7 +55,7 @@ static void a_slow_stream_has_the_least_pace(void **state)
     (void)state;
     struct stage *s = begin(&(struct stage_config){.seed = 2, .path = {.delay_us = 5000}});
     stage_run(s, 3 * SECOND);
-    assert_in_range(s->stream.rate_bps, 1500000, 4000000);
+    assert_in_range(s->layers[0].rate_bps, 1500000, 4000000);
     assert_int_equal(s->viewer->pace_bps, VIEWER_PACE_BPS);
     assert_int_equal(s->viewer->pacer.rate_bps, VIEWER_PACE_BPS);
     end(s);
@@ -67,8 +67,8 @@ static void rates_of_all_tracks_add_up(void **state)
     struct stage *s = begin(&(struct stage_config){
         .seed = 3, .n_tracks = 3, .frame_size = 83000, .path = {.delay_us = 5000}});
     stage_run(s, 3 * SECOND);
-    assert_in_range(s->viewer->pace_bps, s->stream.rate_bps * 15 / 2 - 10,
-                    s->stream.rate_bps * 15 / 2);
+    assert_in_range(s->viewer->pace_bps, s->layers[0].rate_bps * 15 / 2 - 10,
+                    s->layers[0].rate_bps * 15 / 2);
     stage_end_stream(s);
     stage_run(s, SECOND);
     end(s);
@@ -84,6 +84,8 @@ struct watched {
 };
 
 struct house {
+    struct stream_news news;
+    struct stream_layer layer;
     struct stream stream;
     struct frame_pool *pool;
     struct dtls_context *dtls;
@@ -103,7 +105,10 @@ static void move_in(struct house *h, unsigned i)
         .cname = "house",
         .peer = {.role = DTLS_SERVER, .n_fingerprints = 1, .fingerprints = {{.hash_size = 32}}},
         .n_tracks = 1,
-        .tracks = {{.stream_id = 1, .ssrc = 10 + i, .payload_type = 102}},
+        .tracks = {{.stream_id = 1,
+                    .kind = FORWARDER_VIDEO,
+                    .ssrc = 10 + i,
+                    .formats = {[PAYLOAD_H264] = {102, 0}}}},
     };
     struct stream *streams[1] = {&h->stream};
     struct viewer *v = h->watched[i].v = malloc(viewer_size(1));
@@ -141,10 +146,11 @@ static void publish(struct house *h)
         h264_packetize(&f->payload, unit, keyframe ? sizeof(unit) : 10000, PACKETIZE_MAX_PAYLOAD),
         0);
     f->id = h->next_id++;
+    f->codec = PAYLOAD_H264;
     f->captured_us = h->now_us;
     f->rtp_ts = (uint32_t)(f->id * 3000);
     f->keyframe = keyframe;
-    stream_push(&h->stream, f);
+    stream_push(&h->stream, 0, f);
     for (unsigned i = 0; i < h->n_viewers; i++) {
         viewer_on_frame(h->watched[i].v, &h->stream, h->now_us);
         drain(h, &h->watched[i]);
@@ -157,7 +163,8 @@ static struct house *live(unsigned n_viewers, uint64_t slow_bps)
     assert_non_null(h);
     assert_int_equal(dtls_context_create(&h->dtls), 0);
     h->pool = frame_pool_new(100000, 128);
-    stream_init(&h->stream, 1);
+    stream_init(&h->stream, 1, FORWARDER_VIDEO, &h->news);
+    stream_attach(&h->stream, &h->layer, 1);
     h->now_us = 1000 * SECOND;
     h->next_id = 1;
     h->n_viewers = n_viewers;
@@ -187,7 +194,7 @@ static void tear_down(struct house *h)
         viewer_finish(h->watched[i].v);
         free(h->watched[i].v);
     }
-    stream_finish(&h->stream);
+    stream_detach(&h->stream);
     frame_pool_close(h->pool);
     dtls_context_destroy(h->dtls);
     free(h);
@@ -218,7 +225,7 @@ static void a_slow_viewer_is_alone(void **state)
                 assert_int_equal(w->digest, alone->watched[0].digest);
         }
         /* Nobody asked for a keyframe on its behalf but when the cache had none. */
-        assert_int_equal(h->stream.keyframe_requests, VIEWERS);
+        assert_int_equal(h->stream.keyframe_requests[0], VIEWERS);
         tear_down(h);
     }
     tear_down(alone);

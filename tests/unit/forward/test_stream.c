@@ -7,6 +7,8 @@
 
 struct fixture {
     struct frame_pool *pool;
+    struct stream_news news;
+    struct stream_layer layer;
     struct stream stream;
     int64_t now_us;
 };
@@ -15,7 +17,8 @@ static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     f->pool = frame_pool_new(1 << 20, 4);
-    stream_init(&f->stream, 7);
+    stream_init(&f->stream, 7, FORWARDER_VIDEO, &f->news);
+    stream_attach(&f->stream, &f->layer, 1);
     *state = f;
     return f->pool ? 0 : -1;
 }
@@ -23,7 +26,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    stream_finish(&f->stream);
+    stream_detach(&f->stream);
     frame_pool_close(f->pool);
     free(f);
     return 0;
@@ -40,15 +43,16 @@ static void push(struct fixture *f, uint64_t id, bool keyframe, uint32_t size, i
     frame->keyframe = keyframe;
     frame->payload.size = size;
     frame->payload.n_packets = 1;
-    stream_push(&f->stream, frame);
+    stream_push(&f->stream, 0, frame);
 }
 
 /* `bytes` and the GOP are what they would be counted to be. */
-static void assert_sums(const struct stream *s)
+static void assert_sums(const struct stream *stream)
 {
+    const struct stream_layer *s = stream->layers;
     uint64_t bytes = 0, gop = 0;
     for (uint64_t id = s->oldest_id; id <= s->newest_id && id != 0; id++) {
-        const struct frame *f = stream_frame(s, id);
+        const struct frame *f = stream_frame(stream, 0, id);
         if (!f)
             continue;
         assert_int_equal(f->id, id);
@@ -65,23 +69,23 @@ static void assert_sums(const struct stream *s)
 static void an_empty_one_gives_nothing(void **state)
 {
     struct fixture *f = *state;
-    assert_null(stream_frame(&f->stream, 0));
-    assert_null(stream_frame(&f->stream, 1));
-    assert_int_equal(stream_join_id(&f->stream), 0);
+    assert_null(stream_frame(&f->stream, 0, 0));
+    assert_null(stream_frame(&f->stream, 0, 1));
+    assert_int_equal(stream_join_id(&f->stream, 0), 0);
 }
 
 static void the_first_frame_need_be_neither_1_nor_a_keyframe(void **state)
 {
     struct fixture *f = *state;
     push(f, 1000, false, 10, 0);
-    assert_non_null(stream_frame(&f->stream, 1000));
-    assert_null(stream_frame(&f->stream, 999));
-    assert_null(stream_frame(&f->stream, 1001));
-    assert_int_equal(stream_join_id(&f->stream), 0);
-    assert_int_equal(f->stream.gaps, 0);
-    assert_int_equal(f->stream.keyframe_requests, 0);
+    assert_non_null(stream_frame(&f->stream, 0, 1000));
+    assert_null(stream_frame(&f->stream, 0, 999));
+    assert_null(stream_frame(&f->stream, 0, 1001));
+    assert_int_equal(stream_join_id(&f->stream, 0), 0);
+    assert_int_equal(f->layer.gaps, 0);
+    assert_int_equal(f->stream.keyframe_requests[0], 0);
     push(f, 1001, true, 10, 1000);
-    assert_int_equal(stream_join_id(&f->stream), 1001);
+    assert_int_equal(stream_join_id(&f->stream, 0), 1001);
 }
 
 static void history_is_kept_before_the_gop(void **state)
@@ -90,9 +94,9 @@ static void history_is_kept_before_the_gop(void **state)
     for (uint64_t id = 1; id <= 100; id++)
         push(f, id, id % 10 == 1, 100, 100000);
     /* Frame 100 is of 10.0 s, the keyframe 91 of 9.1 s: 2 s of history go back to 80. */
-    assert_int_equal(f->stream.oldest_id, 80);
-    assert_int_equal(stream_join_id(&f->stream), 91);
-    assert_null(stream_frame(&f->stream, 79));
+    assert_int_equal(f->layer.oldest_id, 80);
+    assert_int_equal(stream_join_id(&f->stream, 0), 91);
+    assert_null(stream_frame(&f->stream, 0, 79));
     assert_sums(&f->stream);
 }
 
@@ -101,8 +105,8 @@ static void the_gop_is_kept_before_the_history(void **state)
     struct fixture *f = *state;
     for (uint64_t id = 1; id <= 100; id++)
         push(f, id, id == 1 || id == 21, 100, 100000);
-    assert_int_equal(f->stream.oldest_id, 21);
-    assert_int_equal(stream_join_id(&f->stream), 21);
+    assert_int_equal(f->layer.oldest_id, 21);
+    assert_int_equal(stream_join_id(&f->stream, 0), 21);
     assert_sums(&f->stream);
 }
 
@@ -113,22 +117,22 @@ static void its_rate_is_measured(void **state)
     push(f, id++, true, 10000, 12345678);
     for (int i = 1; i < 10; i++)
         push(f, id++, false, 10000, 50000);
-    assert_int_equal(f->stream.rate_bps, 0); /* 450 ms are too short to know */
+    assert_int_equal(f->layer.rate_bps, 0); /* 450 ms are too short to know */
     push(f, id++, false, 10000, 50000);
-    assert_int_equal(f->stream.rate_bps, 1600000);
+    assert_int_equal(f->layer.rate_bps, 1600000);
     for (int i = 0; i < 50; i++) {
         push(f, id++, i == 0, i == 0 ? 260000 : 10000, 50000);
         /* What a keyframe adds is remembered for one more measurement. */
         uint64_t want = i < 9 ? 1600000 : i < 29 ? 5600000 : 1600000;
-        assert_int_equal(f->stream.rate_bps, want);
+        assert_int_equal(f->layer.rate_bps, want);
     }
     push(f, id++, false, 1000, 60000000); /* a still picture: one frame a minute */
     push(f, id++, false, 1000, 60000000);
     push(f, id++, false, 1000, 60000000);
-    assert_in_range(f->stream.rate_bps, 100, 200);
+    assert_in_range(f->layer.rate_bps, 100, 200);
     f->now_us -= 50000000; /* a clock that goes back does no harm */
     push(f, id++, false, 1000, 0);
-    assert_in_range(f->stream.rate_bps, 100, 200);
+    assert_in_range(f->layer.rate_bps, 100, 200);
 }
 
 static void a_long_gop_is_no_start(void **state)
@@ -137,12 +141,12 @@ static void a_long_gop_is_no_start(void **state)
     push(f, 1, true, 100, 0);
     for (uint64_t id = 2; id <= STREAM_JOIN_MAX_FRAMES; id++)
         push(f, id, false, 100, 1000);
-    assert_int_equal(stream_join_id(&f->stream), 1);
+    assert_int_equal(stream_join_id(&f->stream, 0), 1);
     push(f, STREAM_JOIN_MAX_FRAMES + 1, false, 100, 1000);
-    assert_int_equal(stream_join_id(&f->stream), 0);
-    assert_int_equal(f->stream.keyframe_id, 1); /* it is only too long, not broken */
+    assert_int_equal(stream_join_id(&f->stream, 0), 0);
+    assert_int_equal(f->layer.keyframe_id, 1); /* it is only too long, not broken */
     push(f, STREAM_JOIN_MAX_FRAMES + 2, true, 100, 1000);
-    assert_int_equal(stream_join_id(&f->stream), STREAM_JOIN_MAX_FRAMES + 2);
+    assert_int_equal(stream_join_id(&f->stream, 0), STREAM_JOIN_MAX_FRAMES + 2);
 }
 
 static void a_heavy_gop_is_no_start(void **state)
@@ -150,9 +154,9 @@ static void a_heavy_gop_is_no_start(void **state)
     struct fixture *f = *state;
     for (uint64_t id = 1; id <= 8; id++)
         push(f, id, id == 1, 1 << 20, 1000);
-    assert_int_equal(stream_join_id(&f->stream), 1);
+    assert_int_equal(stream_join_id(&f->stream, 0), 1);
     push(f, 9, false, 1, 1000);
-    assert_int_equal(stream_join_id(&f->stream), 0);
+    assert_int_equal(stream_join_id(&f->stream, 0), 0);
     assert_sums(&f->stream);
 }
 
@@ -163,10 +167,10 @@ static void bytes_are_bounded(void **state)
         push(f, id, id == 1, 1 << 20, 1000);
         assert_sums(&f->stream);
     }
-    assert_int_equal(f->stream.oldest_id, 25);
-    assert_int_equal(f->stream.keyframe_id, 0); /* its keyframe had to leave */
-    assert_int_equal(f->stream.gop_bytes, 0);
-    assert_int_equal(f->stream.keyframe_requests, 0); /* whoever joins asks */
+    assert_int_equal(f->layer.oldest_id, 25);
+    assert_int_equal(f->layer.keyframe_id, 0); /* its keyframe had to leave */
+    assert_int_equal(f->layer.gop_bytes, 0);
+    assert_int_equal(f->stream.keyframe_requests[0], 0); /* whoever joins asks */
 }
 
 static void frames_are_bounded(void **state)
@@ -176,9 +180,9 @@ static void frames_are_bounded(void **state)
         push(f, id, id == 1, 10, 10);
         assert_sums(&f->stream);
     }
-    assert_int_equal(f->stream.oldest_id, 2 * STREAM_RING + 1);
-    assert_int_equal(f->stream.keyframe_id, 0);
-    assert_null(stream_frame(&f->stream, 2 * STREAM_RING));
+    assert_int_equal(f->layer.oldest_id, 2 * STREAM_RING + 1);
+    assert_int_equal(f->layer.keyframe_id, 0);
+    assert_null(stream_frame(&f->stream, 0, 2 * STREAM_RING));
 }
 
 static void a_gap_breaks_the_gop_and_asks_once(void **state)
@@ -187,21 +191,21 @@ static void a_gap_breaks_the_gop_and_asks_once(void **state)
     push(f, 1, true, 100, 0);
     push(f, 2, false, 100, 1000);
     push(f, 4, false, 100, 1000);
-    assert_int_equal(stream_join_id(&f->stream), 0);
-    assert_int_equal(f->stream.gaps, 1);
-    assert_int_equal(f->stream.keyframe_requests, 1);
+    assert_int_equal(stream_join_id(&f->stream, 0), 0);
+    assert_int_equal(f->layer.gaps, 1);
+    assert_int_equal(f->stream.keyframe_requests[0], 1);
     push(f, 5, false, 100, 1000);
-    assert_int_equal(f->stream.keyframe_requests, 1);
-    assert_non_null(stream_frame(&f->stream, 2)); /* for retransmission */
-    assert_null(stream_frame(&f->stream, 3));
-    assert_non_null(stream_frame(&f->stream, 4));
+    assert_int_equal(f->stream.keyframe_requests[0], 1);
+    assert_non_null(stream_frame(&f->stream, 0, 2)); /* for retransmission */
+    assert_null(stream_frame(&f->stream, 0, 3));
+    assert_non_null(stream_frame(&f->stream, 0, 4));
     assert_sums(&f->stream);
     push(f, 6, true, 100, 1000);
-    assert_int_equal(stream_join_id(&f->stream), 6);
+    assert_int_equal(stream_join_id(&f->stream, 0), 6);
     push(f, 8, true, 100, 1000); /* the gap brought its own keyframe */
-    assert_int_equal(stream_join_id(&f->stream), 8);
-    assert_int_equal(f->stream.gaps, 2);
-    assert_int_equal(f->stream.keyframe_requests, 1);
+    assert_int_equal(stream_join_id(&f->stream, 0), 8);
+    assert_int_equal(f->layer.gaps, 2);
+    assert_int_equal(f->stream.keyframe_requests[0], 1);
     for (uint64_t id = 9; id < 9 + STREAM_RING; id++) { /* past the holes */
         push(f, id, false, 100, 100);
         assert_sums(&f->stream);
@@ -214,9 +218,9 @@ static void a_gap_may_be_wider_than_the_ring(void **state)
     for (uint64_t id = 1; id <= 300; id++)
         push(f, id, id == 1, 100, 1000);
     push(f, 1u << 31, false, 100, 1000);
-    assert_int_equal(f->stream.oldest_id, 1u << 31);
-    assert_int_equal(f->stream.cached_bytes, 100);
-    assert_null(stream_frame(&f->stream, 300));
+    assert_int_equal(f->layer.oldest_id, 1u << 31);
+    assert_int_equal(f->layer.cached_bytes, 100);
+    assert_null(stream_frame(&f->stream, 0, 300));
     assert_sums(&f->stream);
 }
 
@@ -225,8 +229,8 @@ static void one_frame_is_always_kept(void **state)
     struct fixture *f = *state;
     push(f, 1, false, 100, 0);
     push(f, 2, false, 100, 3600 * INT64_C(1000000));
-    assert_null(stream_frame(&f->stream, 1));
-    assert_non_null(stream_frame(&f->stream, 2));
+    assert_null(stream_frame(&f->stream, 0, 1));
+    assert_non_null(stream_frame(&f->stream, 0, 2));
 }
 
 int main(void)

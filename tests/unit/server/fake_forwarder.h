@@ -43,15 +43,22 @@ static inline void fake_finish(struct forwarder *f)
     pthread_mutex_destroy(&f->lock);
 }
 
-int forwarder_add_stream(struct forwarder *f, const struct forwarder_source *source,
+int forwarder_add_stream(struct forwarder *f, enum forwarder_kind kind, unsigned n_layers_max,
                          uint32_t *stream_id)
 {
     if (f->is_full)
         return -EAGAIN;
-    assert(!f->has_stream);
+    assert(!f->has_stream && kind == FORWARDER_VIDEO && n_layers_max >= 1);
     f->has_stream = true;
-    f->source = *source;
     *stream_id = FAKE_STREAM_ID;
+    return 0;
+}
+
+int forwarder_attach(struct forwarder *f, uint32_t stream_id, const struct forwarder_source *source,
+                     unsigned n_layers)
+{
+    assert(f->has_stream && stream_id == FAKE_STREAM_ID && n_layers == 1);
+    f->source = *source;
     return 0;
 }
 
@@ -61,10 +68,11 @@ void forwarder_remove_stream(struct forwarder *f, uint32_t stream_id)
     f->has_stream = false;
 }
 
-void forwarder_publish(struct forwarder *f, uint32_t stream_id, struct frame *frame)
+void forwarder_publish(struct forwarder *f, uint32_t stream_id, unsigned layer, struct frame *frame)
 {
-    assert(f->has_stream && stream_id == FAKE_STREAM_ID);
+    assert(f->has_stream && stream_id == FAKE_STREAM_ID && layer == 0);
     pthread_mutex_lock(&f->lock);
+    frame->id = f->n_frames + 1;
     if (f->n_frames < FAKE_FRAMES_MAX)
         f->frames[f->n_frames] = frame;
     else

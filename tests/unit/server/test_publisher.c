@@ -196,7 +196,7 @@ static void a_unit_without_anything_to_send_is_dropped(void **state)
 
 static void want(uint32_t requests)
 {
-    forwarder.source.want_keyframe(forwarder.source.arg, requests);
+    forwarder.source.want_keyframe(forwarder.source.arg, 0, requests);
 }
 
 static void requests_wake_the_source_and_share_a_keyframe(void **state)

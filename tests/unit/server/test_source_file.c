@@ -275,9 +275,9 @@ static void a_request_is_granted_by_the_next_keyframe_of_the_film(void **state)
     assert_int_equal(open_path(&s, path, 120), 0);
     assert_int_equal(source_start(s), 0);
     assert_true(fake_wait(&forwarder, 2));
-    forwarder.source.want_keyframe(forwarder.source.arg, 3);
+    forwarder.source.want_keyframe(forwarder.source.arg, 0, 3);
     assert_true(fake_wait(&forwarder, 20)); /* two keyframes later */
-    forwarder.source.want_keyframe(forwarder.source.arg, 1);
+    forwarder.source.want_keyframe(forwarder.source.arg, 0, 1);
     assert_true(fake_wait(&forwarder, 22));
     source_stats(s, &stats);
     assert_int_equal(stats.keyframe_requests, 4);

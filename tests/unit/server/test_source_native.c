@@ -66,7 +66,7 @@ static void a_pattern_is_published_and_a_keyframe_made_when_wanted(void **state)
     assert_false(info.live);
     assert_int_equal(source_start(s), 0);
     assert_true(fake_wait(&forwarder, 2));
-    forwarder.source.want_keyframe(forwarder.source.arg, 1);
+    forwarder.source.want_keyframe(forwarder.source.arg, 0, 1);
     unsigned n = 2, keyframes = 0;
     while (keyframes < 2) {
         assert_true(fake_wait(&forwarder, n));

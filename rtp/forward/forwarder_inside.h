@@ -1,0 +1,57 @@
+/* forwarder_inside.h - what the files of the forwarder share: its state.
+ *
+ *     forwarder.c          workers, seats, viewers
+ *     forwarder_streams.c  streams and their sources, statistics
+ */
+#pragma once
+
+#include "rtp/forward/worker.h"
+
+#include <stdatomic.h>
+
+enum seat_state { SEAT_FREE, SEAT_RESERVED, SEAT_TAKEN, SEAT_LEAVING };
+
+struct seat {
+    enum seat_state state;
+    uint32_t id;
+    unsigned worker;
+};
+
+struct forwarder_stream {
+    /* immutable */
+    uint32_t id;
+    enum forwarder_kind kind;
+    unsigned n_layers_max;
+
+    /* the signaling thread */
+    bool attached;
+
+    /* of each layer, its publishing thread; another one's after the source has changed */
+    _Atomic uint64_t newest_id[FORWARDER_LAYERS_MAX];
+};
+
+struct forwarder {
+    /* immutable after create */
+    unsigned n_workers;
+    struct worker *workers[FORWARDER_WORKERS_MAX]; /* owned */
+    uint16_t port;
+    unsigned max_viewers;
+    uint32_t id_mask;
+    struct mailbox events;
+    bool full_ice;
+    struct mailbox candidates; /* only with full ICE */
+    /* By id % FORWARDER_STREAMS_MAX, owned: set by the signaling thread, read by publishing ones,
+     * whose streams are there while they publish. */
+    _Atomic(struct forwarder_stream *) *streams;
+
+    /* below: the signaling thread */
+    struct seat *seats; /* owned; by id & id_mask */
+    unsigned n_seats, load[FORWARDER_WORKERS_MAX];
+    uint32_t next_viewer_id, next_stream_id, next_tcp;
+    unsigned n_streams, n_attached;
+    unsigned since_trim; /* viewers that came or went */
+};
+
+struct forwarder_stream *forwarder_find_stream(const struct forwarder *f, uint32_t id);
+/* Until the worker has read all that was told before: then there is room again for more. */
+void forwarder_wait_for(struct worker *w);

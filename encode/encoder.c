@@ -14,6 +14,9 @@ struct encoder {
 };
 
 static const struct encoder_ops *const backends[] = {
+#ifdef HAVE_VIDEOTOOLBOX
+    &encode_vt_ops, /* hardware */
+#endif
 #ifdef HAVE_OPENH264
     &encode_openh264_ops,
 #endif

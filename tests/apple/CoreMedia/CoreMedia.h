@@ -1,6 +1,7 @@
 /* CoreMedia.h - the part of Apple's CoreMedia that amphi uses; see CoreFoundation.h. */
 #pragma once
 
+#include "tests/apple/CoreAudioTypes/CoreAudioTypes.h"
 #include "tests/apple/CoreFoundation/CoreFoundation.h"
 #include "tests/apple/CoreVideo/CoreVideo.h"
 
@@ -21,8 +22,12 @@ enum { kCMTimeFlags_Valid = 1 };
 extern const CMTime kCMTimeInvalid, kCMTimeIndefinite;
 
 CMTime CMTimeMake(int64_t value, int32_t timescale);
-CMTime CMTimeConvertScale(CMTime time, int32_t timescale, uint32_t rounding);
-enum { kCMTimeRoundingMethod_Default = 1 };
+CMTime CMTimeSubtract(CMTime a, CMTime b);
+Float64 CMTimeGetSeconds(CMTime time); /* NaN if it is not a number */
+
+typedef struct OpaqueCMClock *CMClockRef;
+CMClockRef CMClockGetHostTimeClock(void); /* not a reference of the caller's */
+CMTime CMClockGetTime(CMClockRef clock);
 
 typedef FourCharCode CMVideoCodecType;
 enum { kCMVideoCodecType_H264 = 'a' << 24 | 'v' << 16 | 'c' << 8 | '1' };
@@ -62,3 +67,11 @@ OSStatus CMVideoFormatDescriptionGetH264ParameterSetAtIndex(CMFormatDescriptionR
                                                             size_t index, const uint8_t **set,
                                                             size_t *set_size, size_t *count,
                                                             int *nal_length_size);
+
+/* Of sound. `list_size` bytes at `list`, or with `list` NULL only how many are needed. */
+OSStatus CMSampleBufferGetAudioBufferListWithRetainedBlockBuffer(
+    CMSampleBufferRef sample, size_t *needed, AudioBufferList *list, size_t list_size,
+    CFAllocatorRef structure_allocator, CFAllocatorRef block_allocator, uint32_t flags,
+    CMBlockBufferRef *out);
+const AudioStreamBasicDescription *
+CMAudioFormatDescriptionGetStreamBasicDescription(CMFormatDescriptionRef description);

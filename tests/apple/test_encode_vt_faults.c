@@ -44,7 +44,7 @@ struct tally {
 static void drain(struct rig *r, struct tally *t, bool *keyframe, bool *over)
 {
     struct encoded unit;
-    struct picture pic;
+    struct picture pic = {.width = 0};
     while (t->came + t->lost + t->dropped < t->taken && !*over) {
         int err = rig_next(r, &unit);
         if (err == -ESHUTDOWN) {

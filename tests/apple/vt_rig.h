@@ -208,7 +208,7 @@ static inline void check_shades(const struct picture *pic, int number)
 /* The unit is that picture, whole, and decodes after the ones checked before. */
 static inline void rig_check(struct rig *r, const struct encoded *unit, int number)
 {
-    struct picture pic;
+    struct picture pic = {.width = 0};
     assert_true(unit->size > 0);
     assert_int_equal(unit->captured_us, time_of(number));
     check_syntax(r, unit);

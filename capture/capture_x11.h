@@ -45,7 +45,7 @@ struct x11 {
     int damage_left, damage_top; /* of the picture where damage is told */
     xcb_atom_t monitor;          /* of a monitor: what it is known by */
     xcb_window_t top_level;      /* of a window: the child of the root it lies in */
-    int raw_width, raw_height;   /* of a window, without its border */
+    xcb_get_geometry_reply_t window_place, top_place; /* of a window: as last measured */
     bool gone;                   /* of a window: it was destroyed */
     int64_t follow_us;           /* when to look again which window has the focus */
 

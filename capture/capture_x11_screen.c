@@ -171,7 +171,7 @@ static int list(struct windows *w, struct sources_entry *out, int max)
         char source[24];
         snprintf(source, sizeof(source), "screen:%d", i);
         out[i + 1] = entry(&monitors[i], source);
-        snprintf(out[i + 1].name, sizeof(out[i + 1].name), "Monitor %s", monitors[i].name);
+        snprintf(out[i + 1].name, sizeof(out[i + 1].name), "Monitor %.63s", monitors[i].name);
     }
     return n + 1 < max ? n + 1 : max;
 }

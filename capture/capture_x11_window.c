@@ -1,7 +1,9 @@
 /* "window:ID": one window, also where others cover it, and "window:focused": whichever has the
- * focus. XComposite makes the server keep the window's pixels apart from the screen's; the pixmap
- * they are kept in is a new one after each change of size and each time the window is shown again.
- * While it is not shown its last picture stays; before it ever was, the picture is black. */
+ * focus. XComposite makes the server keep the pixels of a top-level window, with all that lies in
+ * it, apart from the screen's. A window within the frame of a window manager is cut out of its
+ * frame's: kept apart by itself it would still lack what is covered of the frame. The pixmap is a
+ * new one after each change of size and each time the window is shown again. While it is not shown
+ * its last picture stays; before it ever was, the picture is black. */
 #include "capture/capture_backends.h"
 #include "capture/capture_x11.h"
 #include "capture/sources.h"
@@ -59,11 +61,14 @@ static int check(struct x11 *x, xcb_window_t window)
     return ok ? 0 : -ENOTSUP;
 }
 
+static void select_events(struct x11 *x, xcb_window_t window, uint32_t mask)
+{
+    xcb_change_window_attributes(x->ask.conn, window, XCB_CW_EVENT_MASK, &mask);
+}
+
 static void attach(struct x11 *x, xcb_window_t window)
 {
-    const uint32_t mask = XCB_EVENT_MASK_STRUCTURE_NOTIFY | XCB_EVENT_MASK_VISIBILITY_CHANGE;
-    xcb_change_window_attributes(x->ask.conn, window, XCB_CW_EVENT_MASK, &mask);
-    xcb_composite_redirect_window(x->ask.conn, window, XCB_COMPOSITE_REDIRECT_AUTOMATIC);
+    select_events(x, window, XCB_EVENT_MASK_STRUCTURE_NOTIFY | XCB_EVENT_MASK_VISIBILITY_CHANGE);
     x11_watch(x, window);
     x->window = window;
     x->gone = false;
@@ -77,16 +82,36 @@ static void forget_pixmap(struct x11 *x)
     x->drawable = XCB_NONE;
 }
 
-/* If it was destroyed, the server answers with errors, which nobody reads. */
+/* What was destroyed is answered with errors, which nobody reads. */
+static void leave_top_level(struct x11 *x)
+{
+    forget_pixmap(x);
+    if (x->top_level == XCB_NONE)
+        return;
+    xcb_composite_unredirect_window(x->ask.conn, x->top_level, XCB_COMPOSITE_REDIRECT_AUTOMATIC);
+    if (x->top_level != x->window)
+        select_events(x, x->top_level, 0);
+    x->top_level = XCB_NONE;
+}
+
+static void enter_top_level(struct x11 *x, xcb_window_t top)
+{
+    if (top == x->top_level)
+        return;
+    leave_top_level(x);
+    x->top_level = top;
+    if (top != x->window)
+        select_events(x, top, XCB_EVENT_MASK_STRUCTURE_NOTIFY);
+    xcb_composite_redirect_window(x->ask.conn, top, XCB_COMPOSITE_REDIRECT_AUTOMATIC);
+}
+
 static void detach(struct x11 *x)
 {
-    const uint32_t mask = 0;
-    forget_pixmap(x);
+    leave_top_level(x);
     if (x->window == XCB_NONE)
         return;
     xcb_damage_destroy(x->ask.conn, x->damage);
-    xcb_composite_unredirect_window(x->ask.conn, x->window, XCB_COMPOSITE_REDIRECT_AUTOMATIC);
-    xcb_change_window_attributes(x->ask.conn, x->window, XCB_CW_EVENT_MASK, &mask);
+    select_events(x, x->window, 0);
     x->window = x->damage = XCB_NONE;
 }
 
@@ -103,15 +128,51 @@ static int hide(struct x11 *x)
     return r < 0 ? r : x11_set_size(x, geometry.width, geometry.height);
 }
 
-/* The pixmap counts, not the window, which may have changed its size since. */
-static int name_pixmap(struct x11 *x)
+static int ask_place(struct x11 *x, xcb_window_t from, xcb_window_t to, int *left, int *top)
 {
-    xcb_get_geometry_reply_t window, pixmap;
-    xcb_pixmap_t name = xcb_generate_id(x->ask.conn);
-    xcb_composite_name_window_pixmap(x->ask.conn, x->window, name);
-    int r = ask_geometry(x, x->window, &window);
+    void *reply;
+    xcb_translate_coordinates_cookie_t cookie =
+        xcb_translate_coordinates(x->ask.conn, from, to, (int16_t)*left, (int16_t)*top);
+    int r = x->ask.await(&x->ask, cookie.sequence, &reply);
     if (r < 0)
         return r;
+    *left = ((xcb_translate_coordinates_reply_t *)reply)->dst_x;
+    *top = ((xcb_translate_coordinates_reply_t *)reply)->dst_y;
+    free(reply);
+    return 0;
+}
+
+/* The part of the window that lies in its frame: all of it, but for frames that cut theirs off.
+ * `left` and `top` are within the frame; the pixmap begins with the frame's border. */
+static int place_in_pixmap(struct x11 *x, int left, int top, const xcb_get_geometry_reply_t *pixmap)
+{
+    const int border = x->top_place.border_width;
+    const struct picture_rect window = {left, top, x->window_place.width, x->window_place.height};
+    const struct picture_rect r =
+        picture_rect_clip(&window, pixmap->width - 2 * border, pixmap->height - 2 * border);
+    if (r.width < 2 || r.height < 2)
+        return hide(x);
+    x->left = r.x + border;
+    x->top = r.y + border;
+    x->damage_left = r.x - left;
+    x->damage_top = r.y - top;
+    x->damaged = x->everything = true;
+    return x11_set_size(x, r.width, r.height);
+}
+
+static int name_pixmap(struct x11 *x)
+{
+    xcb_get_geometry_reply_t pixmap;
+    int left = 0, top = 0;
+    int r = ask_geometry(x, x->window, &x->window_place);
+    if (r == 0)
+        r = ask_geometry(x, x->top_level, &x->top_place);
+    if (r == 0)
+        r = ask_place(x, x->window, x->top_level, &left, &top);
+    if (r < 0)
+        return r;
+    xcb_pixmap_t name = xcb_generate_id(x->ask.conn);
+    xcb_composite_name_window_pixmap(x->ask.conn, x->top_level, name);
     r = ask_geometry(x, name, &pixmap);
     if (r == -EPROTO) /* hidden meanwhile; when it is shown again we are told */
         return hide(x);
@@ -119,13 +180,7 @@ static int name_pixmap(struct x11 *x)
         return r;
     forget_pixmap(x);
     x->drawable = name;
-    x->left = x->top = window.border_width;
-    x->raw_width = pixmap.width - 2 * window.border_width;
-    x->raw_height = pixmap.height - 2 * window.border_width;
-    if (x->raw_width < 2 || x->raw_height < 2)
-        return hide(x);
-    x->damaged = x->everything = true;
-    return x11_set_size(x, x->raw_width, x->raw_height);
+    return place_in_pixmap(x, left, top, &pixmap);
 }
 
 /* -EPROTO when the window is gone. */
@@ -133,11 +188,13 @@ static int measure_attached(struct x11 *x)
 {
     xcb_get_window_attributes_reply_t attributes;
     int r = x->gone ? -EPROTO : ask_attributes(x, x->window, &attributes);
+    xcb_window_t top;
     if (r == 0)
-        r = x11_ask_top_level(&x->ask, x->window, &x->top_level);
-    if (r == 0)
-        r = attributes.map_state == XCB_MAP_STATE_VIEWABLE ? name_pixmap(x) : hide(x);
-    return r;
+        r = x11_ask_top_level(&x->ask, x->window, &top);
+    if (r < 0)
+        return r;
+    enter_top_level(x, top);
+    return attributes.map_state == XCB_MAP_STATE_VIEWABLE ? name_pixmap(x) : hide(x);
 }
 
 static int measure_window(struct x11 *x)
@@ -169,44 +226,52 @@ static int locate(struct x11 *x, struct x11_pointer *out)
     out->here = out->here && x->drawable != XCB_NONE && out->under == x->top_level;
     if (!out->here)
         return 0;
-    void *reply;
-    xcb_translate_coordinates_cookie_t cookie = xcb_translate_coordinates(
-        x->ask.conn, x->ask.root, x->window, (int16_t)out->x, (int16_t)out->y);
-    r = x->ask.await(&x->ask, cookie.sequence, &reply);
-    if (r < 0)
-        return r;
-    out->x = ((xcb_translate_coordinates_reply_t *)reply)->dst_x;
-    out->y = ((xcb_translate_coordinates_reply_t *)reply)->dst_y;
-    free(reply);
-    return 0;
+    r = ask_place(x, x->ask.root, x->window, &out->x, &out->y);
+    out->x -= x->damage_left;
+    out->y -= x->damage_top;
+    return r;
 }
 
-/* A window that only moves keeps its pixels. */
-static bool is_new_size(const struct x11 *x, const xcb_configure_notify_event_t *e)
+static bool is_size_new(const xcb_configure_notify_event_t *e, const xcb_get_geometry_reply_t *was)
 {
-    return e->width != x->raw_width || e->height != x->raw_height || e->border_width != x->left;
+    return e->width != was->width || e->height != was->height ||
+           e->border_width != was->border_width;
 }
 
-/* The window is the same field in all of these. */
+/* A top-level window that only moves keeps its pixels, one that moves in its frame lies elsewhere.
+ * What a window manager sends to say where on the screen it put a window (ICCCM 4.2.3) is no news.
+ */
+static bool is_place_new(const struct x11 *x, const xcb_configure_notify_event_t *e)
+{
+    if (e->response_type & 0x80)
+        return false;
+    if (e->window == x->top_level && is_size_new(e, &x->top_place))
+        return true;
+    if (e->window != x->window)
+        return false;
+    return is_size_new(e, &x->window_place) ||
+           (x->window != x->top_level && (e->x != x->window_place.x || e->y != x->window_place.y));
+}
+
 static void on_event(struct x11 *x, const xcb_generic_event_t *event)
 {
     const xcb_property_notify_event_t *property = (const void *)event;
-    const xcb_unmap_notify_event_t *structure = (const void *)event;
+    const xcb_unmap_notify_event_t *structure = (const void *)event; /* the others begin like it */
     const xcb_visibility_notify_event_t *visibility = (const void *)event;
     switch (event->response_type & 0x7f) {
     case XCB_CONFIGURE_NOTIFY:
-        x->resized |= structure->window == x->window && is_new_size(x, (const void *)event);
+        x->resized |= is_place_new(x, (const void *)event);
         break;
     case XCB_MAP_NOTIFY:
     case XCB_UNMAP_NOTIFY:
     case XCB_REPARENT_NOTIFY:
-        x->resized |= structure->window == x->window;
+        x->resized |= structure->window == x->window || structure->window == x->top_level;
         break;
     case XCB_DESTROY_NOTIFY:
         x->gone |= structure->window == x->window;
         x->resized |= x->gone;
         break;
-    case XCB_VISIBILITY_NOTIFY: /* of all that tells when a frame is shown again, not the window */
+    case XCB_VISIBILITY_NOTIFY: /* all that tells if what is hidden lies between it and its frame */
         x->resized |= visibility->window == x->window;
         break;
     case XCB_PROPERTY_NOTIFY:

@@ -383,7 +383,7 @@ static const int left[] = {0, 0, 320, 480}, right[] = {320, 0, 320, 480};
 /* Which number a monitor of this place has: the server's order is its own affair. */
 static const char *number_of(const int place[4])
 {
-    static char number[4];
+    static char number[16];
     xcb_randr_get_monitors_reply_t *reply = xcb_randr_get_monitors_reply(
         x.conn, xcb_randr_get_monitors(x.conn, x.screen->root, true), NULL);
     assert_non_null(reply);

@@ -158,6 +158,49 @@ static void border_and_frame_are_no_part_of_it(void **state)
     capture_release(x.capture, p);
 }
 
+static void covered_window_in_a_frame_is_shown(void **state)
+{
+    (void)state;
+    need_server();
+    xcb_window_t frame = create_window_in(x.screen->root, (int[]){30, 40, 200, 200}, 3, BLUE);
+    xcb_window_t between = create_window_in(frame, (int[]){10, 20, 150, 150}, 0, BLUE);
+    xcb_window_t window = create_window_in(between, (int[]){1, 2, 100, 80}, 0, RED);
+    show(window);
+    show(between);
+    show(frame);
+    show(create_window((int[]){0, 0, 640, 480}, GREEN));
+    start_window(window);
+    const struct picture *p = take_showing(99, 79, RED);
+    expect_all(p, RED);
+    capture_release(x.capture, p);
+    fill_in(window, (int[]){50, 40, 1, 1}, 0x123456);
+    expect_at(50, 40, 0x123456);
+
+    const uint32_t place[] = {20, 30}; /* it moves in its frame */
+    xcb_configure_window(x.conn, window, XCB_CONFIG_WINDOW_X | XCB_CONFIG_WINDOW_Y, place);
+    sync_client();
+    fill_in(window, (int[]){0, 0, 100, 80}, 0x654321);
+    p = take_showing(99, 79, 0x654321);
+    for (int n = 0; n < PATIENCE && pixel(p, 0, 0) != 0x654321; n++) {
+        capture_release(x.capture, p); /* of the pixels where it was before */
+        p = take_showing(99, 79, 0x654321);
+    }
+    expect_all(p, 0x654321);
+    capture_release(x.capture, p);
+
+    resize(window, 300, 80); /* its frame cuts it off */
+    fill_in(window, (int[]){0, 0, 300, 80}, RED);
+    p = take_sized(170, 80, 0, 0, RED);
+    capture_release(x.capture, p);
+    resize(frame, 400, 300);
+    resize(between, 350, 200);
+    fill_in(window, (int[]){0, 0, 300, 80}, 0x777777);
+    p = take_sized(300, 80, 299, 79, 0x777777);
+    expect_all(p, 0x777777);
+    capture_release(x.capture, p);
+    assert_null(capture_end_reason(x.capture));
+}
+
 static void other_windows_cost_no_pictures(void **state)
 {
     (void)state;
@@ -649,6 +692,7 @@ int main(void)
         X_TEST(covered_window_is_shown_without_shm, setup_without_shm),
         X_TEST(what_lies_in_the_window_is_part_of_it, setup),
         X_TEST(border_and_frame_are_no_part_of_it, setup),
+        X_TEST(covered_window_in_a_frame_is_shown, setup),
         X_TEST(other_windows_cost_no_pictures, setup),
         X_TEST(damage_is_what_was_drawn, setup),
         X_TEST(change_of_size_is_followed, setup),

@@ -17,7 +17,7 @@
 #define FAKE_STREAM_ID 77
 
 struct forwarder {
-    bool is_full, has_stream;
+    bool is_full, has_stream, is_attached;
     struct forwarder_source source;
 
     /* below: under lock */
@@ -58,8 +58,17 @@ int forwarder_attach(struct forwarder *f, uint32_t stream_id, const struct forwa
                      unsigned n_layers)
 {
     assert(f->has_stream && stream_id == FAKE_STREAM_ID && n_layers == 1);
+    if (f->is_full)
+        return -ENOMEM;
     f->source = *source;
+    f->is_attached = true;
     return 0;
+}
+
+void forwarder_detach(struct forwarder *f, uint32_t stream_id)
+{
+    assert(f->has_stream && stream_id == FAKE_STREAM_ID);
+    f->is_attached = false;
 }
 
 void forwarder_remove_stream(struct forwarder *f, uint32_t stream_id)

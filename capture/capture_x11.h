@@ -46,8 +46,8 @@ struct x11 {
     xcb_atom_t monitor;          /* of a monitor: what it is known by */
     xcb_window_t top_level;      /* of a window: the child of the root it lies in */
     xcb_get_geometry_reply_t window_place, top_place; /* of a window: as last measured */
-    bool gone;                   /* of a window: it was destroyed */
-    int64_t follow_us;           /* when to look again which window has the focus */
+    bool gone;                                        /* of a window: it was destroyed */
+    int64_t follow_us; /* when to look again which window has the focus */
 
     /* the pixels as last grabbed, without the cursor */
     int width, height; /* even */

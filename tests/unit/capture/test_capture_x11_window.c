@@ -13,35 +13,7 @@
 
 #ifdef AMPHI_X11
 
-#include "tests/unit/capture/x_stage.h"
-
-#define FPS 60
-#define RED 0xff0000
-#define GREEN 0x00ff00
-#define BLUE 0x0000ff
-
-static const int middle[] = {200, 100, 160, 120};
-
-static int try_open(const char *arg, char error[256])
-{
-    const struct capture_config config = {.kind = "window", .arg = arg, .fps = FPS};
-    return capture_open(&x.capture, &config, error, 256);
-}
-
-static void start(const char *arg)
-{
-    char error[256] = "";
-    if (try_open(arg, error) != 0)
-        fail_msg("%s", error);
-    assert_int_equal(capture_start(x.capture), 0);
-}
-
-static void start_window(xcb_window_t window)
-{
-    char arg[16];
-    snprintf(arg, sizeof(arg), "0x%x", window);
-    start(arg);
-}
+#include "tests/unit/capture/x_window.h"
 
 static int setup(void **state)
 {
@@ -59,29 +31,6 @@ static int setup_without_composite(void **state)
 {
     (void)state;
     return setup_with("640x480x24", "Composite");
-}
-
-/* The first picture of this size that shows this colour there; to be released. */
-static const struct picture *take_sized(int width, int height, int column, int row, uint32_t colour)
-{
-    for (int i = 0; i < PATIENCE; i++) {
-        const struct picture *p = take_showing(column, row, colour);
-        if (p->width == width && p->height == height)
-            return p;
-        capture_release(x.capture, p);
-    }
-    fail_msg("no picture of %dx%d came", width, height);
-    return NULL;
-}
-
-static void expect_all(const struct picture *p, uint32_t colour)
-{
-    for (int row = 0; row < p->height; row++) {
-        for (int column = 0; column < p->width; column++) {
-            if (pixel(p, column, row) != colour)
-                fail_msg("%d,%d is %06x, not %06x", column, row, pixel(p, column, row), colour);
-        }
-    }
 }
 
 /* --- pixels --- */
@@ -515,103 +464,6 @@ static void cursor_is_drawn_where_it_is_over_the_window(void **state)
     expect_at(120, 100, RED);
 }
 
-/* --- the focus --- */
-
-static void focus_is_followed(void **state)
-{
-    (void)state;
-    need_server();
-    xcb_window_t a = create_window(middle, RED);
-    xcb_window_t b = create_window((int[]){0, 0, 320, 200}, GREEN);
-    xcb_window_t inner = create_window_in(b, (int[]){5, 5, 10, 10}, 0, BLUE);
-    show(a);
-    show(b);
-    show(inner);
-    focus(a);
-    start("focused");
-    capture_release(x.capture, take_sized(160, 120, 159, 119, RED));
-    focus(inner); /* b is the window it lies in */
-    const struct picture *p = take_sized(320, 200, 319, 199, GREEN);
-    assert_int_equal(pixel(p, 5, 5), BLUE);
-    capture_release(x.capture, p);
-    fill_in(b, (int[]){100, 100, 1, 1}, 0x123456);
-    expect_at(100, 100, 0x123456);
-    focus(a);
-    capture_release(x.capture, take_sized(160, 120, 159, 119, RED));
-    fill_in(a, (int[]){7, 7, 1, 1}, 0x654321); /* covered by b */
-    expect_at(7, 7, 0x654321);
-}
-
-static void focus_told_by_a_window_manager_is_followed(void **state)
-{
-    (void)state;
-    need_server();
-    xcb_window_t frame = create_window((int[]){10, 10, 200, 200}, BLUE);
-    xcb_window_t a = create_window_in(frame, (int[]){5, 20, 160, 120}, 0, RED);
-    xcb_window_t b = create_window((int[]){300, 300, 100, 80}, GREEN);
-    xcb_window_t panel = create_window((int[]){0, 460, 640, 20}, 0x777777);
-    show(a);
-    show(frame);
-    show(b);
-    show(panel);
-    set_list(panel, "_NET_WM_WINDOW_TYPE", XCB_ATOM_ATOM,
-             (uint32_t[]){atom("_NET_WM_WINDOW_TYPE_DOCK")}, 1);
-    set_list(x.screen->root, "_NET_ACTIVE_WINDOW", XCB_ATOM_WINDOW, &a, 1);
-    start("focused");
-    capture_release(x.capture, take_sized(160, 120, 0, 0, RED)); /* without the frame */
-    set_list(x.screen->root, "_NET_ACTIVE_WINDOW", XCB_ATOM_WINDOW, &b, 1);
-    capture_release(x.capture, take_sized(100, 80, 0, 0, GREEN));
-    for (int i = 0; i < 3; i++) { /* the panel is no window to be shown, nor is none */
-        set_list(x.screen->root, "_NET_ACTIVE_WINDOW", XCB_ATOM_WINDOW,
-                 (uint32_t[]){i == 0   ? panel
-                              : i == 1 ? XCB_NONE
-                                       : 0x7777777},
-                 1);
-        const struct picture *p = take_repeat();
-        assert_int_equal(p->width, 100);
-        capture_release(x.capture, p);
-    }
-}
-
-static void closed_window_makes_way_for_the_next_focused(void **state)
-{
-    (void)state;
-    need_server();
-    xcb_window_t a = create_window(middle, RED), b = create_window(middle, GREEN);
-    show(a);
-    show(b);
-    focus(a);
-    start("focused");
-    expect_at(80, 60, RED);
-    xcb_destroy_window(x.conn, a);
-    sync_client();
-    const struct picture *p = take_repeat();
-    expect_all(p, RED);
-    capture_release(x.capture, p);
-    focus(b);
-    expect_at(80, 60, GREEN);
-    assert_null(capture_end_reason(x.capture));
-}
-
-static void before_anything_has_the_focus_the_picture_is_black(void **state)
-{
-    (void)state;
-    need_server();
-    struct capture_info info;
-    focus(XCB_NONE);
-    start("focused");
-    capture_info(x.capture, &info);
-    assert_string_equal(info.name, "Focused window");
-    const struct picture *p = capture_take(x.capture);
-    assert_int_equal(p->width, info.width);
-    expect_all(p, 0);
-    capture_release(x.capture, p);
-    xcb_window_t a = create_window(middle, RED);
-    show(a);
-    focus(a);
-    capture_release(x.capture, take_sized(160, 120, 80, 60, RED));
-}
-
 /* --- opening --- */
 
 static void names_are_those_of_the_window(void **state)
@@ -707,10 +559,6 @@ int main(void)
         X_TEST(display_that_goes_away_ends_the_source, setup),
         X_TEST(stop_does_not_wait_for_a_server_that_hangs, setup),
         X_TEST(cursor_is_drawn_where_it_is_over_the_window, setup),
-        X_TEST(focus_is_followed, setup),
-        X_TEST(focus_told_by_a_window_manager_is_followed, setup),
-        X_TEST(closed_window_makes_way_for_the_next_focused, setup),
-        X_TEST(before_anything_has_the_focus_the_picture_is_black, setup),
         X_TEST(names_are_those_of_the_window, setup),
         X_TEST(what_is_no_window_is_refused, setup),
         X_TEST(root_and_specks_are_refused, setup),

@@ -14,6 +14,7 @@
 struct encode_opus {
     OpusEncoder *encoder; /* owned */
     int samples;
+    opus_int32 lookahead; /* samples */
     bool dtx, is_silent;
 };
 
@@ -78,6 +79,8 @@ int encode_opus_create(struct encode_opus **out, const struct encode_opus_config
     assert(r == OPUS_OK);
     r = opus_encoder_ctl(e->encoder, OPUS_SET_DTX(config->dtx));
     assert(r == OPUS_OK);
+    r = opus_encoder_ctl(e->encoder, OPUS_GET_LOOKAHEAD(&e->lookahead));
+    assert(r == OPUS_OK && e->lookahead >= 0);
     *out = e;
     return 0;
 }
@@ -93,6 +96,11 @@ void encode_opus_destroy(struct encode_opus *e)
 size_t encode_opus_samples(const struct encode_opus *e)
 {
     return (size_t)e->samples;
+}
+
+size_t encode_opus_lookahead(const struct encode_opus *e)
+{
+    return (size_t)e->lookahead;
 }
 
 int encode_opus(struct encode_opus *e, const int16_t *pcm, uint8_t *out)

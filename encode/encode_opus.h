@@ -34,6 +34,9 @@ int encode_opus_create(struct encode_opus **out, const struct encode_opus_config
                        char *error, size_t error_size);
 void encode_opus_destroy(struct encode_opus *e);         /* NULL is fine */
 size_t encode_opus_samples(const struct encode_opus *e); /* of each channel in a frame */
+/* How many samples what is decoded lags behind what was encoded: the first sample out of a packet
+ * was taken as long before the first one that went into it. */
+size_t encode_opus_lookahead(const struct encode_opus *e);
 
 /* Size of the packet in `out`, which has ENCODE_OPUS_MAX_PACKET bytes; 0: silence, nothing to send;
  * -EIO if the library failed, which leaves it able to go on. `pcm` is interleaved. */

@@ -86,8 +86,10 @@ static struct frame *make_frame(struct source_audio *s, const uint8_t *packet, s
         return NULL;
     }
     f->payload.packets[0].marker = s->place != s->spurt_place;
-    f->captured_us = audio_place_us(s->place);
-    f->rtp_ts = (uint32_t)s->place;
+    /* the time of what comes out of the decoder */
+    int64_t heard = s->place - (int64_t)encode_opus_lookahead(s->encoder);
+    f->captured_us = audio_place_us(heard);
+    f->rtp_ts = (uint32_t)heard;
     f->keyframe = true;
     f->codec = PAYLOAD_OPUS;
     f->temporal_id = 0;

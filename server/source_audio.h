@@ -7,8 +7,9 @@
  * again now and then, into the same stream.
  *
  * Frames stand on the time line of pictures: rtp_ts is captured_us in units of 48 kHz, exact to the
- * sample. Silence that Opus does not send (DTX) is a step of the time and not of the frame ids; the
- * packet after it has the marker (RFC 7587 4.1). Every frame counts as a keyframe.
+ * sample, of what a decoder hears first of the packet. Silence that Opus does not send (DTX) is a
+ * step of the time and not of the frame ids; the packet after it has the marker (RFC 7587 4.1).
+ * Every frame counts as a keyframe.
  */
 #pragma once
 

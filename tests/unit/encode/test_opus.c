@@ -186,6 +186,42 @@ static void silence_sends_next_to_nothing(void **state)
     }
 }
 
+/* A click at a known place comes out of the decoder just as much later. */
+static void what_is_decoded_lags_by_the_lookahead(void **state)
+{
+    (void)state;
+    enum { SAMPLES = 960, CLICK = 5 * SAMPLES + 300 };
+    for (int loss = 0; loss <= 20; loss += 20) { /* CELT, and SILK with CELT for the upper bands */
+        struct encode_opus *e = create((struct encode_opus_config){
+            .frame_ms = 20, .bitrate_bps = 96000, .fec = true, .loss_percent = loss});
+        OpusDecoder *d = create_decoder();
+        size_t loudest = 0, at = 0;
+        int peak = 0;
+        for (size_t i = 0; i < 10; i++) {
+            int16_t in[2 * SAMPLES] = {0}, out[2 * SAMPLES];
+            uint8_t packet[ENCODE_OPUS_MAX_PACKET];
+            for (size_t k = 0; k < SAMPLES; k++) {
+                if (i * SAMPLES + k >= CLICK && i * SAMPLES + k < CLICK + 8)
+                    in[2 * k] = in[2 * k + 1] = 20000;
+            }
+            int size = encode_opus(e, in, packet);
+            assert_true(size > 0);
+            assert_int_equal(opus_decode(d, packet, size, out, SAMPLES, 0), SAMPLES);
+            for (size_t k = 0; k < SAMPLES; k++, at++) {
+                if (abs(out[2 * k]) > peak) {
+                    peak = abs(out[2 * k]);
+                    loudest = at;
+                }
+            }
+        }
+        size_t lag = encode_opus_lookahead(e);
+        assert_in_range(lag, 100, 960);
+        assert_in_range(loudest + 48, CLICK + lag, CLICK + lag + 96); /* to 1 ms */
+        opus_decoder_destroy(d);
+        encode_opus_destroy(e);
+    }
+}
+
 static void wrong_settings_are_refused_in_words(void **state)
 {
     static const struct {
@@ -241,6 +277,7 @@ int main(void)
         cmocka_unit_test(rate_changes_while_it_runs),
         cmocka_unit_test(lost_packets_are_repaired_from_the_next),
         cmocka_unit_test(silence_sends_next_to_nothing),
+        cmocka_unit_test(what_is_decoded_lags_by_the_lookahead),
         cmocka_unit_test(wrong_settings_are_refused_in_words),
         cmocka_unit_test(packets_fit_what_they_are_promised),
     };

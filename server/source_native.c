@@ -5,11 +5,15 @@
 #include "capture/capture.h"
 #include "encode/convert.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
+/* More than any encoder holds. */
+#define MAX_ON_WAY 16
 
 struct native {
     /* immutable after open */
@@ -23,6 +27,10 @@ struct native {
     struct encoder *encoder;  /* owned; NULL: to be opened for the next picture's size */
     struct picture converted; /* what the encoder takes; planes owned */
     bool has_converted;
+    /* Of the pictures the encoder has, oldest first, when they were submitted. */
+    int64_t submitted_us[MAX_ON_WAY];
+    unsigned on_way_first, on_way;
+    int64_t keyframe_on_way_us; /* captured_us of one that was asked for; INT64_MAX: none */
 
     /* any thread */
     struct histogram convert_us, encode_us;
@@ -64,6 +72,13 @@ static int converted_alloc(struct native *n, int width, int height, enum picture
     return 0;
 }
 
+/* An asynchronous encoder has something; any thread. */
+static void on_ready(void *arg)
+{
+    struct native *n = arg;
+    capture_wake(n->capture);
+}
+
 static int open_encoder(struct native *n, int width, int height, char *error, size_t error_size)
 {
     const struct encoder_config config = {
@@ -74,6 +89,8 @@ static int open_encoder(struct native *n, int width, int height, char *error, si
         .fps = n->config.fps,
         .bitrate_bps = n->config.bitrate_bps,
         .threads = 1,
+        .on_ready = on_ready,
+        .on_ready_arg = n,
     };
     struct encoder *encoder;
     int err = encoder_open(&encoder, n->config.encoder, &config, error, error_size);
@@ -86,6 +103,8 @@ static int open_encoder(struct native *n, int width, int height, char *error, si
         return err;
     }
     n->encoder = encoder;
+    n->on_way = 0;
+    n->keyframe_on_way_us = INT64_MAX;
     publisher_break(n->publisher);
     publisher_set_coding(n->publisher, codec_name(n->config.codec), encoder_ops(encoder)->name,
                          width, height);
@@ -94,11 +113,51 @@ static int open_encoder(struct native *n, int width, int height, char *error, si
 
 /* --- the encode thread --- */
 
+/* A new one is opened for the next picture. */
+static void close_encoder(struct native *n)
+{
+    encoder_close(n->encoder);
+    n->encoder = NULL;
+}
+
+static void note_submitted(struct native *n, int64_t begin_us)
+{
+    assert(n->on_way < MAX_ON_WAY);
+    n->submitted_us[(n->on_way_first + n->on_way++) % MAX_ON_WAY] = begin_us;
+}
+
+static void note_received(struct native *n)
+{
+    assert(n->on_way > 0);
+    histogram_add(&n->encode_us, now_us() - n->submitted_us[n->on_way_first]);
+    n->on_way_first = (n->on_way_first + 1) % MAX_ON_WAY;
+    n->on_way--;
+}
+
+/* What became of a picture is lost with it, as are those that refer to it. */
+static void lose_picture(struct native *n, int err)
+{
+    publisher_break(n->publisher);
+    publisher_drop(n->publisher);
+    n->keyframe_on_way_us = INT64_MAX;
+    if (err == -ESHUTDOWN)
+        close_encoder(n);
+}
+
 /* Every access unit the encoder has ready; a skipped picture of a wanted keyframe stays wanted. */
 static void drain_encoder(struct native *n)
 {
     struct encoded unit;
-    while (encoder_receive(n->encoder, &unit) == 0) {
+    int err;
+    while (n->encoder && (err = encoder_receive(n->encoder, &unit)) != -EAGAIN) {
+        if (err != -ESHUTDOWN)
+            note_received(n);
+        if (err) {
+            lose_picture(n, err);
+            continue;
+        }
+        if (unit.captured_us >= n->keyframe_on_way_us)
+            n->keyframe_on_way_us = INT64_MAX;
         if (unit.size)
             publisher_publish(n->publisher, &unit, now_us());
         else
@@ -108,11 +167,24 @@ static void drain_encoder(struct native *n)
 
 static int fit_encoder(struct native *n, const struct picture *pic, char *error, size_t size)
 {
-    if (n->encoder && (pic->width != n->converted.width || pic->height != n->converted.height)) {
-        encoder_close(n->encoder);
-        n->encoder = NULL;
-    }
+    if (n->encoder && (pic->width != n->converted.width || pic->height != n->converted.height))
+        close_encoder(n);
     return n->encoder ? 0 : open_encoder(n, pic->width, pic->height, error, size);
+}
+
+/* The picture as the encoder takes it: itself, if the source delivers it so. */
+static const struct picture *fit_picture(struct native *n, const struct picture *pic)
+{
+    if (pic->format == n->converted.format)
+        return pic;
+    int64_t begin = now_us();
+    if (!pic->repeat || !n->has_converted)
+        convert_picture(&n->dsp, pic, &n->converted);
+    n->has_converted = true;
+    n->converted.captured_us = pic->captured_us;
+    n->converted.repeat = pic->repeat;
+    histogram_add(&n->convert_us, now_us() - begin);
+    return &n->converted;
 }
 
 static int encode_picture(struct native *n, const struct picture *pic, char *error, size_t size)
@@ -120,22 +192,21 @@ static int encode_picture(struct native *n, const struct picture *pic, char *err
     int err = fit_encoder(n, pic, error, size);
     if (err)
         return err;
+    pic = fit_picture(n, pic);
     int64_t begin = now_us();
-    if (!pic->repeat || !n->has_converted)
-        convert_picture(&n->dsp, pic, &n->converted);
-    n->has_converted = true;
-    n->converted.captured_us = pic->captured_us;
-    n->converted.repeat = pic->repeat;
-    int64_t converted = now_us();
-    histogram_add(&n->convert_us, converted - begin);
-
-    bool keyframe = publisher_keyframe_due(n->publisher, pic->repeat, converted);
-    if (encoder_submit(n->encoder, &n->converted, keyframe) != 0) {
-        publisher_break(n->publisher);
-        publisher_drop(n->publisher);
-        return 0;
+    /* one that is on its way need not be asked for again */
+    bool keyframe = publisher_keyframe_due(n->publisher, pic->repeat, begin) &&
+                    n->keyframe_on_way_us == INT64_MAX;
+    err = encoder_submit(n->encoder, pic, keyframe);
+    if (err == -EAGAIN) {
+        publisher_drop(n->publisher); /* before it was encoded: nothing refers to it */
+    } else if (err) {
+        lose_picture(n, err);
+    } else {
+        note_submitted(n, begin);
+        if (keyframe)
+            n->keyframe_on_way_us = pic->captured_us;
     }
-    histogram_add(&n->encode_us, now_us() - converted);
     drain_encoder(n);
     publisher_tick(n->publisher, captured(n), now_us());
     return 0;
@@ -147,13 +218,19 @@ static void *encode_thread(void *arg)
     pthread_setname_np(pthread_self(), "amphi-encode");
     char error[160] = "";
     const struct picture *pic;
-    while ((pic = capture_take(n->capture)) != NULL) {
-        int err = encode_picture(n, pic, error, sizeof(error));
-        capture_release(n->capture, pic);
-        if (err)
+    int err = 0;
+    for (;;) {
+        int taken = capture_take_or_wake(n->capture, &pic);
+        if (taken == -EINTR) {
+            drain_encoder(n);
+        } else if (taken == 0) {
+            err = encode_picture(n, pic, error, sizeof(error));
+            capture_release(n->capture, pic);
+        }
+        if (err || (taken < 0 && taken != -EINTR))
             break;
         /* a request inside the gap waits for a picture to ride on: an idle source must give one */
-        if (publisher_keyframe_waits(n->publisher))
+        if (publisher_keyframe_waits(n->publisher) && n->keyframe_on_way_us == INT64_MAX)
             capture_poke(n->capture);
     }
     const char *reason = error[0] ? error : capture_end_reason(n->capture);

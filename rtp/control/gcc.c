@@ -12,7 +12,6 @@ static_assert(sizeof(struct gcc) <= 6144, "one a viewer");
 #define APP_LIMITED 0.65 /* sends less than this part of the estimate */
 
 #define PACE_FACTOR 1.2
-#define PACE_MIN_BPS 300000.0
 
 /* After a sudden drop the queue holds what was sent too much. */
 #define DRAIN_QUEUE_US 60000
@@ -112,7 +111,7 @@ uint64_t gcc_proven_bps(const struct gcc *g)
 
 uint64_t gcc_pace_bps(const struct gcc *g, int64_t now_us)
 {
-    double bps = fmax(PACE_FACTOR * (double)gcc_target_bps(g, now_us), PACE_MIN_BPS);
+    double bps = PACE_FACTOR * (double)gcc_target_bps(g, now_us);
     if (gcc_probing(g))
         bps = fmax(bps, (double)g->probe.bps);
     return (uint64_t)bps;
@@ -149,11 +148,10 @@ static double next_probe_bps(const struct gcc *g)
 
 static void consider_probe(struct gcc *g, int64_t now_us)
 {
-    if (!g->has_feedback || g->probe.state != GCC_PROBE_IDLE || now_us < g->next_probe_us ||
-        stalled_us(g, now_us) > 0)
+    if (!g->has_feedback || g->probe.state != GCC_PROBE_IDLE || now_us < g->next_probe_us)
         return;
-    bool calm = gcc_delay_usage(&g->delay) != GCC_OVERUSE && gcc_queue_us(g) < CALM_QUEUE_US &&
-                now_us >= g->draining_until_us &&
+    bool calm = stalled_us(g, now_us) == 0 && gcc_delay_usage(&g->delay) != GCC_OVERUSE &&
+                gcc_queue_us(g) < CALM_QUEUE_US && now_us >= g->draining_until_us &&
                 now_us - g->rate.decreased_us >= PROBE_AFTER_DROP_US;
     if (!calm) {
         g->next_probe_us = now_us + IDLE_GAP_US;

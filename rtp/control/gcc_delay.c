@@ -49,25 +49,22 @@ static void track_base(struct gcc_delay *d, int64_t sent_us, int64_t way_us)
     d->queue_us = way_us - base_us(d);
 }
 
-/* Least squares over the window; false if it has no width. */
+/* Least squares over the window; false if it has no width. Sums of times before the newest arrival:
+ * small numbers, so that one pass is exact enough. */
 static bool slope(const struct gcc_delay *d, double *out)
 {
-    double mean_x = 0, mean_y = 0;
+    double x_sum = 0, y_sum = 0, xy_sum = 0, xx_sum = 0;
     for (unsigned i = 0; i < GCC_DELAY_WINDOW; i++) {
-        mean_x += (double)(d->at_us[i] - d->arrived_us) / 1000;
-        mean_y += (double)d->sum_ms[i];
+        double x = (double)(d->at_us[i] - d->arrived_us), y = (double)d->sum_ms[i] - d->smoothed_ms;
+        x_sum += x;
+        y_sum += y;
+        xy_sum += x * y;
+        xx_sum += x * x;
     }
-    mean_x /= GCC_DELAY_WINDOW;
-    mean_y /= GCC_DELAY_WINDOW;
-    double xy = 0, xx = 0;
-    for (unsigned i = 0; i < GCC_DELAY_WINDOW; i++) {
-        double x = (double)(d->at_us[i] - d->arrived_us) / 1000 - mean_x;
-        xy += x * ((double)d->sum_ms[i] - mean_y);
-        xx += x * x;
-    }
-    if (xx <= 0)
+    double width = GCC_DELAY_WINDOW * xx_sum - x_sum * x_sum;
+    if (width <= 0)
         return false;
-    *out = xy / xx;
+    *out = 1000 * (GCC_DELAY_WINDOW * xy_sum - x_sum * y_sum) / width;
     return true;
 }
 

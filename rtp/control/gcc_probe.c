@@ -3,7 +3,9 @@
 #include <assert.h>
 
 #define DURATION_US 30000
-#define PACKETS_MIN 8
+#define DURATION_MAX_US 150000
+#define PACKETS 8
+#define BYTES_MIN 3000
 #define PACKET_BYTES 1200
 #define TRAIN_US INT64_C(2500)
 #define LATE_FACTOR 3
@@ -19,15 +21,25 @@ void gcc_probe_init(struct gcc_probe *p)
     *p = (struct gcc_probe){.state = GCC_PROBE_IDLE};
 }
 
+/* Enough packets to measure by, but on a slow path no more than it takes in a moment. */
+static uint32_t goal_bytes(uint64_t bps)
+{
+    uint64_t bytes = bps * DURATION_US / 8000000, most = bps * DURATION_MAX_US / 8000000;
+    if (bytes < PACKETS * PACKET_BYTES)
+        bytes = most < PACKETS * PACKET_BYTES ? most : PACKETS * PACKET_BYTES;
+    return bytes < BYTES_MIN ? BYTES_MIN : (uint32_t)bytes;
+}
+
 void gcc_probe_begin(struct gcc_probe *p, uint64_t bps, int64_t now_us)
 {
     assert(p->state == GCC_PROBE_IDLE && bps > 0);
-    uint64_t goal = bps * DURATION_US / 8000000;
     *p = (struct gcc_probe){
         .state = GCC_PROBE_ACTIVE,
         .bps = bps,
         .begun_us = now_us,
-        .goal = goal > PACKETS_MIN * PACKET_BYTES ? (uint32_t)goal : PACKETS_MIN * PACKET_BYTES,
+        .sent_us = now_us,
+        .polled_us = now_us - TRAIN_US,
+        .goal = goal_bytes(bps),
     };
 }
 
@@ -109,12 +121,14 @@ static void measure(const struct gcc_probe *p, struct gcc_probe_result *out)
     if (received > RATIO_MAX * sent)
         return;
     out->limited = received < LIMITED * sent;
-    out->bps = out->limited ? TAKEN * received : received < sent ? received : sent;
+    double bps = out->limited ? TAKEN * received : received < sent ? received : sent;
+    out->bps = bps < (double)p->bps ? bps : (double)p->bps;
 }
 
 struct gcc_probe_result gcc_probe_poll(struct gcc_probe *p, int64_t now_us)
 {
     struct gcc_probe_result result = {.aimed_bps = p->bps};
+    p->polled_us = now_us;
     if (p->state == GCC_PROBE_ACTIVE &&
         (is_late(p, now_us) || (p->sent >= p->goal && now_us > p->sent_us)))
         p->state = GCC_PROBE_WAITING;
@@ -128,11 +142,13 @@ struct gcc_probe_result gcc_probe_poll(struct gcc_probe *p, int64_t now_us)
     return result;
 }
 
-/* When gcc_probe_wants next wants a train. */
+/* When gcc_probe_wants next wants a train; later, if it was asked and nothing could be sent. */
 static int64_t next_train_us(const struct gcc_probe *p)
 {
     uint64_t due = p->sent + train_bytes(p);
-    return p->begun_us - TRAIN_US + (int64_t)((due * 8000000 + p->bps - 1) / p->bps);
+    int64_t due_us = p->begun_us - TRAIN_US + (int64_t)((due * 8000000 + p->bps - 1) / p->bps);
+    int64_t again_us = p->polled_us + TRAIN_US;
+    return due_us > again_us ? due_us : again_us;
 }
 
 int64_t gcc_probe_next_timeout(const struct gcc_probe *p)

@@ -1,13 +1,12 @@
 /* gcc_probe.h - short bursts above the estimate that show what a path can take. Pure.
  *
- * One probe at a time: at least 30 ms and 8 packets at its rate, media first and padding (RTX) for
- * what is missing, in trains 2.5 ms or more apart. From first train to last, each by its first
- * packet, as much arrives as the path takes: bytes of all trains but the last, over the time
- * between. A probe that arrives slower than it was sent has met the limit; its result is 0.95 of
- * that.
+ * One probe at a time: at least 30 ms and, if 150 ms are enough for that, 8 packets at its rate,
+ * media first and padding (RTX) for what is missing, in trains 2.5 ms or more apart. From first
+ * train to last, each by its first packet, as much arrives as the path takes: bytes of all trains
+ * but the last, over the time between. A probe that arrives slower than it was sent has met the
+ * limit; its result is 0.95 of that.
  *
- *     begin ─▶ ACTIVE ─(all sent, or 3 times as long)─▶ WAITING ─(its last packet's fate, or 1 s)─▶
- * IDLE
+ *     begin ─▶ ACTIVE ─(sent, or late)─▶ WAITING ─(its last packet's fate, or 1 s)─▶ IDLE
  */
 #pragma once
 
@@ -21,7 +20,8 @@ enum gcc_probe_state { GCC_PROBE_IDLE = 1, GCC_PROBE_ACTIVE, GCC_PROBE_WAITING }
 struct gcc_probe {
     enum gcc_probe_state state;
     uint64_t bps;
-    int64_t begun_us, sent_us;   /* the last packet's */
+    int64_t begun_us, polled_us;
+    int64_t sent_us;             /* the last packet */
     uint32_t goal, sent;         /* bytes */
     uint16_t first_seq, packets; /* its transport-wide sequence numbers; packets 0: none */
 

@@ -12,13 +12,12 @@ void meter_init(struct meter *m)
 
 static int64_t slot_of(int64_t at_us)
 {
-    return at_us >= 0 ? at_us / METER_SLOT_US : -((-at_us + METER_SLOT_US - 1) / METER_SLOT_US);
+    return at_us >= 0 ? at_us / METER_SLOT_US : -1 - (-1 - at_us) / METER_SLOT_US;
 }
 
 static unsigned index_of(int64_t slot)
 {
-    int64_t i = slot % METER_SLOTS;
-    return (unsigned)(i < 0 ? i + METER_SLOTS : i);
+    return (unsigned)((uint64_t)slot % METER_SLOTS);
 }
 
 static void advance(struct meter *m, int64_t slot)

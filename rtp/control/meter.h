@@ -1,15 +1,15 @@
 /* meter.h - how many bits a second pass, over the last half second or less. Pure.
  *
- * Bytes are counted in slots of 50 ms. The time is whatever clock the caller measures on (ours for
- * what was sent, the receiver's for what arrived); it may step back a little, as reordered packets
- * do: what is older than the slots is not counted.
+ * Bytes are counted in slots of 65.5 ms. The time is whatever clock the caller measures on (ours
+ * for what was sent, the receiver's for what arrived); it may step back a little, as reordered
+ * packets do: what is older than the slots is not counted.
  */
 #pragma once
 
 #include <stdint.h>
 
-#define METER_SLOTS 12
-#define METER_SLOT_US 50000
+#define METER_SLOTS 16 /* powers of two: this is done for every packet */
+#define METER_SLOT_US 65536
 #define METER_WINDOW_MAX_US ((METER_SLOTS - 2) * METER_SLOT_US)
 
 struct meter {

@@ -36,13 +36,16 @@ static uint16_t size_of(uint32_t packet)
     return packet >> FATE_BITS & TWCC_PACKET_MAX;
 }
 
-/* No packet that is known was sent more than FORGET_US before the newest. */
+/* Ticks from a packet to the newest; none that is known was sent more than FORGET_US before it. */
+static uint32_t ticks_ago(const struct twcc *t, uint32_t packet)
+{
+    uint32_t then = packet >> (32 - TICK_BITS);
+    return ((uint32_t)(t->last_sent_us / TICK_US) - then) & ((1u << TICK_BITS) - 1);
+}
+
 static int64_t sent_us(const struct twcc *t, uint32_t packet)
 {
-    int64_t newest = t->last_sent_us / TICK_US;
-    uint32_t then = packet >> (32 - TICK_BITS);
-    uint32_t ago = ((uint32_t)newest - then) & ((1u << TICK_BITS) - 1);
-    return (newest - ago) * TICK_US;
+    return (t->last_sent_us / TICK_US - ticks_ago(t, packet)) * TICK_US;
 }
 
 static uint16_t oldest_seq(const struct twcc *t)
@@ -83,7 +86,7 @@ void twcc_on_sent(struct twcc *t, uint16_t seq, unsigned bytes, int64_t now_us)
         forget_oldest(t);
     if (now_us > t->last_sent_us)
         t->last_sent_us = now_us;
-    while (t->count > 0 && t->last_sent_us - sent_us(t, *packet_at(t, oldest_seq(t))) > FORGET_US)
+    while (t->count > 0 && ticks_ago(t, *packet_at(t, oldest_seq(t))) > FORGET_US / TICK_US)
         forget_oldest(t);
     uint32_t tick = (uint32_t)(t->last_sent_us / TICK_US);
     *packet_at(t, seq) = tick << (32 - TICK_BITS) | bytes << FATE_BITS | IN_FLIGHT;

@@ -36,9 +36,10 @@ struct twcc {
 struct twcc_result {
     uint16_t seq, bytes;
     bool received;
-    bool was_lost;      /* it had been told as lost */
-    uint32_t skipped;   /* bytes sent right before it that no feedback was about: it was lost itself */
-    int64_t sent_us;    /* rounded down to 32 us */
+    bool was_lost; /* it had been told as lost */
+    uint32_t
+        skipped;     /* bytes sent right before it that no feedback was about: it was lost itself */
+    int64_t sent_us; /* rounded down to 32 us */
     int64_t arrived_us; /* on the receiver's clock, from an arbitrary origin */
 };
 

@@ -20,9 +20,32 @@ void gcc_flow_init(struct gcc_flow *f, const struct gcc_flow_config *config, int
     gcc_init(&f->gcc, &config->gcc, now_us);
     pacer_init(&f->pacer, gcc_pace_bps(&f->gcc, now_us), 2 * PACKET, now_us);
     twcc_writer_init(&f->writer);
+    layer_init(&f->layer);
     f->seq = (uint16_t)sim_random(&f->random);
     f->next_frame_us = f->next_keyframe_us = now_us;
     f->next_reply_us = now_us + config->feedback_us;
+}
+
+/* A frame of the layer that was chosen; its size. */
+static double layer_frame(struct gcc_flow *f, uint64_t target, int64_t now_us)
+{
+    struct layer_rung rungs[LAYER_RUNGS_MAX];
+    unsigned n = layer_ladder(rungs, f->config.streams, f->config.n_streams, 0);
+    uint8_t before = f->layer.now.stream;
+    layer_decide(&f->layer, rungs, n, target, gcc_proven_bps(&f->gcc), now_us);
+    gcc_set_wanted(&f->gcc, layer_wanted_bps(&f->layer, rungs, n));
+    const struct layer_rung *rung = &f->layer.now;
+    if (rung->stream != before)
+        f->next_keyframe_us = now_us;
+    f->media_bps = rung->bps;
+    if (rung->mode == LAYER_FULL || rung->mode == LAYER_FEWER)
+        return (double)rung->bps / 8 / FPS;
+    uint32_t slide = f->config.streams[rung->stream].keyframe_bytes;
+    if (rung->mode == LAYER_AUDIO || now_us < f->next_slide_us)
+        return 0;
+    f->next_slide_us = now_us + layer_slide_gap_us(slide, 0, target);
+    f->slides++;
+    return slide;
 }
 
 static void make_frame(struct gcc_flow *f, int64_t now_us)
@@ -31,6 +54,8 @@ static void make_frame(struct gcc_flow *f, int64_t now_us)
     uint64_t target = gcc_target_bps(&f->gcc, now_us);
     f->media_bps = target < c->min_bps ? c->min_bps : target > c->max_bps ? c->max_bps : target;
     double bytes = (double)f->media_bps / 8 / FPS;
+    if (c->n_streams > 0)
+        bytes = layer_frame(f, target, now_us);
     bytes *= 1 + c->variation * (2 * sim_random_unit(&f->random) - 1);
     if (c->keyframe_us > 0 && now_us >= f->next_keyframe_us) {
         f->next_keyframe_us = now_us + c->keyframe_us;

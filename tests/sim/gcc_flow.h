@@ -8,6 +8,7 @@
 #pragma once
 
 #include "rtp/control/gcc.h"
+#include "rtp/control/layer.h"
 #include "rtp/control/pacer.h"
 #include "tests/load/twcc_writer.h"
 #include "tests/sim/bottleneck.h"
@@ -17,12 +18,14 @@
 struct gcc_flow_config {
     unsigned flow;
     uint64_t seed;
-    uint64_t min_bps, max_bps; /* of the media: equal for a stream with one rate */
-    double variation;          /* of frame sizes: 0.3 is 0.7 to 1.3 */
-    int64_t keyframe_us;       /* between keyframes; 0: none */
-    double keyframe_size;      /* times an average frame */
-    int64_t feedback_us;       /* between feedbacks */
-    int64_t back_us;           /* the way back */
+    uint64_t min_bps, max_bps;          /* of the media: equal for a stream with one rate */
+    const struct layer_stream *streams; /* or these, chosen by a struct layer; NULL: none */
+    unsigned n_streams;
+    double variation;     /* of frame sizes: 0.3 is 0.7 to 1.3 */
+    int64_t keyframe_us;  /* between keyframes; 0: none */
+    double keyframe_size; /* times an average frame */
+    int64_t feedback_us;  /* between feedbacks */
+    int64_t back_us;      /* the way back */
     double back_loss;
     int64_t clock_offset_us; /* of the receiver */
     double clock_drift;      /* its clock runs faster by this part */
@@ -41,6 +44,9 @@ struct gcc_flow {
     struct gcc_flow_config config;
     struct gcc gcc;
     struct pacer pacer;
+    struct layer layer;
+    uint32_t slides;
+    int64_t next_slide_us;
     struct twcc_writer writer;
     uint64_t random;
     int64_t next_frame_us, next_keyframe_us, next_reply_us, next_train_us;

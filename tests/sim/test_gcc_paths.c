@@ -333,6 +333,73 @@ static void test_receiver_reports_alone(void **state)
     }
 }
 
+static const struct layer_stream three_layers[] = {
+    {.live = true, .n_temporal = 2, .bps = {150000, 250000}, .keyframe_bytes = 8000},
+    {.live = true, .n_temporal = 2, .bps = {500000, 800000}, .keyframe_bytes = 20000},
+    {.live = true, .n_temporal = 2, .bps = {1600000, 2500000}, .keyframe_bytes = 50000},
+};
+
+/* Each viewer has the best layers its path takes, and stays with them. */
+static void test_layers_fit_the_path(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t rate_bps;
+        enum layer_mode mode;
+        uint8_t stream, temporal;
+    } rows[] = {
+        {20000000, LAYER_FULL, 2, 1}, {4000000, LAYER_FULL, 2, 1}, {2300000, LAYER_FULL, 2, 0},
+        {1200000, LAYER_FULL, 1, 1},  {400000, LAYER_FULL, 0, 1},  {220000, LAYER_FULL, 0, 0},
+        {120000, LAYER_SLIDES, 0, 0},
+    };
+    for (uint64_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+        size_t row = i % (sizeof(rows) / sizeof(rows[0]));
+        begin(rows[row].rate_bps, 25 * MS, i);
+        struct gcc_flow_config config = flow_config(i);
+        config.streams = three_layers;
+        config.n_streams = 3;
+        add_flow(&config);
+        run(15 * SECOND);
+        forget();
+        uint32_t ups = flows[0].layer.ups;
+        uint32_t slides = flows[0].slides;
+        int64_t right = 0;
+        for (int k = 0; k < 600; k++) {
+            run(100 * MS);
+            const struct layer_rung *r = &flows[0].layer.now;
+            right += r->mode == rows[row].mode && r->stream == rows[row].stream &&
+                     r->temporal == rows[row].temporal;
+        }
+        assert_between((double)right / 600, 0.85, 1);
+        assert_between(flows[0].layer.ups - ups, 0, 3);
+        if (rows[row].mode == LAYER_SLIDES)
+            assert_between(flows[0].slides - slides, 6, 60);
+        else
+            assert_between(bottleneck_wait_ms(&link, 0, 0.5), 0, 100);
+    }
+}
+
+static void test_layers_follow_a_drop_and_come_back(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        begin(4000000, 25 * MS, seed);
+        struct gcc_flow_config config = flow_config(seed);
+        config.streams = three_layers;
+        config.n_streams = 3;
+        add_flow(&config);
+        run(15 * SECOND);
+        assert_int_equal(flows[0].layer.now.stream, 2);
+        link.rate_bps = 1200000;
+        run(2 * SECOND);
+        assert_in_range(flows[0].layer.now.stream, 0, 1);
+        run(15 * SECOND);
+        link.rate_bps = 4000000;
+        run(20 * SECOND);
+        assert_int_equal(flows[0].layer.now.stream, 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -348,6 +415,8 @@ int main(void)
         cmocka_unit_test(test_lost_feedback_and_jitter),
         cmocka_unit_test(test_a_blackout_is_over_when_it_is_over),
         cmocka_unit_test(test_receiver_reports_alone),
+        cmocka_unit_test(test_layers_fit_the_path),
+        cmocka_unit_test(test_layers_follow_a_drop_and_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -310,11 +310,13 @@ static struct gcc_probe_result run_probe(uint64_t bps, uint64_t path_bps, int lo
             gcc_probe_on_sent(&p, seq, bytes, now);
             free_us =
                 (free_us > now ? free_us : now) + (int64_t)(bytes * UINT64_C(8000000) / path_bps);
-            results[n++] = (struct twcc_result){.seq = seq++,
-                                                .bytes = (uint16_t)bytes,
-                                                .sent_us = now,
-                                                .arrived_us = free_us,
-                                                .received = lose == 0 || n % (unsigned)lose != 0};
+            results[n] =
+                (struct twcc_result){.seq = seq++,
+                                     .bytes = (uint16_t)bytes,
+                                     .sent_us = now,
+                                     .arrived_us = free_us,
+                                     .received = lose == 0 || (n + 1) % (unsigned)lose != 0};
+            n++;
             assert_true(n < 2000);
         }
         int64_t next = gcc_probe_next_timeout(&p);

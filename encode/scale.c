@@ -38,7 +38,6 @@ static int scale_i420(const struct picture *in, struct picture *out)
 int scale_picture(const struct picture *in, struct picture *out)
 {
     assert(in->format == out->format && in->format != PICTURE_BGRA);
-    assert(out->width <= in->width && out->height <= in->height);
     int rc = in->format == PICTURE_NV12 ? scale_nv12(in, out) : scale_i420(in, out);
     out->captured_us = in->captured_us;
     out->repeat = in->repeat;

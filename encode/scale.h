@@ -10,7 +10,7 @@
  * following one half as wide and high. */
 void scale_layer_size(int width, int height, unsigned index, int *out_width, int *out_height);
 
-/* `in` and `out` are both NV12 or both I420, out's size and planes are set, and out is no larger
- * than in. Every pixel of `in` counts (box filter). captured_us and repeat go along; whatever
+/* `in` and `out` are both NV12 or both I420, out's size and planes are set. Every pixel of `in`
+ * counts where `out` is smaller (box filter). captured_us and repeat go along; whatever
  * `out` held before, all of it may differ now. 0, or -errno. */
 int scale_picture(const struct picture *in, struct picture *out);

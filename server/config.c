@@ -164,24 +164,15 @@ static const char *set_source(struct config *c, const char *value)
 {
     if (c->n_sources == CONFIG_SOURCES_MAX)
         return "was given too often (8 at most)";
-    struct config_source *s = &c->sources[c->n_sources];
-    const char *colon = strchr(value, ':');
-    size_t n = colon ? (size_t)(colon - value) : strlen(value);
-    if (n == 0 || n >= sizeof(s->kind))
-        return "must be screen[:N], window:ID, pattern[:WIDTHxHEIGHT] or file:PATH";
-    memcpy(s->kind, value, n);
-    s->kind[n] = '\0';
-    bool is_file = strcmp(s->kind, "file") == 0;
-    if (!is_file && strcmp(s->kind, "screen") != 0 && strcmp(s->kind, "window") != 0 &&
-        strcmp(s->kind, "pattern") != 0)
-        return "must be screen[:N], window:ID, pattern[:WIDTHxHEIGHT] or file:PATH";
-    if (is_file && !colon)
-        return "file needs a path: file:PATH";
-    s->arg[0] = '\0';
-    const char *why = colon ? copy_text(s->arg, sizeof(s->arg), colon + 1) : NULL;
+    const char *why = media_set_source(&c->sources[c->n_sources], value);
     if (!why)
         c->n_sources++;
     return why;
+}
+
+static const char *set_audio(struct config *c, const char *value)
+{
+    return media_set_audio(&c->audio, value);
 }
 
 static const char *set_room(struct config *c, const char *value)
@@ -200,60 +191,37 @@ static const char *set_room(struct config *c, const char *value)
 
 static const char *set_codec(struct config *c, const char *value)
 {
-    enum codec codec = codec_from_name(value);
-    for (const struct encoder_ops *const *o = encoder_backends(); *o; o++) {
-        if (codec && (*o)->codec == codec) {
-            c->codec = codec;
-            return NULL;
-        }
-    }
-    return codec ? "has no encoder in this build" : "must be h264";
+    return media_set_codec(&c->coding, value);
 }
 
 static const char *set_encoder(struct config *c, const char *value)
 {
-    for (const struct encoder_ops *const *o = encoder_backends(); *o; o++) {
-        if (strcmp((*o)->name, value) == 0)
-            return copy_text(c->encoder, sizeof(c->encoder), value);
-    }
-    return "is not an encoder of this build (amphi --version lists them)";
+    return media_set_encoder(&c->coding, value);
 }
-
-static const struct {
-    const char *name;
-    uint32_t kbps;
-} qualities[] = {
-    {"low", 500},     {"medium", 1500},   {"high", 3000}, {"very-high", 6000},
-    {"ultra", 10000}, {"extreme", 15000}, {"max", 20000}, {"insane", 50000},
-};
 
 static const char *set_quality(struct config *c, const char *value)
 {
-    for (size_t i = 0; i < sizeof(qualities) / sizeof(qualities[0]); i++) {
-        if (strcmp(qualities[i].name, value) == 0) {
-            c->quality_bps = qualities[i].kbps * 1000;
-            return NULL;
-        }
-    }
-    return "must be low, medium, high, very-high, ultra, extreme, max or insane";
+    return media_set_quality(&c->coding, value);
 }
 
 static const char *set_bitrate(struct config *c, const char *value)
 {
-    long n;
-    const char *why = parse_number(value, 100, 100000, &n);
-    if (!why)
-        c->bitrate_bps = (uint32_t)n * 1000;
-    return why ? "must be 100 to 100000 kbit/s" : NULL;
+    return media_set_bitrate(&c->coding, value);
+}
+
+static const char *set_rate_control(struct config *c, const char *value)
+{
+    return media_set_rate_control(&c->coding, value);
 }
 
 static const char *set_fps(struct config *c, const char *value)
 {
-    long n;
-    const char *why = parse_number(value, 1, 120, &n);
-    if (!why)
-        c->fps = (int)n;
-    return why ? "must be 1 to 120" : NULL;
+    return media_set_fps(&c->coding, value);
+}
+
+static const char *set_layers(struct config *c, const char *value)
+{
+    return media_set_layers(&c->coding, value);
 }
 
 static const char *set_workers(struct config *c, const char *value)
@@ -319,13 +287,16 @@ static const struct option options[] = {
     {"no-ice-tcp", NULL, set_no_ice_tcp, "no media over the HTTP port (behind a proxy)"},
     {"advertise", "IP[,IP]", set_advertise, "addresses to announce (those of the host)"},
     {"source", "KIND[:ARG]", set_source,
-     "screen[:N], window:ID, pattern[:WxH] or file:PATH (H.264); repeatable"},
+     "screen[:N], window:ID, camera[:DEV], pattern[:WxH] or file:PATH; repeatable"},
+    {"audio", "KIND", set_audio, "with the first source: default, monitor, pulse:NAME or tone"},
     {"room", "CODE", set_room, "code of the room for --source (a random one)"},
-    {"codec", "NAME", set_codec, "h264"},
+    {"codec", "NAME", set_codec, "h264, vp8, vp9 or av1 (h264)"},
     {"encoder", "NAME", set_encoder, "backend of the codec (the best one built in)"},
     {"quality", "NAME", set_quality, "low medium high very-high ultra extreme max insane"},
     {"bitrate", "KBPS", set_bitrate, "overrides --quality"},
+    {"rate-control", "NAME", set_rate_control, "cbr, or quality with the rate as ceiling (cbr)"},
     {"fps", "N", set_fps, "most pictures a second (30)"},
+    {"layers", "N", set_layers, "sizes of each source for viewers to choose from, 1 to 3 (1)"},
     {"workers", "N", set_workers, "forwarder threads (one per core)"},
     {"max-viewers", "N", set_max_viewers, "viewers of the process (10000)"},
     {"admin-token", "TEXT", set_admin_token, "bearer token of the admin API (a random one)"},
@@ -513,6 +484,8 @@ static int check_together(const struct config *c, char *error, size_t size)
         return refuse(error, size, "force-relay", "needs --ice full");
     if (c->force_relay && c->n_turn == 0)
         return refuse(error, size, "force-relay", "needs --turn");
+    if (c->audio.kind[0] && c->n_sources == 0)
+        return refuse(error, size, "audio", "needs --source");
     return 0;
 }
 
@@ -524,9 +497,7 @@ int config_read(struct config *c, int argc, char *const *argv, const char *port_
         .listen_ip = "127.0.0.1",
         .listen_port = 8080,
         .udp_port = 8189,
-        .codec = CODEC_H264,
-        .quality_bps = 6000000,
-        .fps = 30,
+        .coding = media_coding_default(),
         .max_viewers = 10000,
         .log_level = 2,
     };
@@ -547,8 +518,7 @@ int config_read(struct config *c, int argc, char *const *argv, const char *port_
         err = apply_arguments(c, argc, argv, false, error, error_size);
     if (!err)
         err = check_together(c, error, error_size);
-    if (!c->bitrate_bps)
-        c->bitrate_bps = c->quality_bps;
+    media_settle(&c->coding);
     return err;
 }
 

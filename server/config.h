@@ -5,9 +5,9 @@
  */
 #pragma once
 
-#include "encode/encoder.h"
 #include "rtp/session/address.h"
 #include "server/ice_url.h"
+#include "server/media.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,12 +17,6 @@
 #define CONFIG_ADVERTISE_MAX 16
 #define CONFIG_TEXT_MAX 128
 #define CONFIG_TURN_MAX 4
-#define CONFIG_PATH_MAX 4096
-
-struct config_source {
-    char kind[16];
-    char arg[CONFIG_PATH_MAX]; /* "": none */
-};
 
 enum config_action { CONFIG_RUN = 1, CONFIG_SHOW_HELP, CONFIG_SHOW_VERSION };
 
@@ -40,14 +34,11 @@ struct config {
     unsigned n_advertise;
     struct address advertise[CONFIG_ADVERTISE_MAX]; /* port 0 */
     unsigned n_sources;
-    struct config_source sources[CONFIG_SOURCES_MAX];
+    struct media_place sources[CONFIG_SOURCES_MAX];
+    struct media_place audio; /* of the first source */
+    struct media_coding coding;
     char room[CONFIG_TEXT_MAX]; /* "": make one up */
-    enum codec codec;
-    char encoder[32];     /* "": the first for the codec */
-    uint32_t quality_bps; /* what --quality names */
-    uint32_t bitrate_bps; /* what counts: --bitrate, or else the quality's */
-    int fps;
-    int workers; /* 0: one per core */
+    int workers;                /* 0: one per core */
     int max_viewers;
     char admin_token[CONFIG_TEXT_MAX]; /* "": make one up */
     bool metrics_open;

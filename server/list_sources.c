@@ -61,7 +61,7 @@ static json_t *entry_json(const struct sources_entry *e)
     return o;
 }
 
-static void print_json(const struct sources_entry *list, int n, FILE *out)
+static json_t *list_json(const struct sources_entry *list, int n)
 {
     json_t *root = json_object(), *sources = json_array(), *audio = json_array();
     for (int i = 0; i < n; i++)
@@ -69,6 +69,12 @@ static void print_json(const struct sources_entry *list, int n, FILE *out)
                               entry_json(&list[i]));
     json_object_set_new(root, "sources", sources);
     json_object_set_new(root, "audio", audio);
+    return root;
+}
+
+static void print_json(const struct sources_entry *list, int n, FILE *out)
+{
+    json_t *root = list_json(list, n);
     json_dumpf(root, out, JSON_INDENT(2));
     fputc('\n', out);
     json_decref(root);
@@ -98,4 +104,17 @@ int list_sources(int argc, char *const *argv, FILE *out, FILE *err)
     fputs(notes, err);
     free(list);
     return 0;
+}
+
+char *list_sources_json(void)
+{
+    char notes[1024];
+    struct sources_entry *list = calloc(SOURCES_MAX, sizeof(*list));
+    if (!list)
+        return NULL;
+    json_t *root = list_json(list, sources_list(list, SOURCES_MAX, notes, sizeof(notes)));
+    char *text = json_dumps(root, JSON_COMPACT);
+    json_decref(root);
+    free(list);
+    return text;
 }

@@ -5,3 +5,6 @@
 
 /* What follows "sources" on the command line. The exit status: 0, or 2 with a line on `err`. */
 int list_sources(int argc, char *const *argv, FILE *out, FILE *err);
+/* The same as one JSON object: malloc'd, or NULL. Takes as long as displays and sound servers do.
+ */
+char *list_sources_json(void);

@@ -167,63 +167,63 @@ typedef double stream_value_fn(const struct stats *s, unsigned i);
 
 static double stream_capture_fps(const struct stats *s, unsigned i)
 {
-    return s->sources[i].capture_fps;
+    return s->slots[i].source.capture_fps;
 }
 
 static double stream_encode_fps(const struct stats *s, unsigned i)
 {
-    return s->sources[i].encode_fps;
+    return s->slots[i].source.encode_fps;
 }
 
 static double stream_bitrate(const struct stats *s, unsigned i)
 {
-    return (double)s->sources[i].bitrate_bps;
+    return (double)s->slots[i].source.bitrate_bps;
 }
 
 static double stream_captured(const struct stats *s, unsigned i)
 {
-    return (double)s->sources[i].frames_captured;
+    return (double)s->slots[i].source.frames_captured;
 }
 
 static double stream_superseded(const struct stats *s, unsigned i)
 {
-    return (double)s->sources[i].frames_superseded;
+    return (double)s->slots[i].source.frames_superseded;
 }
 
 static double stream_encoded(const struct stats *s, unsigned i)
 {
-    return (double)s->sources[i].frames_encoded;
+    return (double)s->slots[i].source.frames_encoded;
 }
 
 static double stream_dropped(const struct stats *s, unsigned i)
 {
-    return (double)s->sources[i].frames_dropped;
+    return (double)s->slots[i].source.frames_dropped;
 }
 
 static double stream_keyframes(const struct stats *s, unsigned i)
 {
-    return (double)s->sources[i].keyframes;
+    return (double)s->slots[i].source.keyframes;
 }
 
 static double stream_requests(const struct stats *s, unsigned i)
 {
-    return (double)s->sources[i].keyframe_requests;
+    return (double)s->slots[i].source.keyframe_requests;
 }
 
 static double stream_coalesced(const struct stats *s, unsigned i)
 {
-    return (double)s->sources[i].keyframe_requests_coalesced;
+    return (double)s->slots[i].source.keyframe_requests_coalesced;
 }
 
 static double stream_joins(const struct stats *s, unsigned i)
 {
-    const struct forwarder_stream_stats *f = stats_stream(s, s->infos[i].stream_id);
+    const struct forwarder_stream_stats *f = stats_stream(s, s->slots[i].info.stream_id);
     return f ? (double)f->joins_from_cache : 0;
 }
 
 static double stream_waited(const struct stats *s, unsigned i)
 {
-    const struct forwarder_stream_stats *f = stats_stream(s, s->infos[i].stream_id);
+    const struct forwarder_stream_stats *f = stats_stream(s, s->slots[i].info.stream_id);
     return f ? (double)f->joins_waited : 0;
 }
 
@@ -273,21 +273,27 @@ static void write_streams(FILE *f, const struct stats *s)
     char labels[128];
     for (size_t k = 0; k < sizeof(stream_families) / sizeof(stream_families[0]); k++) {
         family(f, stream_families[k].name, stream_families[k].type, stream_families[k].help);
-        for (unsigned i = 0; i < s->n_sources; i++) {
+        for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
+            if (!s->slots[i].used)
+                continue;
             stream_labels(labels, sizeof(labels), s, i);
             fprintf(f, "amphi_%s{%s} %.17g\n", stream_families[k].name, labels,
                     stream_families[k].value(s, i));
         }
     }
     family(f, "stream_convert_seconds", "histogram", "Time to convert a picture.");
-    for (unsigned i = 0; i < s->n_sources; i++) {
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
+        if (!s->slots[i].used)
+            continue;
         stream_labels(labels, sizeof(labels), s, i);
-        write_histogram(f, "stream_convert_seconds", labels, s->sources[i].convert_us);
+        write_histogram(f, "stream_convert_seconds", labels, s->slots[i].source.convert_us);
     }
     family(f, "stream_encode_seconds", "histogram", "Time to encode a picture.");
-    for (unsigned i = 0; i < s->n_sources; i++) {
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
+        if (!s->slots[i].used)
+            continue;
         stream_labels(labels, sizeof(labels), s, i);
-        write_histogram(f, "stream_encode_seconds", labels, s->sources[i].encode_us);
+        write_histogram(f, "stream_encode_seconds", labels, s->slots[i].source.encode_us);
     }
 }
 

@@ -3,7 +3,7 @@
 #include "server/publisher.h"
 
 #include "rtp/control/keyframe.h"
-#include "rtp/payload/h264.h"
+#include "rtp/payload/payload.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -33,26 +33,33 @@ struct rates {
     _Atomic int64_t updated_us;
 };
 
+/* One layer. */
+struct outlet {
+    /* publishing thread only */
+    struct keyframe_budget budget;
+    bool broken;      /* what comes next must stand alone */
+    bool has_changed; /* the coding: to be told with the next keyframe */
+    uint64_t gop_frames, gop_bytes;
+    int64_t gop_since_us;
+    int64_t encode_us; /* of the units that come next */
+    struct rates rates;
+
+    /* any thread */
+    atomic_uint keyframe_requests;
+    atomic_int watchers; /* workers that have viewers for it */
+    _Atomic uint64_t frames_encoded, frames_dropped, keyframes, requests, coalesced;
+};
+
 struct publisher {
     /* immutable after create */
     struct publisher_config config;
     struct frame_pool *pools[N_POOLS]; /* owned */
 
-    /* the thread that opens and closes */
-    bool has_stream;
-    uint32_t stream_id; /* does not change while units are published */
+    /* immutable once attached */
+    unsigned n_layers;
+    struct outlet outlets[FORWARDER_LAYERS_MAX];
 
-    /* publishing thread only */
-    struct keyframe_budget budget;
-    bool broken;      /* what comes next must stand alone */
-    bool has_changed; /* the size: to be told with the next keyframe */
-    uint64_t gop_frames, gop_bytes;
-    int64_t gop_since_us;
-    struct rates rates;
-
-    /* any thread */
-    atomic_uint keyframe_requests;
-    _Atomic uint64_t frames_encoded, frames_dropped, keyframes, requests, coalesced;
+    bool attached; /* the thread that opens and closes */
 
     /* below: under lock */
     pthread_mutex_t lock;
@@ -88,13 +95,14 @@ static uint32_t milli_per_second(uint64_t n, uint64_t ms)
     return (uint32_t)(n * 1000000 / ms);
 }
 
-void publisher_tick(struct publisher *p, uint64_t captured, int64_t now_us)
+void publisher_tick(struct publisher *p, unsigned layer, uint64_t captured, int64_t now_us)
 {
-    struct rates *r = &p->rates;
+    struct outlet *o = &p->outlets[layer];
+    struct rates *r = &o->rates;
     if (now_us - r->since_us < RATES_WINDOW_US)
         return;
     uint64_t ms = (uint64_t)(now_us - r->since_us) / 1000;
-    uint64_t encoded = load(&p->frames_encoded);
+    uint64_t encoded = load(&o->frames_encoded);
     atomic_store_explicit(&r->capture_milli_fps, milli_per_second(captured - r->captured, ms),
                           memory_order_relaxed);
     atomic_store_explicit(&r->encode_milli_fps, milli_per_second(encoded - r->encoded, ms),
@@ -113,59 +121,109 @@ static bool rates_fresh(const struct rates *r)
     return clock_us() - atomic_load_explicit(&r->updated_us, memory_order_relaxed) < RATES_FRESH_US;
 }
 
-/* --- keyframes --- */
+/* --- what viewers want --- */
 
 /* Worker threads. */
 static void on_want_keyframe(void *arg, unsigned layer, uint32_t requests)
 {
-    (void)layer; /* the only one */
     struct publisher *p = arg;
-    atomic_fetch_add_explicit(&p->keyframe_requests, requests, memory_order_relaxed);
+    atomic_fetch_add_explicit(&p->outlets[layer].keyframe_requests, requests, memory_order_relaxed);
     p->config.wake(p->config.wake_arg);
 }
 
-static void take_requests(struct publisher *p)
+/* Worker threads. */
+static void on_watched(void *arg, unsigned layer, bool yes)
 {
-    keyframe_want(&p->budget,
-                  atomic_exchange_explicit(&p->keyframe_requests, 0, memory_order_relaxed));
-    store(&p->requests, p->budget.requests);
-    store(&p->coalesced, p->budget.coalesced);
+    struct publisher *p = arg;
+    atomic_fetch_add_explicit(&p->outlets[layer].watchers, yes ? 1 : -1, memory_order_relaxed);
+    p->config.wake(p->config.wake_arg);
 }
 
-static bool gop_is_over(const struct publisher *p, bool repeat, int64_t now_us)
+static bool is_watched(const struct publisher *p, unsigned layer)
 {
-    if (p->gop_frames >= STREAM_JOIN_MAX_FRAMES - 16 ||
-        p->gop_bytes >= STREAM_JOIN_MAX_BYTES / 4 * 3)
+    return atomic_load_explicit(&p->outlets[layer].watchers, memory_order_relaxed) > 0;
+}
+
+bool publisher_is_wanted(const struct publisher *p, unsigned layer)
+{
+    if (layer + 1 < p->n_layers || is_watched(p, layer))
+        return is_watched(p, layer);
+    for (unsigned i = 0; i < layer; i++) {
+        if (is_watched(p, i))
+            return false;
+    }
+    return true;
+}
+
+static void take_requests(struct outlet *o)
+{
+    keyframe_want(&o->budget,
+                  atomic_exchange_explicit(&o->keyframe_requests, 0, memory_order_relaxed));
+    store(&o->requests, o->budget.requests);
+    store(&o->coalesced, o->budget.coalesced);
+}
+
+static bool gop_is_over(const struct outlet *o, bool repeat, int64_t now_us)
+{
+    if (o->gop_frames >= STREAM_JOIN_MAX_FRAMES - 16 ||
+        o->gop_bytes >= STREAM_JOIN_MAX_BYTES / 4 * 3)
         return true;
-    return !repeat && now_us - p->gop_since_us >= SOURCE_GOP_US;
+    return !repeat && now_us - o->gop_since_us >= SOURCE_GOP_US;
 }
 
-bool publisher_keyframe_due(struct publisher *p, bool repeat, int64_t now_us)
+bool publisher_keyframe_due(struct publisher *p, unsigned layer, bool repeat, int64_t now_us)
 {
-    take_requests(p);
-    return p->broken || keyframe_due(&p->budget, now_us) || gop_is_over(p, repeat, now_us);
+    struct outlet *o = &p->outlets[layer];
+    take_requests(o);
+    return o->broken || keyframe_due(&o->budget, now_us) || gop_is_over(o, repeat, now_us);
 }
 
-bool publisher_keyframe_waits(const struct publisher *p)
+bool publisher_keyframe_waits(const struct publisher *p, unsigned layer)
 {
-    return p->budget.wanted;
+    return p->outlets[layer].budget.wanted;
 }
 
-void publisher_break(struct publisher *p)
+void publisher_set_budget(struct publisher *p, unsigned layer, uint32_t bitrate_bps)
 {
-    p->broken = true;
+    keyframe_set_rate(&p->outlets[layer].budget, bitrate_bps);
 }
 
-void publisher_drop(struct publisher *p)
+void publisher_set_cost(struct publisher *p, unsigned layer, int64_t encode_us)
 {
-    count(&p->frames_dropped);
+    p->outlets[layer].encode_us = encode_us;
+}
+
+void publisher_break(struct publisher *p, unsigned layer)
+{
+    p->outlets[layer].broken = true;
+}
+
+void publisher_drop(struct publisher *p, unsigned layer)
+{
+    count(&p->outlets[layer].frames_dropped);
 }
 
 /* --- frames --- */
 
+static enum payload_codec payload_of(enum codec codec)
+{
+    switch (codec) {
+    case CODEC_H264:
+        return PAYLOAD_H264;
+    case CODEC_VP8:
+        return PAYLOAD_VP8;
+    case CODEC_VP9:
+        return PAYLOAD_VP9;
+    case CODEC_AV1:
+        return PAYLOAD_AV1;
+    }
+    return PAYLOAD_H264;
+}
+
 /* In the smallest frame that has room; many small NAL units may need more packets than their bytes
  * let one expect, so the next size is tried, too. NULL: no room anywhere, or no memory. */
-static struct frame *packetize(struct publisher *p, const struct encoded *unit)
+static struct frame *packetize(struct publisher *p, enum payload_codec codec,
+                               const struct encoded *unit)
 {
     /* FU-A adds two bytes to each fragment, STAP-A two to each unit: 1 % and a little */
     size_t need = unit->size + unit->size / 64 + 256;
@@ -177,9 +235,12 @@ static struct frame *packetize(struct publisher *p, const struct encoded *unit)
         struct frame *f = frame_get(p->pools[i]);
         if (!f)
             return NULL;
-        int err = h264_packetize(&f->payload, unit->data, unit->size, PACKETIZE_MAX_PAYLOAD);
-        if (!err)
+        int err =
+            payload_packetize(codec, &f->payload, unit->data, unit->size, PACKETIZE_MAX_PAYLOAD);
+        if (!err) {
+            f->codec = (uint8_t)codec;
             return f;
+        }
         frame_unref(f);
         if (err != -ENOSPC)
             return NULL;
@@ -187,59 +248,82 @@ static struct frame *packetize(struct publisher *p, const struct encoded *unit)
     return NULL;
 }
 
-static void begin_gop(struct publisher *p, int64_t now_us)
+static void begin_gop(struct outlet *o, int64_t now_us)
 {
-    p->gop_frames = p->gop_bytes = 0;
-    p->gop_since_us = now_us;
-    p->broken = false;
-    keyframe_made(&p->budget, now_us);
-    count(&p->keyframes);
+    o->gop_frames = o->gop_bytes = 0;
+    o->gop_since_us = now_us;
+    o->broken = false;
+    keyframe_made(&o->budget, now_us);
+    count(&o->keyframes);
 }
 
-/* The stream can be watched from its first keyframe on, whose SPS says what the SDP must. */
-static void note_keyframe(struct publisher *p, const struct encoded *unit)
+/* The SDP must say what the SPS says; of several layers the largest one's holds for all. */
+static bool take_profile(struct publisher *p, const struct encoded *unit)
 {
     struct h264_profile profile;
-    if (!h264_find_profile(&profile, unit->data, unit->size))
-        return;
+    if (p->info.coding != CODEC_H264 || !h264_find_profile(&profile, unit->data, unit->size))
+        return false;
     const uint8_t bytes[3] = {profile.profile_idc, profile.constraints, profile.level_idc};
-    pthread_mutex_lock(&p->lock);
-    bool changed =
-        p->has_changed || !p->info.live || memcmp(bytes, p->info.h264_profile, sizeof(bytes)) != 0;
-    p->info.live = true;
+    bool changed = memcmp(bytes, p->info.h264_profile, sizeof(bytes)) != 0;
     memcpy(p->info.h264_profile, bytes, sizeof(bytes));
+    return changed;
+}
+
+/* The stream can be watched from its largest layer's first keyframe on. */
+static void note_keyframe(struct publisher *p, unsigned layer, const struct encoded *unit)
+{
+    struct outlet *o = &p->outlets[layer];
+    bool changed = o->has_changed;
+    o->has_changed = false;
+    pthread_mutex_lock(&p->lock);
+    if (layer + 1 == p->n_layers) {
+        changed |= take_profile(p, unit);
+        changed |= !p->info.live;
+        p->info.live = true;
+        p->info.end_reason[0] = '\0';
+    }
     pthread_mutex_unlock(&p->lock);
-    p->has_changed = false;
     if (changed)
         p->config.on_change(p->config.on_change_arg);
 }
 
-void publisher_publish(struct publisher *p, const struct encoded *unit, int64_t now_us)
+static enum payload_codec codec_of(struct publisher *p)
 {
-    take_requests(p);
-    bool usable = unit->keyframe || !p->broken;
-    struct frame *f = usable ? packetize(p, unit) : NULL;
-    if (!f) {
-        publisher_break(p);
-        publisher_drop(p);
-        return;
-    }
-    if (unit->keyframe)
-        begin_gop(p, now_us);
-    f->codec = PAYLOAD_H264;
-    f->captured_us = unit->captured_us;
-    f->rtp_ts = (uint32_t)(unit->captured_us * 9 / 100);
-    f->keyframe = unit->keyframe;
-    p->gop_frames++;
-    p->gop_bytes += unit->size;
-    count(&p->frames_encoded);
-    p->rates.bytes_total += unit->size;
-    forwarder_publish(p->config.forwarder, p->stream_id, 0, f);
-    if (unit->keyframe)
-        note_keyframe(p, unit);
+    pthread_mutex_lock(&p->lock);
+    enum codec codec = p->info.coding;
+    pthread_mutex_unlock(&p->lock);
+    return payload_of(codec);
 }
 
-/* --- what is known --- */
+void publisher_publish(struct publisher *p, unsigned layer, const struct encoded *unit,
+                       int64_t now_us)
+{
+    struct outlet *o = &p->outlets[layer];
+    take_requests(o);
+    bool usable = unit->keyframe || !o->broken;
+    struct frame *f = usable ? packetize(p, codec_of(p), unit) : NULL;
+    if (!f) {
+        publisher_break(p, layer);
+        publisher_drop(p, layer);
+        return;
+    }
+    keyframe_on_frame(&o->budget, unit->keyframe, (uint32_t)unit->size, o->encode_us);
+    if (unit->keyframe)
+        begin_gop(o, now_us);
+    f->captured_us = unit->captured_us;
+    f->rtp_ts = (uint32_t)(unit->captured_us * 9 / 100);
+    f->temporal_id = unit->temporal_id;
+    f->keyframe = unit->keyframe;
+    o->gop_frames++;
+    o->gop_bytes += unit->size;
+    count(&o->frames_encoded);
+    o->rates.bytes_total += unit->size;
+    forwarder_publish(p->config.forwarder, p->config.stream_id, layer, f);
+    if (unit->keyframe)
+        note_keyframe(p, layer, unit);
+}
+
+/* --- what is known of it --- */
 
 void publisher_set_name(struct publisher *p, const char *kind, const char *name)
 {
@@ -249,26 +333,52 @@ void publisher_set_name(struct publisher *p, const char *kind, const char *name)
     pthread_mutex_unlock(&p->lock);
 }
 
-void publisher_set_coding(struct publisher *p, const char *codec, const char *encoder, int width,
-                          int height)
+void publisher_set_layers(struct publisher *p, unsigned n_layers)
 {
+    assert(!p->attached && n_layers >= 1 && n_layers <= FORWARDER_LAYERS_MAX);
+    p->n_layers = p->info.n_layers = n_layers;
+}
+
+void publisher_set_coding(struct publisher *p, unsigned layer, enum codec codec,
+                          const char *encoder, int width, int height)
+{
+    struct outlet *o = &p->outlets[layer];
     pthread_mutex_lock(&p->lock);
-    p->has_changed |= p->info.width != width || p->info.height != height;
-    p->info.codec = codec;
+    struct source_layer_info *l = &p->info.layers[layer];
+    o->has_changed |= l->width != width || l->height != height || p->info.coding != codec;
+    l->width = width;
+    l->height = height;
+    p->info.coding = codec;
+    p->info.codec = codec_name(codec);
     p->info.encoder = encoder;
-    p->info.width = width;
-    p->info.height = height;
+    if (layer + 1 == p->n_layers) {
+        p->info.width = width;
+        p->info.height = height;
+    }
     pthread_mutex_unlock(&p->lock);
 }
 
 void publisher_end(struct publisher *p, const char *reason)
 {
     pthread_mutex_lock(&p->lock);
+    bool changed = p->info.live || strcmp(p->info.end_reason, reason) != 0;
     p->info.live = false;
     snprintf(p->info.end_reason, sizeof(p->info.end_reason), "%s", reason);
     pthread_mutex_unlock(&p->lock);
-    g_warning("stream=%u ended: %s", p->stream_id, reason);
+    if (!changed)
+        return;
+    g_warning("stream=%u ended: %s", p->config.stream_id, reason);
     p->config.on_change(p->config.on_change_arg);
+}
+
+void publisher_set_paused(struct publisher *p, bool paused)
+{
+    pthread_mutex_lock(&p->lock);
+    bool changed = p->info.paused != paused;
+    p->info.paused = paused;
+    pthread_mutex_unlock(&p->lock);
+    if (changed)
+        p->config.on_change(p->config.on_change_arg);
 }
 
 void publisher_info(struct publisher *p, struct source_info *out)
@@ -278,22 +388,50 @@ void publisher_info(struct publisher *p, struct source_info *out)
     pthread_mutex_unlock(&p->lock);
 }
 
-void publisher_stats(const struct publisher *p, struct source_stats *out)
+static double from_milli(const _Atomic uint32_t *milli)
 {
-    out->frames_encoded = load(&p->frames_encoded);
-    out->frames_dropped = load(&p->frames_dropped);
-    out->keyframes = load(&p->keyframes);
-    out->keyframe_requests = load(&p->requests);
-    out->keyframe_requests_coalesced = load(&p->coalesced);
-    const struct rates *r = &p->rates;
+    return atomic_load_explicit(milli, memory_order_relaxed) / 1e3;
+}
+
+static void add_layer_stats(const struct publisher *p, unsigned layer, struct source_stats *out)
+{
+    const struct outlet *o = &p->outlets[layer];
+    struct source_layer_stats *l = &out->layers[layer];
+    l->frames_encoded = load(&o->frames_encoded);
+    l->keyframes = load(&o->keyframes);
+    l->wanted = publisher_is_wanted(p, layer);
+    out->frames_encoded += l->frames_encoded;
+    out->keyframes += l->keyframes;
+    out->frames_dropped += load(&o->frames_dropped);
+    out->keyframe_requests += load(&o->requests);
+    out->keyframe_requests_coalesced += load(&o->coalesced);
+    const struct rates *r = &o->rates;
     if (!rates_fresh(r))
         return;
-    out->capture_fps = atomic_load_explicit(&r->capture_milli_fps, memory_order_relaxed) / 1e3;
-    out->encode_fps = atomic_load_explicit(&r->encode_milli_fps, memory_order_relaxed) / 1e3;
-    out->bitrate_bps = load(&r->bps);
+    l->encode_fps = from_milli(&r->encode_milli_fps);
+    l->bitrate_bps = load(&r->bps);
+    out->bitrate_bps += l->bitrate_bps;
+    if (from_milli(&r->capture_milli_fps) > out->capture_fps)
+        out->capture_fps = from_milli(&r->capture_milli_fps);
+    if (l->encode_fps > out->encode_fps)
+        out->encode_fps = l->encode_fps;
+}
+
+void publisher_stats(const struct publisher *p, struct source_stats *out)
+{
+    out->n_layers = p->n_layers;
+    for (unsigned i = 0; i < p->n_layers; i++)
+        add_layer_stats(p, i, out);
 }
 
 /* --- life --- */
+
+static void outlet_init(struct outlet *o)
+{
+    o->broken = true;
+    o->rates.since_us = clock_us();
+    keyframe_init(&o->budget, KEYFRAME_MIN_GAP_US);
+}
 
 int publisher_create(struct publisher **out, const struct publisher_config *config)
 {
@@ -305,9 +443,10 @@ int publisher_create(struct publisher **out, const struct publisher_config *conf
         return -ENOMEM;
     }
     p->config = *config;
-    p->broken = true;
-    p->rates.since_us = clock_us();
-    keyframe_init(&p->budget, KEYFRAME_MIN_GAP_US);
+    p->info.stream_id = config->stream_id;
+    p->n_layers = p->info.n_layers = 1;
+    for (unsigned i = 0; i < FORWARDER_LAYERS_MAX; i++)
+        outlet_init(&p->outlets[i]);
     for (int i = 0; i < N_POOLS; i++) {
         p->pools[i] = frame_pool_new(pool_capacity[i], (uint16_t)(pool_capacity[i] / 1024 + 32));
         if (!p->pools[i]) {
@@ -323,36 +462,26 @@ void publisher_destroy(struct publisher *p)
 {
     if (!p)
         return;
-    assert(!p->has_stream);
+    assert(!p->attached);
     for (int i = 0; i < N_POOLS; i++)
         frame_pool_close(p->pools[i]);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
 
-int publisher_add_stream(struct publisher *p)
+int publisher_attach(struct publisher *p)
 {
-    assert(!p->has_stream);
-    const struct forwarder_source source = {.arg = p, .want_keyframe = on_want_keyframe};
-    int err = forwarder_add_stream(p->config.forwarder, FORWARDER_VIDEO, 1, &p->stream_id);
-    if (err)
-        return err;
-    err = forwarder_attach(p->config.forwarder, p->stream_id, &source, 1);
-    if (err) {
-        forwarder_remove_stream(p->config.forwarder, p->stream_id);
-        return err;
-    }
-    p->has_stream = true;
-    pthread_mutex_lock(&p->lock);
-    p->info.stream_id = p->stream_id;
-    pthread_mutex_unlock(&p->lock);
-    return 0;
+    assert(!p->attached);
+    const struct forwarder_source source = {
+        .arg = p, .want_keyframe = on_want_keyframe, .watched = on_watched};
+    int err = forwarder_attach(p->config.forwarder, p->config.stream_id, &source, p->n_layers);
+    p->attached = err == 0;
+    return err;
 }
 
-void publisher_remove_stream(struct publisher *p)
+void publisher_detach(struct publisher *p)
 {
-    if (!p->has_stream)
-        return;
-    forwarder_remove_stream(p->config.forwarder, p->stream_id);
-    p->has_stream = false;
+    if (p->attached)
+        forwarder_detach(p->config.forwarder, p->config.stream_id);
+    p->attached = false;
 }

@@ -1,7 +1,9 @@
 #include "server/room.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const adjectives[] = {
@@ -38,18 +40,200 @@ void room_make_code(char out[BACKEND_ROOM_MAX], uint64_t random)
     snprintf(out, BACKEND_ROOM_MAX, "%s-%s-%03u", adjectives[a], nouns[n], number);
 }
 
-void room_init(struct room *r, const char *code, int64_t now_us)
+int room_init(struct room *r, const char *code, struct forwarder *forwarder,
+              void (*on_change)(void *arg), void *on_change_arg, int64_t now_us)
 {
-    *r = (struct room){.created_us = now_us};
+    *r = (struct room){
+        .created_us = now_us,
+        .forwarder = forwarder,
+        .on_change = on_change,
+        .on_change_arg = on_change_arg,
+    };
     snprintf(r->code, sizeof(r->code), "%s", code);
+    int err = 0;
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX && !err; i++) {
+        struct room_slot *slot = &r->slots[i];
+        err = forwarder_add_stream(forwarder, FORWARDER_VIDEO, FORWARDER_LAYERS_MAX,
+                                   &slot->video_stream);
+        if (!err)
+            err = forwarder_add_stream(forwarder, FORWARDER_AUDIO, 1, &slot->audio_stream);
+    }
+    if (err)
+        room_finish(r);
+    return err;
+}
+
+static void empty_slot(struct room_slot *slot)
+{
+    source_close(slot->source);
+    source_audio_close(slot->audio);
+    free(slot->media);
+    *slot =
+        (struct room_slot){.video_stream = slot->video_stream, .audio_stream = slot->audio_stream};
 }
 
 void room_finish(struct room *r)
 {
-    for (unsigned i = 0; i < r->n_sources; i++)
-        source_close(r->sources[i]);
-    r->n_sources = 0;
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
+        struct room_slot *slot = &r->slots[i];
+        empty_slot(slot);
+        if (slot->video_stream)
+            forwarder_remove_stream(r->forwarder, slot->video_stream);
+        if (slot->audio_stream)
+            forwarder_remove_stream(r->forwarder, slot->audio_stream);
+        *slot = (struct room_slot){0};
+    }
 }
+
+/* --- sources --- */
+
+static const char *text_or_null(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
+static struct source_config source_config(const struct room *r, const struct room_slot *slot)
+{
+    const struct media *m = slot->media;
+    return (struct source_config){
+        .kind = m->video.kind,
+        .arg = text_or_null(m->video.arg),
+        .encoder = text_or_null(m->coding.encoder),
+        .codec = m->coding.codec,
+        .rate = m->coding.rate,
+        .n_layers = m->coding.layers,
+        .forwarder = r->forwarder,
+        .stream_id = slot->video_stream,
+        .on_change = r->on_change,
+        .on_change_arg = r->on_change_arg,
+    };
+}
+
+static int open_audio(const struct room *r, struct room_slot *slot, char *error, size_t error_size)
+{
+    const struct source_audio_config config = {
+        .kind = slot->media->audio.kind,
+        .arg = text_or_null(slot->media->audio.arg),
+        .coding = {.frame_ms = 20, .bitrate_bps = ROOM_AUDIO_BPS, .fec = true},
+        .forwarder = r->forwarder,
+        .stream_id = slot->audio_stream,
+        .on_change = r->on_change,
+        .on_change_arg = r->on_change_arg,
+    };
+    int err = source_audio_open(&slot->audio, &config, error, error_size);
+    if (err)
+        slot->audio = NULL;
+    return err;
+}
+
+static int start_slot(struct room_slot *slot)
+{
+    int err = source_start(slot->source);
+    if (!err && slot->audio)
+        err = source_audio_start(slot->audio);
+    return err;
+}
+
+static int open_slot(struct room *r, struct room_slot *slot, char *error, size_t error_size)
+{
+    const struct source_config config = source_config(r, slot);
+    int err = source_open(&slot->source, &config, error, error_size);
+    if (err) {
+        slot->source = NULL;
+        return err;
+    }
+    slot->has_audio = slot->media->audio.kind[0] != '\0';
+    if (slot->has_audio)
+        err = open_audio(r, slot, error, error_size);
+    if (!err && r->started) {
+        err = start_slot(slot);
+        if (err)
+            snprintf(error, error_size, "cannot start its threads: %s", strerror(-err));
+    }
+    return err;
+}
+
+int room_add_source(struct room *r, const struct media *media, unsigned *slot, char *error,
+                    size_t error_size)
+{
+    unsigned i = 0;
+    while (i < BACKEND_STREAMS_MAX && r->slots[i].source)
+        i++;
+    if (i == BACKEND_STREAMS_MAX) {
+        snprintf(error, error_size, "the room has %d streams already", BACKEND_STREAMS_MAX);
+        return -ENOSPC;
+    }
+    snprintf(error, error_size, "out of memory");
+    r->slots[i].media = malloc(sizeof(*media));
+    if (!r->slots[i].media)
+        return -ENOMEM;
+    *r->slots[i].media = *media;
+    int err = open_slot(r, &r->slots[i], error, error_size);
+    if (err)
+        empty_slot(&r->slots[i]);
+    else
+        *slot = i;
+    return err;
+}
+
+int room_remove_source(struct room *r, unsigned slot)
+{
+    if (slot >= BACKEND_STREAMS_MAX || !r->slots[slot].source)
+        return -ENOENT;
+    empty_slot(&r->slots[slot]);
+    return 0;
+}
+
+int room_start(struct room *r)
+{
+    int err = 0;
+    r->started = true;
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX && !err; i++) {
+        if (r->slots[i].source)
+            err = start_slot(&r->slots[i]);
+    }
+    return err;
+}
+
+/* Sound that ended by itself and may return is closed, and opened again when its time has come. */
+static void tick_audio(struct room *r, struct room_slot *slot, int64_t now_us)
+{
+    struct source_audio_info info;
+    if (slot->audio) {
+        source_audio_info(slot->audio, &info);
+        if (!info.end_reason[0] || !info.may_return)
+            return;
+        snprintf(slot->audio_reason, sizeof(slot->audio_reason), "%s", info.end_reason);
+        source_audio_close(slot->audio);
+        slot->audio = NULL;
+        slot->audio_retry_us = now_us + ROOM_AUDIO_RETRY_US;
+        return;
+    }
+    if (now_us < slot->audio_retry_us)
+        return;
+    slot->audio_retry_us = now_us + ROOM_AUDIO_RETRY_US;
+    if (open_audio(r, slot, slot->audio_reason, sizeof(slot->audio_reason)) == 0)
+        (void)source_audio_start(slot->audio);
+}
+
+void room_tick(struct room *r, int64_t now_us)
+{
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
+        if (r->slots[i].has_audio)
+            tick_audio(r, &r->slots[i], now_us);
+    }
+}
+
+bool room_is_empty(const struct room *r)
+{
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
+        if (r->slots[i].source)
+            return false;
+    }
+    return true;
+}
+
+/* --- what is known of it --- */
 
 void room_viewer_added(struct room *r)
 {
@@ -64,43 +248,70 @@ void room_viewer_removed(struct room *r)
     r->viewers--;
 }
 
-/* `index` is the source's place in the room: a track keeps its name when another one ends. */
-static void describe_stream(const struct source_info *info, unsigned index,
+/* The best layer first, as signaling counts them. */
+static void describe_layers(const struct source_info *info, const struct source_stats *stats,
                             struct backend_stream *out)
 {
-    *out = (struct backend_stream){
-        .width = info->width,
-        .height = info->height,
-        .codec = BACKEND_H264,
-        .n_layers = 1,
-        .layers = {{.width = info->width, .height = info->height}},
-    };
-    snprintf(out->end_reason, sizeof(out->end_reason), "%s", info->end_reason);
-    snprintf(out->track_id, sizeof(out->track_id), "video%u", index);
-    snprintf(out->window_name, sizeof(out->window_name), "%s", info->name);
-    snprintf(out->app_name, sizeof(out->app_name), "%s", info->kind);
-    memcpy(out->h264_profile, info->h264_profile, sizeof(out->h264_profile));
+    out->n_layers = info->n_layers;
+    for (unsigned i = 0; i < info->n_layers; i++) {
+        unsigned from = info->n_layers - 1 - i;
+        out->layers[i].width = info->layers[from].width;
+        out->layers[i].height = info->layers[from].height;
+        out->layers[i].bitrate_bps = (uint32_t)stats->layers[from].bitrate_bps;
+    }
 }
 
-void room_describe(const struct room *r, struct backend_room *out,
-                   uint32_t stream_ids[BACKEND_STREAMS_MAX])
+/* Whichever ended: of the picture rather than of the sound. */
+static void describe_end(const struct room_slot *slot, const struct source_info *info,
+                         struct backend_stream *out)
 {
-    *out = (struct backend_room){.viewers = r->viewers, .live = true, .presenter = true};
+    snprintf(out->end_reason, sizeof(out->end_reason), "%s", info->end_reason);
+    if (!info->end_reason[0] && slot->has_audio && !slot->audio && slot->audio_reason[0])
+        snprintf(out->end_reason, sizeof(out->end_reason), "no sound: %.140s", slot->audio_reason);
+}
+
+static void describe_slot(const struct room_slot *slot, unsigned index, struct source_info *info,
+                          struct backend_stream *out)
+{
+    struct source_stats stats;
+    source_info(slot->source, info);
+    source_stats(slot->source, &stats);
+    *out = (struct backend_stream){
+        .active = true,
+        .has_audio = slot->has_audio,
+        .is_focused = slot->focused,
+        .paused = info->paused,
+        .width = info->width,
+        .height = info->height,
+        .codec = (enum backend_codec)info->coding,
+    };
+    snprintf(out->track_id, sizeof(out->track_id), "video%u", index);
+    snprintf(out->window_name, sizeof(out->window_name), "%s",
+             slot->title[0] ? slot->title : info->name);
+    snprintf(out->app_name, sizeof(out->app_name), "%s", slot->app[0] ? slot->app : info->kind);
+    memcpy(out->h264_profile, info->h264_profile, sizeof(out->h264_profile));
+    describe_layers(info, &stats, out);
+    describe_end(slot, info, out);
+}
+
+void room_describe(const struct room *r, struct backend_room *out)
+{
+    *out = (struct backend_room){.viewers = r->viewers};
     memcpy(out->code, r->code, sizeof(out->code));
-    if (stream_ids)
-        memset(stream_ids, 0, BACKEND_STREAMS_MAX * sizeof(stream_ids[0]));
-    for (unsigned i = 0; i < r->n_sources; i++) {
+    unsigned n_live = 0, first = BACKEND_STREAMS_MAX;
+    bool any_focused = false;
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
         struct source_info info;
-        source_info(r->sources[i], &info);
-        describe_stream(&info, i, &out->streams[i]);
-        if (info.end_reason[0])
+        if (!r->slots[i].source)
             continue;
-        out->live = out->live && info.live;
-        out->streams[i].active = true;
-        out->streams[i].is_focused = out->n_streams == 0;
-        if (stream_ids)
-            stream_ids[i] = info.stream_id;
+        describe_slot(&r->slots[i], i, &info, &out->streams[i]);
         out->n_streams++;
+        first = i < first ? i : first;
+        any_focused |= out->streams[i].is_focused;
+        n_live += info.live;
     }
-    out->live = out->live && out->n_streams > 0;
+    out->presenter = out->n_streams > 0;
+    out->live = n_live > 0;
+    if (!any_focused && first < BACKEND_STREAMS_MAX)
+        out->streams[first].is_focused = true;
 }

@@ -1,27 +1,63 @@
-/* room.h - one broadcast: a code, its native sources, and how many watch. Signaling thread. */
+/* room.h - one broadcast: a code, eight slots for streams, and how many watch. Signaling thread.
+ *
+ * A slot has a stream of pictures and one of sound in the forwarder, which live as long as the
+ * room: viewers are given their tracks once. Sources come into a slot and leave it.
+ *
+ * Life: room_init; room_add_source before and after room_start, which starts those that are there;
+ * room_tick now and then; room_finish closes them all.
+ */
 #pragma once
 
+#include "server/media.h"
 #include "server/source.h"
+#include "server/source_audio.h"
 #include "signaling/backend.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#define ROOM_AUDIO_RETRY_US 2000000
+#define ROOM_AUDIO_BPS 96000
+
+struct room_slot {
+    uint32_t video_stream, audio_stream; /* immutable: the forwarder's */
+    struct source *source;               /* owned; NULL: free */
+    struct media *media;                 /* owned; of the source */
+    bool has_audio;                      /* it is to have sound, which may be gone for now */
+    struct source_audio *audio;          /* owned; NULL: to be opened again */
+    int64_t audio_retry_us;
+    char audio_reason[160];
+    bool focused;
+    char title[64], app[32]; /* of a window, as it is called now; "": as the source is called */
+};
+
 struct room {
     char code[BACKEND_ROOM_MAX];
     int64_t created_us;
-    unsigned n_sources;
-    struct source *sources[BACKEND_STREAMS_MAX]; /* owned */
-    unsigned viewers, viewers_peak;              /* from answer to end */
+    struct forwarder *forwarder;  /* borrowed: outlives the room */
+    void (*on_change)(void *arg); /* of the sources: their threads */
+    void *on_change_arg;
+    bool started;
+    struct room_slot slots[BACKEND_STREAMS_MAX];
+    unsigned viewers, viewers_peak; /* from answer to end */
 };
 
 /* "ADJECTIVE-NOUN-NNN" from 64 random bits. */
 void room_make_code(char out[BACKEND_ROOM_MAX], uint64_t random);
-void room_init(struct room *r, const char *code, int64_t now_us);
-void room_finish(struct room *r); /* closes its sources */
+/* -EAGAIN: the forwarder has no room for its streams. */
+int room_init(struct room *r, const char *code, struct forwarder *forwarder,
+              void (*on_change)(void *arg), void *on_change_arg, int64_t now_us);
+void room_finish(struct room *r); /* zeroed memory is fine */
+
+/* Into the first free slot: -ENOSPC if there is none, else 0 or -errno with a sentence. */
+int room_add_source(struct room *r, const struct media *media, unsigned *slot, char *error,
+                    size_t error_size);
+int room_remove_source(struct room *r, unsigned slot); /* -ENOENT: nothing is there */
+int room_start(struct room *r);
+void room_tick(struct room *r, int64_t now_us); /* tries to have lost sound back */
+bool room_is_empty(const struct room *r);       /* no slot has a source */
+
 void room_viewer_added(struct room *r);
 void room_viewer_removed(struct room *r);
-/* What signaling may know of it: the sources that have not ended. A room is live when all of them
- * are. `stream_ids`, unless NULL, gets theirs by slot; 0: none. */
-void room_describe(const struct room *r, struct backend_room *out,
-                   uint32_t stream_ids[BACKEND_STREAMS_MAX]);
+/* What signaling may know of it. It can be watched as soon as one of its sources can. */
+void room_describe(const struct room *r, struct backend_room *out);

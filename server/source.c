@@ -27,20 +27,14 @@ static int open_parts(struct source *s, const struct source_config *config, char
 {
     const struct publisher_config publishing = {
         .forwarder = config->forwarder,
+        .stream_id = config->stream_id,
         .on_change = config->on_change,
         .on_change_arg = config->on_change_arg,
         .wake = on_wake,
         .wake_arg = s,
     };
     int err = publisher_create(&s->publisher, &publishing);
-    if (!err)
-        err = s->ops->open(s->priv, config, s->publisher, error, error_size);
-    if (err)
-        return err;
-    err = publisher_add_stream(s->publisher);
-    if (err)
-        snprintf(error, error_size, "no more streams can be added");
-    return err;
+    return err ? err : s->ops->open(s->priv, config, s->publisher, error, error_size);
 }
 
 int source_open(struct source **out, const struct source_config *config, char *error,
@@ -64,9 +58,22 @@ int source_open(struct source **out, const struct source_config *config, char *e
 int source_start(struct source *s)
 {
     assert(!s->started);
-    int err = s->ops->start(s->priv);
+    int err = publisher_attach(s->publisher);
+    if (!err)
+        err = s->ops->start(s->priv);
     s->started = err == 0;
     return err;
+}
+
+int source_set_rate(struct source *s, const struct encoder_rate *rate)
+{
+    return s->ops->set_rate ? s->ops->set_rate(s->priv, rate) : -ENOTSUP;
+}
+
+void source_set_paused(struct source *s, bool paused)
+{
+    s->ops->set_paused(s->priv, paused);
+    publisher_set_paused(s->publisher, paused);
 }
 
 void source_close(struct source *s)
@@ -77,7 +84,7 @@ void source_close(struct source *s)
         s->ops->stop(s->priv);
     /* no worker wakes the source after this, so it may go */
     if (s->publisher)
-        publisher_remove_stream(s->publisher);
+        publisher_detach(s->publisher);
     if (s->priv)
         s->ops->close(s->priv);
     free(s->priv);

@@ -1,11 +1,17 @@
-/* source.h - what a room shows: one stream of frames, published for as long as the source lives.
+/* source.h - what a slot of a room shows: one stream of frames, published for as long as the source
+ * lives.
  *
- * Two kinds: a native source captures, converts and encodes (source_native.c); a file source plays
- * an encoded file in a loop (source_file.c). Both give their access units to a publisher.
+ * Two kinds: a native source captures, converts and encodes (source_native.c), in one layer or
+ * several; a file source plays an encoded file in a loop (source_file.c). Both give their access
+ * units to a publisher.
  *
  * Life: source_open checks that the source can be had and says why not; source_start begins its
- * threads; source_close ends them and takes the stream from the forwarder. `on_change` is called on
- * one of its threads when the stream can first be watched, changes its size, or ends by itself.
+ * threads and attaches them to the stream; source_close ends them and detaches them. `on_change` is
+ * called on one of its threads when the stream can first be watched, changes its size, pauses, ends
+ * by itself or comes back.
+ *
+ * A native source whose display or device went away tries to have it back, from SOURCE_RETRY_MIN_US
+ * to SOURCE_RETRY_MAX_US later; meanwhile its end_reason says what is wrong.
  *
  * Keyframes of a native source: the first picture, a new size, a request within the budget
  * (rtp/control/keyframe.h), and the begin of a new GOP: after SOURCE_GOP_US once something changes,
@@ -22,6 +28,8 @@
 #include <stdint.h>
 
 #define SOURCE_GOP_US 4000000
+#define SOURCE_RETRY_MIN_US 1000000
+#define SOURCE_RETRY_MAX_US 5000000
 
 struct source;
 
@@ -30,9 +38,10 @@ struct source_config {
     const char *kind, *arg; /* "file" and its path, or as in capture.h; arg NULL: none */
     const char *encoder;    /* backend name, NULL: the first for the codec */
     enum codec codec;
-    uint32_t bitrate_bps;
-    int fps;                      /* of a file: only where it says no rate itself */
+    struct encoder_rate rate;     /* of the largest layer; fps of a file: only where it says none */
+    unsigned n_layers;            /* at most; 0 is 1. Small pictures have fewer, a file has one */
     struct forwarder *forwarder;  /* borrowed: outlives the source */
+    uint32_t stream_id;           /* a stream without a source */
     void (*on_change)(void *arg); /* a thread of the source */
     void *on_change_arg;
 };
@@ -41,6 +50,11 @@ struct source_config {
 int source_open(struct source **out, const struct source_config *config, char *error,
                 size_t error_size);
 int source_start(struct source *s);
+/* What of a native source may change while it runs: from its next picture on. A file's rate is its
+ * own: -ENOTSUP. */
+int source_set_rate(struct source *s, const struct encoder_rate *rate);
+/* A paused source publishes nothing and keeps its viewers. */
+void source_set_paused(struct source *s, bool paused);
 void source_close(struct source *s); /* NULL is fine */
 
 /* What stands in the signaling and in the statistics; a consistent copy, any thread. */
@@ -48,10 +62,16 @@ struct source_info {
     uint32_t stream_id;
     char name[64], kind[16];     /* UTF-8 */
     const char *codec, *encoder; /* static texts; encoder "none": it was encoded before */
-    bool live;                   /* a keyframe has been published, and the source has not ended */
-    char end_reason[160];        /* "": has not ended by itself */
-    int width, height;
+    enum codec coding;
+    bool live; /* a keyframe has been published, and the source has not ended */
+    bool paused;
+    char end_reason[160]; /* "": goes on; else why it ended, or cannot go on for now */
+    int width, height;    /* of the largest layer */
     uint8_t h264_profile[3];
+    unsigned n_layers;
+    struct source_layer_info {
+        int width, height;
+    } layers[FORWARDER_LAYERS_MAX]; /* the smallest first */
 };
 
 /* Of a file, captured is what was read of it; nothing is superseded, converted or encoded. */
@@ -63,6 +83,14 @@ struct source_stats {
     uint64_t frames_dropped; /* that became no frame: skipped by the encoder, or unusable */
     uint64_t keyframes, keyframe_requests, keyframe_requests_coalesced;
     const struct histogram *convert_us, *encode_us; /* borrowed: valid until source_close */
+    /* frames_captured to keyframe_requests_coalesced are of the largest layer or of all together,
+     * as makes sense; these of each, the smallest first */
+    unsigned n_layers;
+    struct source_layer_stats {
+        double encode_fps;
+        uint64_t bitrate_bps, frames_encoded, keyframes;
+        bool wanted; /* it is being encoded */
+    } layers[FORWARDER_LAYERS_MAX];
 };
 
 void source_info(struct source *s, struct source_info *out);

@@ -15,6 +15,7 @@
 #include <glib.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,7 @@ struct file {
 
     /* any thread */
     _Atomic uint64_t frames_read;
+    atomic_bool paused;
     struct histogram nothing; /* is converted or encoded */
 
     /* below: under lock */
@@ -91,7 +93,16 @@ static struct encoded next_unit(struct file *f)
 static void set_coding(struct file *f)
 {
     const struct sps *sps = &f->units.cursor.sps;
-    publisher_set_coding(f->publisher, "h264", "none", (int)sps->width, (int)sps->height);
+    publisher_set_coding(f->publisher, 0, CODEC_H264, "none", (int)sps->width, (int)sps->height);
+}
+
+/* A paused file goes on unseen, and is seen again from its next keyframe on. */
+static void publish(struct file *f, const struct encoded *unit)
+{
+    if (atomic_load_explicit(&f->paused, memory_order_relaxed))
+        publisher_break(f->publisher, 0);
+    else
+        publisher_publish(f->publisher, 0, unit, now_us());
 }
 
 static void *play_thread(void *arg)
@@ -107,8 +118,8 @@ static void *play_thread(void *arg)
         if (unit.keyframe)
             set_coding(f);
         atomic_store_explicit(&f->frames_read, ++frames, memory_order_relaxed);
-        publisher_publish(f->publisher, &unit, now_us());
-        publisher_tick(f->publisher, frames, now_us());
+        publish(f, &unit);
+        publisher_tick(f->publisher, 0, frames, now_us());
         cadence_next(&cadence, now_us());
     }
     return NULL;
@@ -185,7 +196,7 @@ static int load(struct file *f, const struct source_config *config, char *error,
         snprintf(error, error_size, "out of memory");
         return -ENOMEM;
     }
-    f->rate = f->units.rate ? f->units.rate : (uint32_t)config->fps;
+    f->rate = f->units.rate ? f->units.rate : (uint32_t)config->rate.fps;
     f->rate_scale = f->units.rate ? f->units.rate_scale : 1;
     return 0;
 }
@@ -283,6 +294,12 @@ static void file_wake(void *priv)
     (void)priv;
 }
 
+static void file_set_paused(void *priv, bool paused)
+{
+    struct file *f = priv;
+    atomic_store_explicit(&f->paused, paused, memory_order_relaxed);
+}
+
 static void file_stats(void *priv, struct source_stats *out)
 {
     struct file *f = priv;
@@ -307,6 +324,7 @@ const struct source_ops source_file_ops = {
     .start = file_start,
     .stop = file_stop,
     .wake = file_wake,
+    .set_paused = file_set_paused,
     .stats = file_stats,
     .close = file_close,
 };

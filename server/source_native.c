@@ -1,39 +1,71 @@
-/* The native kind of source: one thread takes the newest picture of a capture, converts it unless
- * it is a repeat, encodes it, and publishes what comes out. */
+/* The native kind of source: one thread takes the newest picture of a capture, converts what
+ * changed of it, gives scaled copies to the smaller layers' threads and encodes the largest layer
+ * itself.
+ *
+ * It also owns the capture: when that ends and may return, it is opened again now and then. Others
+ * only wake or poke it, under `lock`. */
+#define G_LOG_DOMAIN "source"
+
 #include "server/source_ops.h"
 
 #include "capture/capture.h"
 #include "encode/convert.h"
+#include "encode/planes.h"
+#include "encode/scale.h"
+#include "server/layer.h"
+#include "server/layer_thread.h"
 
-#include <assert.h>
 #include <errno.h>
+#include <glib.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-/* More than any encoder holds. */
-#define MAX_ON_WAY 16
+/* A window that is being resized has a new size with every picture; until it has kept one for so
+ * long its pictures are fitted into the old size, which costs no keyframe. */
+#define RESIZE_US 250000
+/* A picture that stays is submitted again until it is as sharp as can be seen, or for so long. */
+#define REFINE_US 2500000
+#define REFINED_QUANTIZER 20 /* of 100, see encoder.h */
+#define REFINED_BYTES 160    /* a unit that says that nothing is left to gain */
+#define SMALLEST_LAYER 128   /* pixels of its shorter side */
+#define LAYER_RATE_DIVISOR 3 /* of half the size: a quarter of the pixels, less well predicted */
+#define LAYER_RATE_MIN 150000u
 
 struct native {
     /* immutable after open */
     struct source_config config;
     struct publisher *publisher; /* borrowed: the source's */
-    struct capture *capture;     /* owned */
     struct convert_dsp dsp;
+    unsigned n_layers; /* the largest is the last */
     pthread_t thread;
 
-    /* encode thread only */
-    struct encoder *encoder;  /* owned; NULL: to be opened for the next picture's size */
-    struct picture converted; /* what the encoder takes; planes owned */
+    /* the source's thread only */
+    struct layer layer;         /* the largest */
+    struct layer_thread *small; /* owned: n_layers - 1, the smallest first */
+    struct picture converted;   /* of the size that was captured; planes owned */
+    struct picture fitted;      /* the same in the size that is still encoded; planes owned */
     bool has_converted;
-    /* Of the pictures the encoder has, oldest first, when they were submitted. */
-    int64_t submitted_us[MAX_ON_WAY];
-    unsigned on_way_first, on_way;
-    int64_t keyframe_on_way_us; /* captured_us of one that was asked for; INT64_MAX: none */
+    int new_width, new_height; /* of a picture that waits to have kept it */
+    int64_t resize_us;         /* until then; 0: none */
+    int64_t changed_us;        /* when it last showed something new */
+    int64_t due_us;            /* with a lower rate than the capture's: of the next picture */
+    uint64_t captured_before;  /* by captures that have ended */
+    uint64_t superseded_before;
 
     /* any thread */
-    struct histogram convert_us, encode_us;
+    struct histogram convert_us;
+
+    /* below: under lock */
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* `stop` */
+    bool has_lock;
+    struct capture *capture; /* owned by the source's thread once it runs; NULL: gone for now */
+    struct encoder_rate rate;
+    bool paused, stop;
+    uint64_t captured, superseded; /* in all */
 };
 
 static int64_t now_us(void)
@@ -43,203 +75,360 @@ static int64_t now_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-static uint64_t captured(const struct native *n)
+/* --- layers --- */
+
+static struct encoder_rate layer_rate(const struct encoder_rate *largest, unsigned divisor)
 {
-    struct capture_stats stats;
-    capture_stats(n->capture, &stats);
-    return stats.captured;
+    struct encoder_rate rate = *largest;
+    for (; divisor > 0; divisor--)
+        rate.bitrate_bps /= LAYER_RATE_DIVISOR;
+    uint32_t least = largest->bitrate_bps < LAYER_RATE_MIN ? largest->bitrate_bps : LAYER_RATE_MIN;
+    if (rate.bitrate_bps < least)
+        rate.bitrate_bps = least;
+    return rate;
 }
 
-/* --- the encoder and the picture it takes --- */
-
-static int converted_alloc(struct native *n, int width, int height, enum picture_format format)
+/* As many as asked for, but none so small that nothing could be seen in it. */
+static unsigned usable_layers(unsigned wanted, int width, int height)
 {
-    free(n->converted.plane[0]);
-    n->converted = (struct picture){.format = format, .width = width, .height = height};
-    n->has_converted = false;
-    ptrdiff_t stride = (width + 63) / 64 * 64;
-    size_t luma = (size_t)stride * (size_t)height;
-    uint8_t *memory = aligned_alloc(64, (luma + luma / 2 + 127) / 64 * 64);
-    if (!memory)
-        return -ENOMEM;
-    n->converted.plane[0] = memory;
-    n->converted.plane[1] = memory + luma;
-    n->converted.stride[0] = n->converted.stride[1] = stride;
-    if (format == PICTURE_I420) {
-        n->converted.stride[1] = n->converted.stride[2] = stride / 2;
-        n->converted.plane[2] = memory + luma + luma / 4;
+    unsigned n = 1;
+    while (n < wanted && n < FORWARDER_LAYERS_MAX) {
+        int w, h;
+        scale_layer_size(width, height, n, &w, &h);
+        if (w < SMALLEST_LAYER || h < SMALLEST_LAYER)
+            break;
+        n++;
     }
-    return 0;
+    return n;
 }
 
-/* An asynchronous encoder has something; any thread. */
 static void on_ready(void *arg)
 {
     struct native *n = arg;
-    capture_wake(n->capture);
+    pthread_mutex_lock(&n->lock);
+    if (n->capture)
+        capture_wake(n->capture);
+    pthread_mutex_unlock(&n->lock);
 }
 
-static int open_encoder(struct native *n, int width, int height, char *error, size_t error_size)
+static struct layer_config layer_config(struct native *n, unsigned index)
 {
-    const struct encoder_config config = {
+    return (struct layer_config){
+        .publisher = n->publisher,
+        .index = index,
+        .encoder = n->config.encoder,
         .codec = n->config.codec,
-        .content = ENCODER_SCREEN,
-        .width = width,
-        .height = height,
-        .fps = n->config.fps,
-        .bitrate_bps = n->config.bitrate_bps,
-        .threads = 1,
         .on_ready = on_ready,
         .on_ready_arg = n,
     };
-    struct encoder *encoder;
-    int err = encoder_open(&encoder, n->config.encoder, &config, error, error_size);
-    if (err)
-        return err;
-    err = converted_alloc(n, width, height, encoder_ops(encoder)->input);
-    if (err) {
-        snprintf(error, error_size, "no memory for pictures of %dx%d", width, height);
-        encoder_close(encoder);
-        return err;
+}
+
+/* Opened before anything starts, so that a wrong size or backend is said at once. */
+static int open_layers(struct native *n, int width, int height, char *error, size_t error_size)
+{
+    n->n_layers = usable_layers(n->config.n_layers, width, height);
+    publisher_set_layers(n->publisher, n->n_layers);
+    n->small = calloc(FORWARDER_LAYERS_MAX, sizeof(*n->small));
+    if (!n->small) {
+        snprintf(error, error_size, "out of memory");
+        return -ENOMEM;
     }
-    n->encoder = encoder;
-    n->on_way = 0;
-    n->keyframe_on_way_us = INT64_MAX;
-    publisher_break(n->publisher);
-    publisher_set_coding(n->publisher, codec_name(n->config.codec), encoder_ops(encoder)->name,
-                         width, height);
+    struct layer_config config = layer_config(n, n->n_layers - 1);
+    int err = layer_open(&n->layer, &config, width, height, &n->rate, error, error_size);
+    for (unsigned i = 0; i + 1 < n->n_layers && !err; i++) {
+        unsigned divisor = n->n_layers - 1 - i;
+        struct encoder_rate rate = layer_rate(&n->rate, divisor);
+        config.index = i;
+        err = layer_thread_open(&n->small[i], &config, divisor, width, height, &rate, error,
+                                error_size);
+    }
+    return err;
+}
+
+static void offer_to_small(struct native *n, const struct picture *pic,
+                           const struct encoder_rate *rate, uint64_t captured)
+{
+    for (unsigned i = 0; i + 1 < n->n_layers; i++) {
+        struct encoder_rate own = layer_rate(rate, n->small[i].divisor);
+        if (publisher_is_wanted(n->publisher, i))
+            (void)layer_thread_offer(&n->small[i], pic, &own, captured);
+    }
+}
+
+/* --- one picture --- */
+
+/* As the encoders take it, in *out; what the platform captured so already is taken as it is. */
+static int convert(struct native *n, const struct picture *pic, const struct picture **result,
+                   char *error, size_t error_size)
+{
+    struct picture *out = &n->converted;
+    int64_t begin = now_us();
+    *result = pic;
+    if (pic->format == layer_format(&n->layer))
+        return 0;
+    if (out->width != pic->width || out->height != pic->height) {
+        n->has_converted = false;
+        int err = planes_alloc(out, layer_format(&n->layer), pic->width, pic->height);
+        if (err) {
+            snprintf(error, error_size, "no memory for pictures of %dx%d", pic->width, pic->height);
+            return err;
+        }
+    }
+    if (!n->has_converted)
+        convert_picture(&n->dsp, pic, out);
+    else if (!pic->repeat)
+        convert_damage(&n->dsp, pic, out);
+    n->has_converted = true;
+    out->captured_us = pic->captured_us;
+    out->repeat = pic->repeat;
+    histogram_add(&n->convert_us, now_us() - begin);
+    *result = out;
     return 0;
 }
 
-/* --- the encode thread --- */
-
-/* A new one is opened for the next picture. */
-static void close_encoder(struct native *n)
+/* Whether the picture is still to be shown in the old size. */
+static bool is_resizing(struct native *n, const struct picture *pic, int64_t now)
 {
-    encoder_close(n->encoder);
-    n->encoder = NULL;
+    if (!n->layer.encoder || (pic->width == n->layer.width && pic->height == n->layer.height)) {
+        n->resize_us = 0;
+        return false;
+    }
+    if (n->resize_us == 0 || pic->width != n->new_width || pic->height != n->new_height) {
+        n->new_width = pic->width;
+        n->new_height = pic->height;
+        n->resize_us = now + RESIZE_US;
+    }
+    if (now < n->resize_us)
+        return true;
+    n->resize_us = 0;
+    return false;
 }
 
-static void note_submitted(struct native *n, int64_t begin_us)
+/* The picture in the size that is encoded; NULL: it has to be left out. */
+static const struct picture *fit(struct native *n, const struct picture *pic, int64_t now)
 {
-    assert(n->on_way < MAX_ON_WAY);
-    n->submitted_us[(n->on_way_first + n->on_way++) % MAX_ON_WAY] = begin_us;
+    if (!is_resizing(n, pic, now))
+        return pic;
+    struct picture *out = &n->fitted;
+    if ((out->width != n->layer.width || out->height != n->layer.height) &&
+        planes_alloc(out, layer_format(&n->layer), n->layer.width, n->layer.height) != 0)
+        return NULL;
+    return scale_picture(pic, out) == 0 ? out : NULL;
 }
 
-static void note_received(struct native *n)
+static bool is_sharp(const struct native *n)
 {
-    assert(n->on_way > 0);
-    histogram_add(&n->encode_us, now_us() - n->submitted_us[n->on_way_first]);
-    n->on_way_first = (n->on_way_first + 1) % MAX_ON_WAY;
-    n->on_way--;
+    const struct layer *l = &n->layer;
+    return (l->quantizer >= 0 && l->quantizer <= REFINED_QUANTIZER) || l->unit_size < REFINED_BYTES;
 }
 
-/* What became of a picture is lost with it, as are those that refer to it. */
-static void lose_picture(struct native *n, int err)
+/* Is another look at the same pixels worth it? */
+static bool wants_repeat(struct native *n, const struct picture *pic, int64_t now)
 {
-    publisher_break(n->publisher);
-    publisher_drop(n->publisher);
-    n->keyframe_on_way_us = INT64_MAX;
-    if (err == -ESHUTDOWN)
-        close_encoder(n);
+    if (!pic->repeat)
+        n->changed_us = now;
+    if (n->resize_us != 0 || atomic_load(&n->layer.waits))
+        return true;
+    for (unsigned i = 0; i + 1 < n->n_layers; i++) {
+        if (publisher_is_wanted(n->publisher, i) && atomic_load(&n->small[i].layer.waits))
+            return true;
+    }
+    return publisher_is_wanted(n->publisher, n->n_layers - 1) && !is_sharp(n) &&
+           now - n->changed_us < REFINE_US;
 }
 
-/* Every access unit the encoder has ready; a skipped picture of a wanted keyframe stays wanted. */
-static void drain_encoder(struct native *n)
+/* With a lower rate than the capture's, pictures in between are left out, each before it is
+ * encoded. */
+static bool is_too_soon(struct native *n, const struct picture *pic, int fps)
 {
-    struct encoded unit;
-    int err;
-    while (n->encoder && (err = encoder_receive(n->encoder, &unit)) != -EAGAIN) {
-        if (err != -ESHUTDOWN)
-            note_received(n);
-        if (err) {
-            lose_picture(n, err);
+    int64_t interval_us = 1000000 / fps;
+    if (fps >= n->config.rate.fps)
+        return false;
+    if (pic->captured_us < n->due_us)
+        return true;
+    int64_t late_us = pic->captured_us - n->due_us;
+    n->due_us = late_us < interval_us ? n->due_us + interval_us : pic->captured_us + interval_us;
+    return false;
+}
+
+struct wishes {
+    struct encoder_rate rate;
+    bool paused, stop;
+    uint64_t captured;
+};
+
+/* What others want now; and what they may know of the capture. */
+static struct wishes exchange(struct native *n)
+{
+    struct capture_stats stats;
+    capture_stats(n->capture, &stats);
+    pthread_mutex_lock(&n->lock);
+    n->captured = n->captured_before + stats.captured;
+    n->superseded = n->superseded_before + stats.superseded;
+    struct wishes w = {n->rate, n->paused, n->stop, n->captured};
+    pthread_mutex_unlock(&n->lock);
+    return w;
+}
+
+static int show(struct native *n, const struct picture *pic, const struct wishes *w, char *error,
+                size_t error_size)
+{
+    int64_t now = now_us();
+    const struct picture *out;
+    int err = convert(n, pic, &out, error, error_size);
+    if (err || w->paused)
+        return err;
+    if (is_too_soon(n, pic, w->rate.fps)) {
+        capture_poke(n->capture); /* what it shows comes then */
+        return 0;
+    }
+    out = fit(n, out, now);
+    if (!out) {
+        publisher_drop(n->publisher, n->n_layers - 1);
+        return 0;
+    }
+    offer_to_small(n, out, &w->rate, w->captured);
+    if (publisher_is_wanted(n->publisher, n->n_layers - 1))
+        err = layer_encode(&n->layer, out, &w->rate, w->captured, error, error_size);
+    /* a backend paces what it is asked for by its frame rate */
+    if (!err && wants_repeat(n, pic, now))
+        capture_poke(n->capture);
+    return err;
+}
+
+/* --- the source's thread --- */
+
+/* Until the capture ends, cannot be shown, or the source is stopped. */
+static void run_capture(struct native *n, char *error, size_t error_size)
+{
+    n->has_converted = false;
+    for (;;) {
+        const struct picture *pic;
+        int rc = capture_take_or_wake(n->capture, &pic);
+        if (rc == -ESHUTDOWN)
+            break;
+        struct wishes w = exchange(n);
+        if (rc == -EINTR)
+            layer_drain(&n->layer);
+        else
+            rc = show(n, pic, &w, error, error_size);
+        if (rc != -EINTR)
+            capture_release(n->capture, pic);
+        if (w.stop || error[0])
+            return;
+    }
+    const char *reason = capture_end_reason(n->capture);
+    snprintf(error, error_size, "%s", reason ? reason : "");
+}
+
+/* Whether it is worth trying again. */
+static bool close_capture(struct native *n, bool failed_here)
+{
+    struct capture *c = n->capture;
+    struct capture_stats stats;
+    bool again = failed_here || capture_may_return(c);
+    capture_stats(c, &stats);
+    n->captured_before += stats.captured;
+    n->superseded_before += stats.superseded;
+    pthread_mutex_lock(&n->lock);
+    n->capture = NULL;
+    pthread_mutex_unlock(&n->lock);
+    capture_close(c);
+    return again;
+}
+
+/* False: the source is stopped. */
+static bool rest(struct native *n, int64_t us)
+{
+    int64_t until = now_us() + us;
+    const struct timespec deadline = {.tv_sec = (time_t)(until / 1000000),
+                                      .tv_nsec = (long)(until % 1000000) * 1000};
+    int err = 0;
+    pthread_mutex_lock(&n->lock);
+    while (!n->stop && err == 0)
+        err = pthread_cond_timedwait(&n->changed, &n->lock, &deadline);
+    bool stop = n->stop;
+    pthread_mutex_unlock(&n->lock);
+    return !stop;
+}
+
+static int open_capture(struct native *n, struct capture **out, char *error, size_t error_size)
+{
+    const struct capture_config config = {
+        .kind = n->config.kind, .arg = n->config.arg, .fps = n->config.rate.fps};
+    return capture_open(out, &config, error, error_size);
+}
+
+/* False: the source is stopped. */
+static bool reopen_capture(struct native *n)
+{
+    char error[160];
+    struct capture *c;
+    for (int64_t pause = SOURCE_RETRY_MIN_US; rest(n, pause); pause *= 2) {
+        if (pause > SOURCE_RETRY_MAX_US / 2)
+            pause = SOURCE_RETRY_MAX_US / 2;
+        if (open_capture(n, &c, error, sizeof(error)) != 0) {
+            publisher_end(n->publisher, error);
             continue;
         }
-        if (unit.captured_us >= n->keyframe_on_way_us)
-            n->keyframe_on_way_us = INT64_MAX;
-        if (unit.size)
-            publisher_publish(n->publisher, &unit, now_us());
-        else
-            publisher_drop(n->publisher);
+        if (capture_start(c) != 0) {
+            capture_close(c);
+            continue;
+        }
+        publisher_break(n->publisher, n->n_layers - 1);
+        pthread_mutex_lock(&n->lock);
+        n->capture = c;
+        pthread_mutex_unlock(&n->lock);
+        return true;
     }
+    return false;
 }
 
-static int fit_encoder(struct native *n, const struct picture *pic, char *error, size_t size)
+static bool is_stopped(struct native *n)
 {
-    if (n->encoder && (pic->width != n->converted.width || pic->height != n->converted.height))
-        close_encoder(n);
-    return n->encoder ? 0 : open_encoder(n, pic->width, pic->height, error, size);
+    pthread_mutex_lock(&n->lock);
+    bool stop = n->stop;
+    pthread_mutex_unlock(&n->lock);
+    return stop;
 }
 
-/* The picture as the encoder takes it: itself, if the source delivers it so. */
-static const struct picture *fit_picture(struct native *n, const struct picture *pic)
-{
-    if (pic->format == n->converted.format)
-        return pic;
-    int64_t begin = now_us();
-    if (!pic->repeat || !n->has_converted)
-        convert_picture(&n->dsp, pic, &n->converted);
-    n->has_converted = true;
-    n->converted.captured_us = pic->captured_us;
-    n->converted.repeat = pic->repeat;
-    histogram_add(&n->convert_us, now_us() - begin);
-    return &n->converted;
-}
-
-static int encode_picture(struct native *n, const struct picture *pic, char *error, size_t size)
-{
-    int err = fit_encoder(n, pic, error, size);
-    if (err)
-        return err;
-    pic = fit_picture(n, pic);
-    int64_t begin = now_us();
-    /* one that is on its way need not be asked for again */
-    bool keyframe = publisher_keyframe_due(n->publisher, pic->repeat, begin) &&
-                    n->keyframe_on_way_us == INT64_MAX;
-    err = encoder_submit(n->encoder, pic, keyframe);
-    if (err == -EAGAIN) {
-        publisher_drop(n->publisher); /* before it was encoded: nothing refers to it */
-    } else if (err) {
-        lose_picture(n, err);
-    } else {
-        note_submitted(n, begin);
-        if (keyframe)
-            n->keyframe_on_way_us = pic->captured_us;
-    }
-    drain_encoder(n);
-    publisher_tick(n->publisher, captured(n), now_us());
-    return 0;
-}
-
-static void *encode_thread(void *arg)
+static void *source_thread(void *arg)
 {
     struct native *n = arg;
     pthread_setname_np(pthread_self(), "amphi-encode");
-    char error[160] = "";
-    const struct picture *pic;
-    int err = 0;
-    for (;;) {
-        int taken = capture_take_or_wake(n->capture, &pic);
-        if (taken == -EINTR) {
-            drain_encoder(n);
-        } else if (taken == 0) {
-            err = encode_picture(n, pic, error, sizeof(error));
-            capture_release(n->capture, pic);
-        }
-        if (err || (taken < 0 && taken != -EINTR))
+    do {
+        char error[160] = "";
+        run_capture(n, error, sizeof(error));
+        if (is_stopped(n))
             break;
-        /* a request inside the gap waits for a picture to ride on: an idle source must give one */
-        if (publisher_keyframe_waits(n->publisher) && n->keyframe_on_way_us == INT64_MAX)
-            capture_poke(n->capture);
-    }
-    const char *reason = error[0] ? error : capture_end_reason(n->capture);
-    if (reason)
-        publisher_end(n->publisher, reason);
+        bool failed_here = !capture_end_reason(n->capture);
+        bool again = close_capture(n, failed_here);
+        publisher_end(n->publisher, error);
+        if (!again)
+            break;
+    } while (reopen_capture(n));
     return NULL;
 }
 
 /* --- what source.c calls --- */
+
+static int make_lock(struct native *n)
+{
+    pthread_condattr_t monotonic;
+    int err = pthread_condattr_init(&monotonic);
+    if (err)
+        return -err;
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    err = pthread_cond_init(&n->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (err)
+        return -err;
+    err = pthread_mutex_init(&n->lock, NULL);
+    if (err)
+        pthread_cond_destroy(&n->changed);
+    n->has_lock = err == 0;
+    return -err;
+}
 
 static int native_open(void *priv, const struct source_config *config, struct publisher *publisher,
                        char *error, size_t error_size)
@@ -247,62 +436,112 @@ static int native_open(void *priv, const struct source_config *config, struct pu
     struct native *n = priv;
     n->config = *config;
     n->publisher = publisher;
+    n->rate = config->rate;
     convert_dsp_init(&n->dsp);
-    const struct capture_config capture = {
-        .kind = config->kind, .arg = config->arg, .fps = config->fps};
-    int err = capture_open(&n->capture, &capture, error, error_size);
+    int err = make_lock(n);
+    if (err) {
+        snprintf(error, error_size, "out of memory");
+        return err;
+    }
+    err = open_capture(n, &n->capture, error, error_size);
     if (err)
         return err;
     struct capture_info about;
     capture_info(n->capture, &about);
     publisher_set_name(publisher, config->kind, about.name);
-    /* opened here, so that a wrong size or backend is said before anything starts */
-    return open_encoder(n, about.width, about.height, error, error_size);
+    return open_layers(n, about.width, about.height, error, error_size);
+}
+
+static void stop_small(struct native *n)
+{
+    for (unsigned i = 0; i + 1 < n->n_layers; i++)
+        layer_thread_stop(&n->small[i]);
 }
 
 static int native_start(void *priv)
 {
     struct native *n = priv;
     int err = capture_start(n->capture);
+    for (unsigned i = 0; i + 1 < n->n_layers && !err; i++)
+        err = layer_thread_start(&n->small[i]);
+    if (!err)
+        err = -pthread_create(&n->thread, NULL, source_thread, n);
     if (err)
-        return err;
-    if (pthread_create(&n->thread, NULL, encode_thread, n) != 0) {
-        capture_stop(n->capture);
-        return -EAGAIN;
-    }
-    return 0;
+        stop_small(n);
+    return err;
 }
 
 static void native_stop(void *priv)
 {
     struct native *n = priv;
-    capture_stop(n->capture);
+    pthread_mutex_lock(&n->lock);
+    n->stop = true;
+    if (n->capture)
+        capture_wake(n->capture);
+    pthread_cond_signal(&n->changed);
+    pthread_mutex_unlock(&n->lock);
     pthread_join(n->thread, NULL);
+    stop_small(n);
+}
+
+static void poke(struct native *n)
+{
+    pthread_mutex_lock(&n->lock);
+    if (n->capture)
+        capture_poke(n->capture);
+    pthread_mutex_unlock(&n->lock);
 }
 
 static void native_wake(void *priv)
 {
+    poke(priv);
+}
+
+static int native_set_rate(void *priv, const struct encoder_rate *rate)
+{
     struct native *n = priv;
-    capture_poke(n->capture);
+    pthread_mutex_lock(&n->lock);
+    n->rate = *rate;
+    if (n->rate.fps > n->config.rate.fps) /* the capture gives no more */
+        n->rate.fps = n->config.rate.fps;
+    pthread_mutex_unlock(&n->lock);
+    return 0;
+}
+
+static void native_set_paused(void *priv, bool paused)
+{
+    struct native *n = priv;
+    pthread_mutex_lock(&n->lock);
+    n->paused = paused;
+    pthread_mutex_unlock(&n->lock);
+    poke(n);
 }
 
 static void native_stats(void *priv, struct source_stats *out)
 {
     struct native *n = priv;
-    struct capture_stats stats;
-    capture_stats(n->capture, &stats);
-    out->frames_captured = stats.captured;
-    out->frames_superseded = stats.superseded;
+    pthread_mutex_lock(&n->lock);
+    out->frames_captured = n->captured;
+    out->frames_superseded = n->superseded;
+    pthread_mutex_unlock(&n->lock);
     out->convert_us = &n->convert_us;
-    out->encode_us = &n->encode_us;
+    out->encode_us = &n->layer.encode_us;
 }
 
 static void native_close(void *priv)
 {
     struct native *n = priv;
-    encoder_close(n->encoder);
+    for (unsigned i = 0; n->small && i < FORWARDER_LAYERS_MAX; i++)
+        layer_thread_close(&n->small[i]);
+    free(n->small);
+    layer_close(&n->layer);
     capture_close(n->capture);
-    free(n->converted.plane[0]);
+    planes_free(&n->converted);
+    planes_free(&n->fitted);
+    if (n->has_lock) {
+        pthread_cond_destroy(&n->changed);
+        pthread_mutex_destroy(&n->lock);
+    }
 }
 
 const struct source_ops source_native_ops = {
@@ -311,6 +550,8 @@ const struct source_ops source_native_ops = {
     .start = native_start,
     .stop = native_stop,
     .wake = native_wake,
+    .set_rate = native_set_rate,
+    .set_paused = native_set_paused,
     .stats = native_stats,
     .close = native_close,
 };

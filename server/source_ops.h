@@ -15,7 +15,9 @@ struct source_ops {
                 char *error, size_t error_size);
     int (*start)(void *priv);
     void (*stop)(void *priv); /* only after start; afterwards nothing is published */
-    void (*wake)(void *priv); /* worker threads, never blocks: a keyframe is wanted */
+    void (*wake)(void *priv); /* worker threads, never blocks: a keyframe or a layer is wanted */
+    int (*set_rate)(void *priv, const struct encoder_rate *rate); /* NULL: cannot be changed */
+    void (*set_paused)(void *priv, bool paused);
     /* Any thread: fills in what the publisher does not know. */
     void (*stats)(void *priv, struct source_stats *out);
     void (*close)(void *priv); /* after the last wake */

@@ -46,6 +46,21 @@ static void take_process(struct stats_process *p)
         p->open_fds--; /* the one that was reading the folder */
 }
 
+static void take_slot(struct stats_slot *out, const struct room_slot *slot)
+{
+    out->used = slot->source != NULL;
+    if (!out->used)
+        return;
+    source_info(slot->source, &out->info);
+    source_stats(slot->source, &out->source);
+    out->has_audio = slot->audio != NULL;
+    out->audio_stream = slot->audio_stream;
+    if (!slot->audio)
+        return;
+    source_audio_info(slot->audio, &out->audio_info);
+    source_audio_stats(slot->audio, &out->audio);
+}
+
 int stats_take(struct stats *out, struct forwarder *forwarder, const struct room *room,
                int64_t started_us, int64_t now_us)
 {
@@ -59,11 +74,8 @@ int stats_take(struct stats *out, struct forwarder *forwarder, const struct room
     if (err || !room)
         return err;
     out->room_age_us = now_us - room->created_us;
-    out->n_sources = room->n_sources;
-    for (unsigned i = 0; i < room->n_sources; i++) {
-        source_info(room->sources[i], &out->infos[i]);
-        source_stats(room->sources[i], &out->sources[i]);
-    }
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++)
+        take_slot(&out->slots[i], &room->slots[i]);
     return 0;
 }
 
@@ -153,23 +165,47 @@ static void set_send_delay(json_t *o, const struct forwarder_stream_stats *f)
     json_object_set_new(o, "capture_to_send_us_p99", json_null());
 }
 
-static json_t *stream_json(const struct stats *s, unsigned i)
+/* The best layer first, as viewers count them. */
+static json_t *layers_json(const struct stats_slot *slot)
 {
-    const struct source_info *info = &s->infos[i];
-    const struct source_stats *source = &s->sources[i];
-    const struct forwarder_stream_stats *f = stats_stream(s, info->stream_id);
-    char track[16];
-    snprintf(track, sizeof(track), "video%u", i);
+    json_t *list = json_array();
+    for (unsigned i = slot->info.n_layers; i-- > 0;) {
+        const struct source_layer_stats *l = &slot->source.layers[i];
+        json_t *o = json_object();
+        set_int(o, "width", (uint64_t)slot->info.layers[i].width);
+        set_int(o, "height", (uint64_t)slot->info.layers[i].height);
+        set_real(o, "encode_fps", l->encode_fps);
+        set_int(o, "bitrate_bps", l->bitrate_bps);
+        set_int(o, "frames_encoded", l->frames_encoded);
+        set_int(o, "keyframes", l->keyframes);
+        json_object_set_new(o, "encoding", json_boolean(l->wanted));
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
+static json_t *audio_json(const struct stats_slot *slot)
+{
     json_t *o = json_object();
-    set_text(o, "track_id", track);
-    set_text(o, "name", info->name);
-    set_text(o, "codec", info->codec);
-    set_text(o, "encoder", info->encoder);
-    set_int(o, "width", (uint64_t)info->width);
-    set_int(o, "height", (uint64_t)info->height);
-    json_object_set_new(o, "live", json_boolean(info->live));
-    if (info->end_reason[0])
-        set_text(o, "end_reason", info->end_reason);
+    set_text(o, "name", slot->audio_info.name);
+    set_text(o, "codec", "opus");
+    json_object_set_new(o, "live", json_boolean(slot->audio_info.live));
+    if (slot->audio_info.end_reason[0])
+        set_text(o, "end_reason", slot->audio_info.end_reason);
+    set_int(o, "blocks_captured", slot->audio.capture.captured);
+    set_int(o, "blocks_dropped", slot->audio.capture.overruns);
+    set_int(o, "reanchored", slot->audio.capture.reanchored);
+    set_int(o, "frames_encoded", slot->audio.frames_encoded);
+    set_int(o, "frames_silent", slot->audio.frames_silent);
+    set_int(o, "frames_dropped", slot->audio.frames_dropped);
+    set_int(o, "bytes_encoded", slot->audio.bytes);
+    set_percentiles(o, "encode_us", histogram_percentile(slot->audio.encode_us, 0.5),
+                    histogram_percentile(slot->audio.encode_us, 0.99));
+    return o;
+}
+
+static void set_source(json_t *o, const struct source_stats *source)
+{
     set_real(o, "capture_fps", source->capture_fps);
     set_real(o, "encode_fps", source->encode_fps);
     set_int(o, "bitrate_bps", source->bitrate_bps);
@@ -184,10 +220,35 @@ static json_t *stream_json(const struct stats *s, unsigned i)
     set_int(o, "keyframes", source->keyframes);
     set_int(o, "keyframe_requests", source->keyframe_requests);
     set_int(o, "keyframe_requests_coalesced", source->keyframe_requests_coalesced);
+}
+
+static json_t *stream_json(const struct stats *s, unsigned i)
+{
+    const struct stats_slot *slot = &s->slots[i];
+    const struct source_info *info = &slot->info;
+    const struct forwarder_stream_stats *f = stats_stream(s, info->stream_id);
+    char track[16];
+    snprintf(track, sizeof(track), "video%u", i);
+    json_t *o = json_object();
+    set_text(o, "track_id", track);
+    set_text(o, "name", info->name);
+    set_text(o, "codec", info->codec);
+    set_text(o, "encoder", info->encoder);
+    set_int(o, "width", (uint64_t)info->width);
+    set_int(o, "height", (uint64_t)info->height);
+    json_object_set_new(o, "live", json_boolean(info->live));
+    json_object_set_new(o, "paused", json_boolean(info->paused));
+    if (info->end_reason[0])
+        set_text(o, "end_reason", info->end_reason);
+    set_source(o, &slot->source);
+    json_object_set_new(o, "layers", layers_json(slot));
+    if (slot->has_audio)
+        json_object_set_new(o, "audio", audio_json(slot));
     if (f) {
         set_send_delay(o, f);
         set_int(o, "joins_from_cache", f->joins_from_cache);
         set_int(o, "joins_waited", f->joins_waited);
+        set_int(o, "keyframes_from_cache", f->keyframes_from_cache);
     }
     return o;
 }
@@ -228,6 +289,12 @@ static json_t *viewer_json(const struct forwarder_viewer_stats *v)
     set_int(o, "firs", v->counters.firs);
     set_int(o, "keyframe_jumps", v->counters.keyframe_jumps);
     set_int(o, "bad_rtcp", v->counters.bad_rtcp);
+    set_int(o, "keyframes_from_cache", v->counters.keyframes_from_cache);
+    set_int(o, "layer_switches", v->counters.layer_switches);
+    set_int(o, "frames_skipped", v->counters.frames_skipped);
+    set_int(o, "audio_sent", v->counters.audio_sent);
+    set_int(o, "audio_rode", v->counters.audio_rode);
+    json_object_set_new(o, "unsupported_codec", json_boolean(v->unsupported_codec));
     set_ms(o, "first_frame_ms", v->first_frame_us);
     return o;
 }
@@ -239,8 +306,10 @@ static json_t *room_json(const struct stats *s, bool with_viewers)
     set_real(o, "uptime_s", (double)s->room_age_us / 1e6);
     set_int(o, "viewers", s->room->viewers);
     set_int(o, "viewers_peak", s->room->viewers_peak);
-    for (unsigned i = 0; i < s->n_sources; i++)
-        json_array_append_new(streams, stream_json(s, i));
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
+        if (s->slots[i].used)
+            json_array_append_new(streams, stream_json(s, i));
+    }
     json_object_set_new(o, "streams", streams);
     if (with_viewers) {
         json_t *list = json_array();

@@ -21,9 +21,15 @@ struct stats {
     struct forwarder_stats forwarder;
     const struct room *room; /* borrowed; NULL: none */
     int64_t room_age_us;
-    unsigned n_sources;
-    struct source_info infos[BACKEND_STREAMS_MAX];
-    struct source_stats sources[BACKEND_STREAMS_MAX];
+    /* by slot */
+    struct stats_slot {
+        bool used, has_audio;
+        struct source_info info;
+        struct source_stats source;
+        uint32_t audio_stream;
+        struct source_audio_info audio_info; /* of sound that is there */
+        struct source_audio_stats audio;
+    } slots[BACKEND_STREAMS_MAX];
 };
 
 /* 0 or -ENOMEM; then stats_free. `room` NULL: there is none. */

@@ -35,14 +35,12 @@ export class Controls {
   #actions;
   #timer = null;
 
-  /* `actions`: command -> function; `mayHide()`: whether there is a picture to look at; `onCalm()`: the
-   * controls have hidden or come back, see `calm`. */
-  constructor(root, player, { actions, mayHide, onCalm = () => {} }) {
+  /* `actions`: command -> function; `mayHide()`: whether there is a picture to look at. */
+  constructor(root, player, { actions, mayHide }) {
     this.#root = root;
     this.#player = player;
     this.#actions = { fullscreen: () => this.fullscreen(), pip: () => this.pip(), ...actions };
     this.mayHide = mayHide;
-    this.onCalm = onCalm;
     this.#listen();
     this.#capabilities();
     this.wake();
@@ -54,7 +52,7 @@ export class Controls {
 
   /* Shows the controls and starts the 3 s again. */
   wake() {
-    this.#setCalm(false);
+    this.#root.classList.remove('calm');
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#calm(), HIDE_AFTER);
   }
@@ -96,18 +94,7 @@ export class Controls {
       this.wake();
       return;
     }
-    this.#setCalm(true);
-  }
-
-  get calm() {
-    return this.#root.classList.contains('calm');
-  }
-
-  #setCalm(calm) {
-    if (this.calm !== calm) {
-      this.#root.classList.toggle('calm', calm);
-      this.onCalm();
-    }
+    this.#root.classList.add('calm');
   }
 
   #listen() {
@@ -144,11 +131,11 @@ export class Controls {
     if (event.pointerType !== 'touch') {
       return;
     }
-    if (this.calm || !this.mayHide()) {
+    if (this.#root.classList.contains('calm') || !this.mayHide()) {
       this.wake();
     } else {
       clearTimeout(this.#timer);
-      this.#setCalm(true);
+      this.#root.classList.add('calm');
     }
   }
 

@@ -17,14 +17,17 @@
 #define FAKE_STREAM_ID 77
 
 struct forwarder {
-    bool is_full, has_stream, is_attached;
+    bool is_full, has_source;
     struct forwarder_source source;
+    unsigned n_layers;
 
     /* below: under lock */
     pthread_mutex_t lock;
     pthread_cond_t published;
     unsigned n_frames; /* given so far */
     struct frame *frames[FAKE_FRAMES_MAX];
+    unsigned layers[FAKE_FRAMES_MAX]; /* of each */
+    uint64_t ids[FORWARDER_LAYERS_MAX];
 };
 
 static inline void fake_init(struct forwarder *f)
@@ -36,56 +39,42 @@ static inline void fake_init(struct forwarder *f)
 
 static inline void fake_finish(struct forwarder *f)
 {
-    assert(!f->has_stream);
+    assert(!f->has_source);
     for (unsigned i = 0; i < f->n_frames && i < FAKE_FRAMES_MAX; i++)
         frame_unref(f->frames[i]);
     pthread_cond_destroy(&f->published);
     pthread_mutex_destroy(&f->lock);
 }
 
-int forwarder_add_stream(struct forwarder *f, enum forwarder_kind kind, unsigned n_layers_max,
-                         uint32_t *stream_id)
-{
-    if (f->is_full)
-        return -EAGAIN;
-    assert(!f->has_stream && kind == FORWARDER_VIDEO && n_layers_max >= 1);
-    f->has_stream = true;
-    *stream_id = FAKE_STREAM_ID;
-    return 0;
-}
-
 int forwarder_attach(struct forwarder *f, uint32_t stream_id, const struct forwarder_source *source,
                      unsigned n_layers)
 {
-    assert(f->has_stream && stream_id == FAKE_STREAM_ID && n_layers == 1);
     if (f->is_full)
         return -ENOMEM;
+    assert(!f->has_source && stream_id == FAKE_STREAM_ID);
+    f->has_source = true;
     f->source = *source;
-    f->is_attached = true;
+    f->n_layers = n_layers;
     return 0;
 }
 
 void forwarder_detach(struct forwarder *f, uint32_t stream_id)
 {
-    assert(f->has_stream && stream_id == FAKE_STREAM_ID);
-    f->is_attached = false;
-}
-
-void forwarder_remove_stream(struct forwarder *f, uint32_t stream_id)
-{
-    assert(f->has_stream && stream_id == FAKE_STREAM_ID);
-    f->has_stream = false;
+    assert(f->has_source && stream_id == FAKE_STREAM_ID);
+    f->has_source = false;
 }
 
 void forwarder_publish(struct forwarder *f, uint32_t stream_id, unsigned layer, struct frame *frame)
 {
-    assert(f->has_stream && stream_id == FAKE_STREAM_ID && layer == 0);
+    assert(f->has_source && stream_id == FAKE_STREAM_ID && layer < f->n_layers);
     pthread_mutex_lock(&f->lock);
-    frame->id = f->n_frames + 1;
-    if (f->n_frames < FAKE_FRAMES_MAX)
+    frame->id = ++f->ids[layer];
+    if (f->n_frames < FAKE_FRAMES_MAX) {
         f->frames[f->n_frames] = frame;
-    else
+        f->layers[f->n_frames] = layer;
+    } else {
         frame_unref(frame);
+    }
     f->n_frames++;
     pthread_cond_broadcast(&f->published);
     pthread_mutex_unlock(&f->lock);

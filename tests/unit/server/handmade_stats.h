@@ -41,7 +41,7 @@ static inline struct forwarder_worker_stats handmade_worker(void)
 static inline void handmade_init(struct handmade *h)
 {
     memset(h, 0, sizeof(*h));
-    room_init(&h->room, "CALM-FOX-007", 0);
+    strcpy(h->room.code, "CALM-FOX-007");
     h->room.viewers = 3;
     h->room.viewers_peak = 5;
     h->worker = handmade_worker();
@@ -81,26 +81,26 @@ static inline void handmade_init(struct handmade *h)
                       .viewers = &h->viewer},
         .room = &h->room,
         .room_age_us = 11000000,
-        .n_sources = 1,
     };
-    h->stats.infos[0] = (struct source_info){.stream_id = 9,
-                                             .name = "Test pattern",
-                                             .kind = "pattern",
-                                             .codec = "h264",
-                                             .encoder = "openh264",
-                                             .live = true,
-                                             .width = 1280,
-                                             .height = 720};
-    h->stats.sources[0] = (struct source_stats){.capture_fps = 29.5,
-                                                .encode_fps = 28.5,
-                                                .bitrate_bps = 401,
-                                                .frames_captured = 402,
-                                                .frames_superseded = 403,
-                                                .frames_encoded = 404,
-                                                .frames_dropped = 405,
-                                                .keyframes = 406,
-                                                .keyframe_requests = 407,
-                                                .keyframe_requests_coalesced = 408,
-                                                .convert_us = &h->convert_us,
-                                                .encode_us = &h->encode_us};
+    h->stats.slots[0].used = true;
+    h->stats.slots[0].info = (struct source_info){.stream_id = 9,
+                                                  .name = "Test pattern",
+                                                  .kind = "pattern",
+                                                  .codec = "h264",
+                                                  .encoder = "openh264",
+                                                  .live = true,
+                                                  .width = 1280,
+                                                  .height = 720};
+    h->stats.slots[0].source = (struct source_stats){.capture_fps = 29.5,
+                                                     .encode_fps = 28.5,
+                                                     .bitrate_bps = 401,
+                                                     .frames_captured = 402,
+                                                     .frames_superseded = 403,
+                                                     .frames_encoded = 404,
+                                                     .frames_dropped = 405,
+                                                     .keyframes = 406,
+                                                     .keyframe_requests = 407,
+                                                     .keyframe_requests_coalesced = 408,
+                                                     .convert_us = &h->convert_us,
+                                                     .encode_us = &h->encode_us};
 }

@@ -34,11 +34,11 @@ static void defaults_are_those_of_the_manual(void **state)
     assert_string_equal(c.listen_ip, "127.0.0.1");
     assert_int_equal(c.listen_port, 8080);
     assert_int_equal(c.udp_port, 8189);
-    assert_int_equal(c.bitrate_bps, 6000000);
-    assert_int_equal(c.fps, 30);
+    assert_int_equal(c.coding.rate.bitrate_bps, 6000000);
+    assert_int_equal(c.coding.rate.fps, 30);
     assert_int_equal(c.max_viewers, 10000);
     assert_int_equal(c.n_sources, 0);
-    assert_int_equal(c.codec, CODEC_H264);
+    assert_int_equal(c.coding.codec, CODEC_H264);
 }
 
 static void options_are_taken(void **state)
@@ -61,7 +61,7 @@ static void options_are_taken(void **state)
     assert_string_equal(c.sources[0].arg, "1");
     assert_string_equal(c.sources[1].arg, "");
     assert_string_equal(c.room, "CALM-FOX-007");
-    assert_int_equal(c.bitrate_bps, 500000);
+    assert_int_equal(c.coding.rate.bitrate_bps, 500000);
     assert_int_equal(c.workers, 3);
     assert_int_equal(c.max_viewers, 7);
     assert_true(c.metrics_open && c.log_json && c.no_ice_tcp);
@@ -112,7 +112,7 @@ static void bitrate_overrides_quality(void **state)
     (void)state;
     struct config c;
     assert_int_equal(read_words(&c, "--bitrate 1234 --quality max", NULL), 0);
-    assert_int_equal(c.bitrate_bps, 1234000);
+    assert_int_equal(c.coding.rate.bitrate_bps, 1234000);
 }
 
 static void port_of_the_environment(void **state)
@@ -208,7 +208,7 @@ static void a_file_is_read_and_the_command_line_wins(void **state)
                                "\"source\": [\"pattern\", \"screen\"]}",
                                "--room c-d-2 --source pattern:64x64"),
                      0);
-    assert_int_equal(c.fps, 15);
+    assert_int_equal(c.coding.rate.fps, 15);
     assert_string_equal(c.room, "C-D-2");
     assert_true(c.log_json);
     assert_int_equal(c.n_sources, 1);

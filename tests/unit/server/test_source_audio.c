@@ -144,7 +144,6 @@ static int setup(void **state)
     (void)state;
     atomic_store(&changes, 0);
     fake_init(&forwarder);
-    forwarder.has_stream = true;
     memset(&script, 0, sizeof(script));
     pthread_mutex_init(&script.lock, NULL);
     pthread_cond_init(&script.changed, NULL);
@@ -154,8 +153,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    assert_false(forwarder.is_attached);
-    forwarder.has_stream = false;
+    assert_false(forwarder.has_source);
     fake_finish(&forwarder);
     pthread_cond_destroy(&script.changed);
     pthread_mutex_destroy(&script.lock);
@@ -347,7 +345,7 @@ static void who_ends_says_why_and_may_return(void **state)
     assert_true(info.may_return);
     assert_string_equal(info.end_reason, "that was all");
     source_audio_close(s);
-    assert_false(forwarder.is_attached);
+    assert_false(forwarder.has_source);
 }
 
 static void close_ends_a_source_that_runs(void **state)
@@ -385,12 +383,12 @@ static void what_cannot_be_had_is_said(void **state)
     assert_int_equal(source_audio_open(&s, &config, error, sizeof(error)), -ENOMEM);
     assert_non_null(strstr(error, "memory"));
     assert_null(s);
-    assert_false(forwarder.is_attached);
+    assert_false(forwarder.has_source);
     source_audio_close(NULL);
 
     forwarder.is_full = false;
     s = open_source(20, false);
-    assert_true(forwarder.is_attached);
+    assert_true(forwarder.has_source);
     source_audio_close(s); /* never started */
     assert_int_equal(atomic_load(&changes), 0);
 }

@@ -60,8 +60,8 @@ static int open_path(struct source **s, const char *file, int fps)
         .kind = "file",
         .arg = file,
         .codec = CODEC_H264,
-        .bitrate_bps = 500000,
-        .fps = fps,
+        .rate = {.bitrate_bps = 500000, .fps = fps},
+        .stream_id = FAKE_STREAM_ID,
         .forwarder = &forwarder,
         .on_change = on_change,
     };
@@ -324,7 +324,7 @@ static void assert_refused(const char *file, const char *says)
     int err = open_path(&s, file, 30);
     if (err >= 0 || !strstr(error, says) || strchr(error, '\n') || s)
         fail_msg("%s: %d \"%s\", not \"%s\"", file, err, error, says);
-    assert_false(forwarder.has_stream);
+    assert_false(forwarder.has_source);
 }
 
 static void what_cannot_be_played_is_said(void **state)

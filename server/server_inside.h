@@ -1,0 +1,66 @@
+/* server_inside.h - what the files of the server share: its state, the signaling thread's unless
+ * said.
+ *
+ *     server.c   life, and what the other threads tell
+ *     viewers.c  what signaling asks for its viewers
+ *     admin.c    what it asks for those who run the program: figures, sources
+ */
+#pragma once
+
+#include "rtp/forward/forwarder.h"
+#include "server/config.h"
+#include "server/follow.h"
+#include "server/room.h"
+#include "server/server.h"
+#include "signaling/backend.h"
+#include "signaling/http.h"
+
+#include <semaphore.h>
+#include <stdatomic.h>
+
+/* A viewer from its seat to its end. */
+struct guest {
+    struct room *room; /* borrowed: the server's */
+    struct backend_seat seat;
+    bool started;
+    struct backend_viewer_report report; /* what its player last said */
+    int64_t reported_us;                 /* 0: never */
+};
+
+struct server {
+    /* immutable after create */
+    struct config config;
+    int64_t started_us;
+    struct backend backend;
+    struct ice_servers ice;      /* with --ice full */
+    struct dtls_context *dtls;   /* owned */
+    struct forwarder *forwarder; /* owned */
+    struct follow *follow;       /* owned */
+    struct http *http;           /* owned */
+    char fingerprint[DTLS_FINGERPRINT_TEXT_MAX];
+    char admin_token[CONFIG_TEXT_MAX];
+    char url[256];
+    unsigned n_candidates;
+    struct backend_candidate candidates[BACKEND_CANDIDATES_MAX];
+
+    bool has_room;
+    struct room room;
+    struct backend_room told;   /* as the room's viewers know it */
+    struct _GHashTable *guests; /* viewer id -> struct guest, owned */
+    int64_t next_tick_us;
+
+    /* any thread */
+    atomic_bool stop, sources_changed;
+    sem_t stopped; /* whoever said stop does not touch `http` any more */
+};
+
+int64_t server_now_us(void);
+void server_random(void *out, size_t size); /* at most 256 bytes */
+/* By its normalized code, or NULL. */
+struct room *server_find_room(struct server *s, const char *code);
+struct guest *server_find_guest(struct server *s, uint32_t viewer_id);
+/* Its viewers are told what changed in it. */
+void server_tell_room(struct server *s, struct room *room);
+
+void viewers_fill_backend(struct server *s, struct backend *out);
+void admin_fill_backend(struct server *s, struct backend *out);

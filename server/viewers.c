@@ -1,0 +1,277 @@
+#include "server/server_inside.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- seats --- */
+
+static bool has_ssrc(const struct backend_seat *seat, uint32_t ssrc)
+{
+    bool found = false;
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++)
+        found |= seat->video[i].ssrc == ssrc || seat->video[i].rtx_ssrc == ssrc ||
+                 seat->audio[i].ssrc == ssrc;
+    return found;
+}
+
+/* All of a viewer's packets are protected with one key, so that two alike would be two packets
+ * under one nonce (RFC 7714 8.1). */
+static uint32_t random_ssrc(const struct backend_seat *seat)
+{
+    uint32_t ssrc;
+    do {
+        server_random(&ssrc, sizeof(ssrc));
+    } while (ssrc == 0 || has_ssrc(seat, ssrc));
+    return ssrc;
+}
+
+static void fill_seat(struct server *s, const struct forwarder_seat *seat, struct backend_seat *out)
+{
+    *out = (struct backend_seat){.viewer_id = seat->viewer_id, .full_ice = s->config.ice_full};
+    snprintf(out->ufrag, sizeof(out->ufrag), "%s", seat->ice.ufrag);
+    snprintf(out->pwd, sizeof(out->pwd), "%s", seat->ice.pwd);
+    snprintf(out->fingerprint, sizeof(out->fingerprint), "%s", s->fingerprint);
+    if (!s->config.ice_full) {
+        out->n_candidates = s->n_candidates;
+        memcpy(out->candidates, s->candidates, sizeof(out->candidates));
+    }
+    uint64_t name;
+    server_random(&name, sizeof(name));
+    snprintf(out->cname, sizeof(out->cname), "%016llx", (unsigned long long)name);
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
+        out->video[i].ssrc = random_ssrc(out);
+        out->video[i].rtx_ssrc = random_ssrc(out);
+        out->audio[i].ssrc = random_ssrc(out);
+    }
+}
+
+static bool on_room(void *arg, const char *code, struct backend_room *out)
+{
+    struct room *room = server_find_room(arg, code);
+    if (room)
+        room_describe(room, out);
+    return room != NULL;
+}
+
+static int on_reserve(void *arg, const char *code, struct backend_room *room,
+                      struct backend_seat *seat)
+{
+    struct server *s = arg;
+    struct room *r = server_find_room(s, code);
+    if (!r)
+        return -ENOENT;
+    room_describe(r, room);
+    if (!room->live)
+        return -ENODATA;
+    struct forwarder_seat place;
+    int err = seat->offering ? forwarder_reserve_to_offer(s->forwarder, &place)
+                             : forwarder_reserve(s->forwarder, &place);
+    if (err)
+        return err;
+    struct guest *guest = g_new0(struct guest, 1);
+    guest->room = r;
+    fill_seat(s, &place, &guest->seat);
+    g_hash_table_insert(s->guests, GUINT_TO_POINTER(place.viewer_id), guest);
+    *seat = guest->seat;
+    return 0;
+}
+
+/* --- from the answer to the end --- */
+
+static bool copy(char *out, size_t room, const char *text)
+{
+    size_t n = strlen(text);
+    if (n >= room)
+        return false;
+    memcpy(out, text, n + 1);
+    return true;
+}
+
+static bool fill_peer(const struct guest *g, const struct backend_answer *answer,
+                      struct peer_config *out)
+{
+    out->role = answer->dtls_client ? DTLS_CLIENT : DTLS_SERVER;
+    if (!copy(out->local.ufrag, sizeof(out->local.ufrag), g->seat.ufrag) ||
+        !copy(out->local.pwd, sizeof(out->local.pwd), g->seat.pwd) ||
+        !copy(out->remote_ufrag, sizeof(out->remote_ufrag), answer->ufrag) ||
+        !copy(out->remote_pwd, sizeof(out->remote_pwd), answer->pwd))
+        return false;
+    /* a hash we do not take is skipped: one that fits is enough (RFC 8122 5) */
+    for (unsigned i = 0; i < answer->n_fingerprints; i++) {
+        if (out->n_fingerprints < DTLS_FINGERPRINTS_MAX &&
+            dtls_fingerprint_parse(&out->fingerprints[out->n_fingerprints],
+                                   answer->fingerprints[i]))
+            out->n_fingerprints++;
+    }
+    return out->n_fingerprints > 0;
+}
+
+static_assert((int)BACKEND_AV1 == (int)PAYLOAD_AV1 && (int)BACKEND_H264 == (int)PAYLOAD_H264,
+              "signaling counts the codecs as the forwarder does");
+
+static void fill_video(const struct guest *g, const struct backend_answer *answer, unsigned i,
+                       struct viewer_track_config *t)
+{
+    unsigned slot = answer->tracks[i].slot;
+    t->stream_id = g->room->slots[slot].video_stream;
+    t->kind = FORWARDER_VIDEO;
+    t->ssrc = g->seat.video[slot].ssrc;
+    t->rtx_ssrc = g->seat.video[slot].rtx_ssrc;
+    for (unsigned c = BACKEND_H264; c < BACKEND_CODECS; c++)
+        t->formats[c] = (struct viewer_format){
+            .payload_type = answer->tracks[i].formats[c].payload_type,
+            .rtx_payload_type = answer->tracks[i].formats[c].rtx_payload_type,
+        };
+}
+
+static void fill_audio(const struct guest *g, const struct backend_answer *answer, unsigned i,
+                       struct viewer_track_config *t)
+{
+    unsigned slot = answer->tracks[i].slot;
+    t->stream_id = g->room->slots[slot].audio_stream;
+    t->kind = FORWARDER_AUDIO;
+    t->ssrc = g->seat.audio[slot].ssrc;
+    t->formats[PAYLOAD_OPUS].payload_type = answer->tracks[i].opus_payload_type;
+}
+
+static bool fill_tracks(const struct guest *g, const struct backend_answer *answer,
+                        struct viewer_config *out)
+{
+    for (unsigned i = 0; i < answer->n_tracks && i < VIEWER_TRACKS_MAX; i++) {
+        struct viewer_track_config *t = &out->tracks[out->n_tracks++];
+        if (answer->tracks[i].slot >= BACKEND_STREAMS_MAX)
+            return false;
+        t->extensions.transport_cc = answer->tracks[i].transport_cc_id;
+        t->extensions.playout_delay = answer->tracks[i].playout_delay_id;
+        t->extensions.mid = answer->tracks[i].mid_id;
+        if (!copy(t->mid, sizeof(t->mid), answer->tracks[i].mid))
+            return false;
+        if (answer->tracks[i].audio)
+            fill_audio(g, answer, i, t);
+        else
+            fill_video(g, answer, i, t);
+    }
+    return out->n_tracks > 0;
+}
+
+static int on_start(void *arg, uint32_t viewer_id, const struct backend_answer *answer)
+{
+    struct server *s = arg;
+    struct guest *g = server_find_guest(s, viewer_id);
+    if (!g || g->started)
+        return -ENOENT;
+    struct viewer_config config = {.id = viewer_id};
+    server_random(&config.seed, sizeof(config.seed));
+    if (!copy(config.cname, sizeof(config.cname), g->seat.cname) ||
+        !fill_peer(g, answer, &config.peer) || !fill_tracks(g, answer, &config))
+        return -EINVAL;
+    int err = forwarder_add_viewer(s->forwarder, &config);
+    if (err)
+        return err;
+    g->started = true;
+    room_viewer_added(g->room);
+    return 0;
+}
+
+static void on_leave(void *arg, uint32_t viewer_id)
+{
+    struct server *s = arg;
+    struct guest *g = server_find_guest(s, viewer_id);
+    if (!g || !s->forwarder)
+        return;
+    if (g->started) {
+        forwarder_remove_viewer(s->forwarder, viewer_id); /* its last event removes the guest */
+        return;
+    }
+    forwarder_cancel(s->forwarder, viewer_id);
+    g_hash_table_remove(s->guests, GUINT_TO_POINTER(viewer_id));
+}
+
+/* Of the peer. */
+static void on_candidate(void *arg, uint32_t viewer_id, const char *text)
+{
+    struct server *s = arg;
+    forwarder_add_candidate(s->forwarder, viewer_id, text);
+}
+
+static int on_restart(void *arg, uint32_t viewer_id, const char *ufrag, const char *pwd,
+                      struct backend_credentials *ours)
+{
+    struct server *s = arg;
+    struct ice_local local;
+    int rc = forwarder_restart(s->forwarder, viewer_id, ufrag, pwd, &local);
+    if (rc != 0)
+        return rc;
+    snprintf(ours->ufrag, sizeof(ours->ufrag), "%s", local.ufrag);
+    snprintf(ours->pwd, sizeof(ours->pwd), "%s", local.pwd);
+    return 0;
+}
+
+/* ICE over TCP. */
+static void on_tcp(void *arg, int fd)
+{
+    struct server *s = arg;
+    forwarder_add_tcp(s->forwarder, fd);
+}
+
+/* --- what its player says --- */
+
+/* Signaling counts layers from the best one, the forwarder from the smallest. */
+static int forwarder_layer(const struct room_slot *slot, int layer)
+{
+    struct source_info info;
+    if (layer < 0 || !slot->source)
+        return layer < 0 ? -1 : 0;
+    source_info(slot->source, &info);
+    int n = (int)info.n_layers;
+    return layer < n ? n - 1 - layer : 0;
+}
+
+static void on_select(void *arg, uint32_t viewer_id, unsigned slot, int layer, int max_temporal,
+                      bool paused)
+{
+    struct server *s = arg;
+    struct guest *g = server_find_guest(s, viewer_id);
+    if (!g || !g->started || slot >= BACKEND_STREAMS_MAX)
+        return;
+    const struct room_slot *place = &g->room->slots[slot];
+    const struct viewer_selection video = {forwarder_layer(place, layer), max_temporal, paused};
+    forwarder_select(s->forwarder, viewer_id, place->video_stream, &video);
+}
+
+static void on_keyframe(void *arg, uint32_t viewer_id, unsigned slot)
+{
+    struct server *s = arg;
+    struct guest *g = server_find_guest(s, viewer_id);
+    if (g && g->started && slot < BACKEND_STREAMS_MAX)
+        forwarder_want_keyframe(s->forwarder, viewer_id, g->room->slots[slot].video_stream);
+}
+
+static void on_viewer_report(void *arg, uint32_t viewer_id, const struct backend_viewer_report *r)
+{
+    struct guest *g = server_find_guest(arg, viewer_id);
+    if (!g || !g->started)
+        return;
+    g->report = *r;
+    g->reported_us = server_now_us();
+}
+
+void viewers_fill_backend(struct server *s, struct backend *out)
+{
+    out->room = on_room;
+    out->reserve = on_reserve;
+    out->start = on_start;
+    out->leave = on_leave;
+    out->select = on_select;
+    out->keyframe = on_keyframe;
+    out->viewer_report = on_viewer_report;
+    if (s->config.ice_full) { /* an agent has sockets of its own */
+        out->candidate = on_candidate;
+        out->restart = on_restart;
+    } else if (!s->config.no_ice_tcp) {
+        out->tcp = on_tcp;
+    }
+}

@@ -52,8 +52,8 @@ void fake_lack_low_latency(void);
 void fake_hold(void);
 void fake_let(unsigned n); /* so many more may come */
 void fake_let_go(void);
-/* The sessions are taken away, as when the graphics processor is reset: every later call and
- * callback says kVTInvalidSessionErr. */
+/* The sessions there are now are taken away, as when the graphics processor is reset: every later
+ * call and callback says kVTInvalidSessionErr. */
 void fake_take_sessions_away(void);
 
 int fake_live_objects(void); /* not yet freed, constants not counted */

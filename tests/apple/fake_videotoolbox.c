@@ -33,7 +33,8 @@ struct OpaqueVTCompressionSession {
     CFStringRef key[MAX_PROPERTIES]; /* constants */
     CFTypeRef value[MAX_PROPERTIES]; /* refs */
     int n_properties;
-    bool started, invalid, completing, busy;
+    bool invalid, completing, busy;
+    unsigned generation;
     struct job job[MAX_JOBS];
     unsigned head, tail;
     CMTimeValue last;
@@ -57,7 +58,8 @@ static struct {
     bool always;
 } order[FAKE_CALLS];
 static unsigned calls[FAKE_CALLS], callbacks, allowed;
-static bool held, taken_away, lacks_low_latency;
+static bool held, lacks_low_latency;
+static unsigned generation; /* of the sessions that are not taken away */
 static int sessions;
 static struct OpaqueVTCompressionSession *newest; /* borrowed: alive while `sessions` is not 0 */
 static const void *last_pixels;
@@ -135,7 +137,7 @@ void fake_let_go(void)
 void fake_take_sessions_away(void)
 {
     pthread_mutex_lock(&lock);
-    taken_away = true;
+    generation++;
     pthread_mutex_unlock(&lock);
 }
 
@@ -211,7 +213,7 @@ void fake_reset(void)
     memset(order, 0, sizeof(order));
     memset(calls, 0, sizeof(calls));
     callbacks = allowed = 0;
-    taken_away = lacks_low_latency = false;
+    lacks_low_latency = false;
     newest = NULL;
     last_pixels = NULL;
     pthread_mutex_unlock(&lock);
@@ -348,7 +350,7 @@ static CMSampleBufferRef encode(struct OpaqueVTCompressionSession *s, const stru
 
 static bool is_invalid_locked(const struct OpaqueVTCompressionSession *s)
 {
-    return s->invalid || taken_away;
+    return s->invalid || s->generation != generation;
 }
 
 /* Waits at the gate. */
@@ -495,6 +497,7 @@ OSStatus VTCompressionSessionCreate(CFAllocatorRef allocator, int32_t width, int
     pthread_mutex_lock(&lock);
     sessions++;
     newest = s;
+    s->generation = generation;
     pthread_mutex_unlock(&lock);
     if (pthread_create(&s->thread, NULL, counted_thread, s) != 0)
         broken("no thread");

@@ -19,6 +19,9 @@ enum {
     MIN_QUANTIZER = 2,         /* of 63; below it the stream is lossless, at ten times the rate */
     MAX_QUANTIZER_SCREEN = 56, /* above it small text falls apart */
     MAX_QUANTIZER_NATURAL = 63,
+    WORST_QUANTIZER = 63,
+    QUANTIZER_FALL = 6, /* a picture, after a keyframe */
+    KEYFRAME_BOOST = 4,
     TICKS = 1000000, /* a second */
 };
 
@@ -30,6 +33,8 @@ struct aom {
     aom_image_t image;
     struct timeline timeline;
     struct layers layers;
+    bool is_steered; /* the library has not `cfg` but what steer() made of it */
+    int least_quantizer;
     struct encoded out;
     bool ready;
 };
@@ -233,8 +238,28 @@ static void take_output(struct aom *a)
         a->out.size = packet->data.frame.sz;
         a->out.keyframe = packet->data.frame.flags & AOM_FRAME_IS_KEY;
     }
-    if (aom_codec_control(&a->codec, AOME_GET_LAST_QUANTIZER_64, &quantizer) == AOM_CODEC_OK)
-        a->out.quantizer = quantizer * 100 / 63;
+    if (aom_codec_control(&a->codec, AOME_GET_LAST_QUANTIZER_64, &quantizer) != AOM_CODEC_OK)
+        return;
+    a->out.quantizer = quantizer * 100 / WORST_QUANTIZER;
+    a->least_quantizer = (a->out.keyframe ? quantizer : a->least_quantizer) - QUANTIZER_FALL;
+}
+
+/* On screens the library's own ways with a later keyframe are not good enough. It gives it an
+ * eighth of a second of the rate, which leaves text illegible: here it is half a second, as for the
+ * first. And it goes on at the quantizer it had before, in one picture of several seconds of the
+ * rate: here the quantizer falls step by step from the keyframe's. */
+static void steer(struct aom *a, bool keyframe)
+{
+    aom_codec_enc_cfg_t cfg = a->cfg;
+    if (a->config.content != ENCODER_SCREEN || a->layers.count > 1 || a->layers.position == 0 ||
+        (!keyframe && !a->is_steered))
+        return;
+    if (keyframe)
+        cfg.rc_target_bitrate *= KEYFRAME_BOOST;
+    else if (a->least_quantizer > (int)cfg.rc_min_quantizer)
+        cfg.rc_min_quantizer = (unsigned)a->least_quantizer;
+    a->is_steered = keyframe || a->least_quantizer > (int)a->cfg.rc_min_quantizer;
+    aom_codec_enc_config_set(&a->codec, &cfg);
 }
 
 static int aom_submit(void *priv, const struct picture *pic, bool keyframe)
@@ -244,10 +269,13 @@ static int aom_submit(void *priv, const struct picture *pic, bool keyframe)
     a->ready = false;
     a->out = (struct encoded){.quantizer = -1, .captured_us = pic->captured_us};
     set_image(&a->image, pic);
-    if (!begin_layer(a, keyframe) ||
+    if (!begin_layer(a, keyframe))
+        return -EIO;
+    steer(a, keyframe);
+    aom_codec_err_t err =
         aom_codec_encode(&a->codec, &a->image, timeline_next(&a->timeline, pic->captured_us),
-                         (unsigned long)(TICKS / a->config.fps),
-                         keyframe ? AOM_EFLAG_FORCE_KF : 0) != AOM_CODEC_OK)
+                         (unsigned long)(TICKS / a->config.fps), keyframe ? AOM_EFLAG_FORCE_KF : 0);
+    if (err != AOM_CODEC_OK)
         return -EIO;
     take_output(a);
     layers_advance(&a->layers, keyframe);

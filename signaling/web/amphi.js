@@ -15,7 +15,9 @@
  * Events (CustomEvent, the message or the fields below in `detail`):
  *   state    {state, reason: {code, text}|null, attempt, retryAt}   every move of the machine above
  *   joined   the message; peerId, iceServers and protocol are also properties
- *   streams  {streams}: the checked list, also the property `streams`
+ *   streams  {streams, ended}: the checked lists, also properties; on join, and whenever a stream comes,
+ *            goes or changes. `ended`: [{trackId, windowName, appName, endReason}]
+ *   cursor   {trackId, x, y, inView}: the presenter's pointer, in percent of the picture
  *   offer    {sdp, peerId}          ice      {candidate, peerId}
  *   sharer   {live, type}           password {error}
  *   error    {code, error}          message  any other type
@@ -47,25 +49,33 @@ const OPEN = 1; // WebSocket.OPEN, also for fakes that do not carry the constant
 const number = (value) => (Number.isFinite(value) && value > 0 ? value : 0);
 const text = (value) => (typeof value === 'string' ? value : '');
 
-/* The streams-info list as the page may rely on it. */
+/* One stream as the page may rely on it. `audio` is null where the server does not tell, as GoPeep's. */
+function checkStream(s) {
+  return {
+    trackId: s.trackId,
+    windowName: text(s.windowName),
+    appName: text(s.appName),
+    isFocused: s.isFocused === true,
+    width: number(s.width),
+    height: number(s.height),
+    codec: text(s.codec),
+    layers: s.layers ?? null,
+    audio: typeof s.audio === 'boolean' ? s.audio : null,
+    paused: s.paused === true,
+    endReason: text(s.endReason),
+  };
+}
+
+const isStream = (s) => s && typeof s === 'object' && typeof s.trackId === 'string' && s.trackId;
+
 function checkStreams(list) {
-  if (!Array.isArray(list)) {
-    return [];
-  }
-  return list
-    .filter((s) => s && typeof s === 'object' && typeof s.trackId === 'string' && s.trackId)
-    .slice(0, MAX_STREAMS)
-    .map((s) => ({
-      trackId: s.trackId,
-      windowName: text(s.windowName),
-      appName: text(s.appName),
-      isFocused: s.isFocused === true,
-      width: number(s.width),
-      height: number(s.height),
-      codec: text(s.codec),
-      layers: s.layers ?? null,
-      paused: s.paused === true,
-    }));
+  return Array.isArray(list) ? list.filter(isStream).slice(0, MAX_STREAMS).map(checkStream) : [];
+}
+
+function checkEnded(list) {
+  return checkStreams(list).map(({ trackId, windowName, appName, endReason }) => ({
+    trackId, windowName, appName, endReason,
+  }));
 }
 
 /* A redirect's target as a WebSocket URL, or null when it cannot be one. */
@@ -116,6 +126,8 @@ export class AmphiClient extends EventTarget {
     this.protocol = 0;
     this.iceServers = [];
     this.streams = [];
+    this.ended = [];
+    this.announced = false; // whether this server tells its streams at all
   }
 
   get attempt() {
@@ -242,7 +254,8 @@ export class AmphiClient extends EventTarget {
     this.#deadline(JOIN_TIMEOUT, () => this.#lost({ code: 'silent', text: '' }));
   }
 
-  #lost(reason) {
+  /* `atLeast`: ms that the server wants to be left alone. */
+  #lost(reason, atLeast = 0) {
     if (this.#joinedAt !== null && this.#now() - this.#joinedAt >= STABLE_AFTER) {
       this.#backoff.reset();
     }
@@ -251,7 +264,8 @@ export class AmphiClient extends EventTarget {
     }
     this.#drop();
     const slow = ROOM_RETRY.get(reason.code);
-    const delay = slow ? slow * (0.8 + 0.2 * this.#random()) : this.#backoff.next();
+    const usual = slow ? slow * (0.8 + 0.2 * this.#random()) : this.#backoff.next();
+    const delay = Math.max(usual, atLeast);
     this.#enter('waiting', { reason, retryAt: this.#now() + delay });
     this.#deadline(delay, () => this.#open());
   }
@@ -277,8 +291,27 @@ export class AmphiClient extends EventTarget {
         this.#onJoined(message);
         break;
       case 'streams-info':
-        this.streams = checkStreams(message.streams);
-        this.#emit('streams', { streams: this.streams });
+        this.announced = true;
+        this.#setStreams(checkStreams(message.streams), checkEnded(message.ended));
+        break;
+      case 'stream-activated':
+      case 'stream-added':
+        this.#addStream(message.streamActivated ?? message.streamAdded);
+        break;
+      case 'stream-deactivated':
+      case 'stream-removed':
+        this.#removeStream(message.streamDeactivated ?? message.streamRemoved);
+        break;
+      case 'focus-change':
+        this.#changeStreams((stream) => ({ ...stream, isFocused: stream.trackId === message.focusedTrack }));
+        break;
+      case 'size-change':
+        this.#changeStreams((stream) => (stream.trackId === message.trackId
+          ? { ...stream, width: number(message.width), height: number(message.height) }
+          : stream));
+        break;
+      case 'cursor-position':
+        this.#onCursor(message);
         break;
       case 'offer':
       case 'ice':
@@ -294,7 +327,7 @@ export class AmphiClient extends EventTarget {
         this.#onPassword(message);
         break;
       case 'error':
-        this.#onError({ code: text(message.code) || 'internal', error: text(message.error) });
+        this.#onError(message);
         break;
       case 'redirect':
         this.#onRedirect(message.url);
@@ -307,6 +340,37 @@ export class AmphiClient extends EventTarget {
         break;
       default:
         this.#emit('message', message);
+    }
+  }
+
+  #setStreams(streams, ended = this.ended) {
+    this.streams = streams;
+    this.ended = ended;
+    this.#emit('streams', { streams, ended });
+  }
+
+  #addStream(stream) {
+    if (isStream(stream)) {
+      const others = this.streams.filter((s) => s.trackId !== stream.trackId);
+      const list = [...others, checkStream(stream)].slice(0, MAX_STREAMS);
+      list.sort((a, b) => a.trackId.localeCompare(b.trackId, 'en', { numeric: true }));
+      this.#setStreams(list, this.ended.filter((s) => s.trackId !== stream.trackId));
+    }
+  }
+
+  #removeStream(trackId) {
+    if (this.streams.some((s) => s.trackId === trackId)) {
+      this.#setStreams(this.streams.filter((s) => s.trackId !== trackId));
+    }
+  }
+
+  #changeStreams(change) {
+    this.#setStreams(this.streams.map(change));
+  }
+
+  #onCursor({ trackId, cursorX, cursorY, cursorInView }) {
+    if (Number.isFinite(cursorX) && Number.isFinite(cursorY)) {
+      this.#emit('cursor', { trackId, x: cursorX, y: cursorY, inView: cursorInView === true });
     }
   }
 
@@ -345,12 +409,15 @@ export class AmphiClient extends EventTarget {
     this.#emit('password', { error: wrong ? text(message.error) || fallback : '' });
   }
 
-  #onError(detail) {
+  #onError(message) {
+    const detail = { code: text(message.code) || 'internal', error: text(message.error) };
     const reason = { code: detail.code, text: detail.error };
     this.#lastError = { reason, at: this.#now() };
     this.#emit('error', detail);
     if (ROOM_RETRY.has(detail.code)) {
       this.#lost(reason);
+    } else if (detail.code === 'rate-limited' && this.state === 'joining') {
+      this.#lost(reason, 1000 * Math.min(number(message.retryAfter) || 1, 60));
     }
   }
 

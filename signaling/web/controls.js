@@ -35,12 +35,14 @@ export class Controls {
   #actions;
   #timer = null;
 
-  /* `actions`: command -> function; `mayHide()`: whether there is a picture to look at. */
-  constructor(root, player, { actions, mayHide }) {
+  /* `actions`: command -> function; `mayHide()`: whether there is a picture to look at; `onCalm()`: the
+   * controls have hidden or come back, see `calm`. */
+  constructor(root, player, { actions, mayHide, onCalm = () => {} }) {
     this.#root = root;
     this.#player = player;
     this.#actions = { fullscreen: () => this.fullscreen(), pip: () => this.pip(), ...actions };
     this.mayHide = mayHide;
+    this.onCalm = onCalm;
     this.#listen();
     this.#capabilities();
     this.wake();
@@ -52,7 +54,7 @@ export class Controls {
 
   /* Shows the controls and starts the 3 s again. */
   wake() {
-    this.#root.classList.remove('calm');
+    this.#setCalm(false);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#calm(), HIDE_AFTER);
   }
@@ -94,7 +96,18 @@ export class Controls {
       this.wake();
       return;
     }
-    this.#root.classList.add('calm');
+    this.#setCalm(true);
+  }
+
+  get calm() {
+    return this.#root.classList.contains('calm');
+  }
+
+  #setCalm(calm) {
+    if (this.calm !== calm) {
+      this.#root.classList.toggle('calm', calm);
+      this.onCalm();
+    }
   }
 
   #listen() {
@@ -131,11 +144,11 @@ export class Controls {
     if (event.pointerType !== 'touch') {
       return;
     }
-    if (this.#root.classList.contains('calm') || !this.mayHide()) {
+    if (this.calm || !this.mayHide()) {
       this.wake();
     } else {
       clearTimeout(this.#timer);
-      this.#root.classList.add('calm');
+      this.#setCalm(true);
     }
   }
 

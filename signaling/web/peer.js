@@ -44,6 +44,21 @@ export function videoCodecs(sdp) {
   return [...new Set(names.map((match) => match[1]))].filter((name) => !repair.has(name));
 }
 
+/* The codecs a description has for one track's m-section, lower case, by its mid. */
+export function codecsOf(sdp, mid) {
+  const part = sdp.split(/^(?=m=)/m).find((p) => p.match(/^a=mid:(\S+)/m)?.[1] === mid);
+  return part && !/^m=\S+ 0 /.test(part) ? videoCodecs(part).map((name) => name.toLowerCase()) : [];
+}
+
+/* Browsers decode Opus in mono unless their own description asks for stereo (RFC 7587 6.1). */
+export function withStereo(sdp) {
+  const types = [...sdp.matchAll(/^a=rtpmap:(\d+) opus\//gim)].map((match) => match[1]);
+  return types.reduce((text, type) => {
+    const line = new RegExp(`^a=fmtp:${type} (?!.*\\bstereo=)([^\\r\\n]*)`, 'gm');
+    return text.replace(line, `a=fmtp:${type} $1;stereo=1`);
+  }, sdp);
+}
+
 /* Whether `sdp` continues the session of `before`: same session id, higher version (RFC 3264 8). */
 export function continuesSession(before, sdp) {
   const origin = (text) => /^o=\S+ (\d+) (\d+) /m.exec(text);
@@ -66,13 +81,14 @@ export class MediaPeer extends EventTarget {
   #send;
   #early = []; // candidates that came before their description
   #offer = '';
+  #answer = '';
 
   /* `pc` is owned from here on; `send` puts one message on the signaling socket. */
   constructor(pc, { peerId, send }) {
     super();
     this.pc = pc;
     this.peerId = peerId;
-    this.tracks = new Map(); // trackId -> {id, kind, streamId, track, receiver}
+    this.tracks = new Map(); // trackId -> {id, kind, mid, streamId, track, receiver}
     this.closed = false;
     this.ended = false; // the other side has said goodbye: what is still decoded was on its way before
     this.#send = send;
@@ -97,9 +113,18 @@ export class MediaPeer extends EventTarget {
       const names = videoCodecs(sdp).join(', ');
       throw Object.assign(new Error(names), { code: 'codec' });
     }
-    await this.pc.setLocalDescription(answer);
+    const answerSdp = withStereo(answer.sdp);
+    await this.pc.setLocalDescription({ type: 'answer', sdp: answerSdp });
+    this.#answer = answerSdp;
     this.#listenForGoodbye();
-    this.#send({ type: 'answer', sdp: answer.sdp, peerId: this.peerId });
+    this.#send({ type: 'answer', sdp: answerSdp, peerId: this.peerId });
+  }
+
+  /* Whether a stream's codec was agreed upon. What is not known is hoped for. */
+  plays(trackId, codec) {
+    const entry = this.tracks.get(trackId);
+    const agreed = entry?.mid ? codecsOf(this.#answer, entry.mid) : [];
+    return !codec || agreed.length === 0 || agreed.includes(codec.toLowerCase());
   }
 
   continues(sdp) {
@@ -186,7 +211,7 @@ export class MediaPeer extends EventTarget {
       receiver.playoutDelayHint = 0;
     }
     const streamId = section?.streamId || streams[0]?.id || '';
-    this.tracks.set(id, { id, kind: track.kind, streamId, track, receiver });
+    this.tracks.set(id, { id, kind: track.kind, mid: section?.mid ?? '', streamId, track, receiver });
     this.dispatchEvent(new CustomEvent('track', { detail: id }));
   }
 }

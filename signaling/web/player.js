@@ -17,6 +17,7 @@ export class Player extends EventTarget {
     super();
     this.#stage = stage;
     this.muted = true;
+    this.volume = 1;
     this.scale = 'fit';
     window.addEventListener('resize', () => this.#layout(this.#front));
   }
@@ -29,18 +30,24 @@ export class Player extends EventTarget {
     return this.#front && { peer: this.#front.peer, trackId: this.#front.trackId };
   }
 
-  show(peer, trackId) {
+  /* What is in front and what is being prepared. */
+  get watched() {
+    return [this.#front, this.#back].filter(Boolean).map(({ trackId }) => trackId);
+  }
+
+  /* `sound`: whether the stream has any. */
+  show(peer, trackId, { sound = true } = {}) {
     const view = [this.#back, this.#front].find((v) => v?.peer === peer && v.trackId === trackId);
     if (view === this.#front && this.#back?.peer === peer) {
       this.#drop(this.#back); // back to what is still in front
       this.#back = null;
     }
     if (view) {
-      this.#fill(view);
+      this.#fill(view, sound);
       return;
     }
     this.#drop(this.#back);
-    this.#back = this.#create(peer, trackId);
+    this.#back = this.#create(peer, trackId, sound);
     this.#start(this.#back);
   }
 
@@ -49,6 +56,16 @@ export class Player extends EventTarget {
     for (const view of [this.#front, this.#back]) {
       if (view) {
         view.video.muted = muted;
+      }
+    }
+  }
+
+  /* 0-1. Browsers that leave the volume to the device's keys ignore it. */
+  setVolume(volume) {
+    this.volume = volume;
+    for (const view of [this.#front, this.#back]) {
+      if (view) {
+        view.video.volume = volume;
       }
     }
   }
@@ -69,15 +86,16 @@ export class Player extends EventTarget {
     await Promise.allSettled(views.map((view) => view.video.play()));
   }
 
-  #create(peer, trackId) {
+  #create(peer, trackId, sound) {
     // iPhones play fullscreen in a player of their own, which shows one element only: reuse that one.
     const own = this.#front?.video.webkitDisplayingFullscreen ? this.#front.video : null;
     const video = own ?? document.createElement('video');
     video.muted = this.muted;
+    video.volume = this.volume;
     video.autoplay = video.playsInline = true;
     video.setAttribute('aria-label', 'The broadcast');
     const view = { peer, trackId, video, stream: new MediaStream() };
-    this.#fill(view);
+    this.#fill(view, sound);
     video.srcObject = view.stream;
     if (!own) {
       this.#stage.prepend(video);
@@ -86,8 +104,8 @@ export class Player extends EventTarget {
   }
 
   /* Adds what has arrived since: audio may come a moment after the video. */
-  #fill({ peer, trackId, stream }) {
-    const entries = [peer.tracks.get(trackId), peer.soundOf(trackId)].filter(Boolean);
+  #fill({ peer, trackId, stream }, sound) {
+    const entries = [peer.tracks.get(trackId), sound && peer.soundOf(trackId)].filter(Boolean);
     for (const { track } of entries) {
       if (!stream.getTracks().includes(track)) {
         stream.addTrack(track);

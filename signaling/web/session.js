@@ -8,7 +8,8 @@
  *   media:  none -> negotiating -> live <-> stalled (frames missing, replacement under way)
  *                                  live <-> idle    (no frames, and none are expected)
  *
- * Events: `change` (something describe() depends on), `peer` (detail: a peer has a new track),
+ * Events: `change` (something describe() depends on), `peer` (detail: a peer has a new track), `stuck`
+ * (no frame for a moment, though there should be: a keyframe may help),
  * `report` (detail {peer, report}: one RTCStatsReport a second). Times are ms of `now`. */
 
 import { Backoff } from './backoff.js';
@@ -26,14 +27,15 @@ const OFFER_LIMIT = 10000; // joined, with a presenter, to the offer
 
 /* Errors about messages and rooms. Every other code says why the media session of this socket ended. */
 const SIGNALING_ERRORS = new Set([
-  'bad-json', 'bad-message', 'too-large', 'not-joined', 'not-allowed', 'room-not-found', 'room-full', 'internal',
+  'bad-json', 'bad-message', 'too-large', 'not-joined', 'not-allowed', 'room-not-found', 'room-full', 'rate-limited', 'internal',
 ]);
 
-/* The video frames decoded so far in a statistics report, all tracks together. */
-export function framesDecoded(report) {
+/* The video frames decoded so far in a statistics report: of one track, or all together. */
+export function framesDecoded(report, trackIdentifier = null) {
   let frames = 0;
   for (const entry of report.values()) {
-    if (entry.type === 'inbound-rtp' && entry.kind === 'video') {
+    const counts = trackIdentifier === null || entry.trackIdentifier === trackIdentifier;
+    if (entry.type === 'inbound-rtp' && entry.kind === 'video' && counts) {
       frames += entry.framesDecoded ?? 0;
     }
   }
@@ -55,6 +57,7 @@ export class ViewerSession extends EventTarget {
   #fresh = true; // the next offer starts a new peer connection, whatever it looks like
   #offered = null; // the peer of this socket's last offer: the one the server's errors are about
   #joinedAt = 0;
+  #watched = { trackIdentifier: null, flows: true };
 
   constructor(client, { createConnection, now, isHidden = () => false, random = Math.random }) {
     super();
@@ -101,6 +104,15 @@ export class ViewerSession extends EventTarget {
     this.#setMedia('live');
   }
 
+  /* Which track's frames count, and whether it has any to expect: one that is paused has not. */
+  watch(trackIdentifier, flows) {
+    const before = this.#watched;
+    if (before.trackIdentifier !== trackIdentifier || before.flows !== flows) {
+      this.#watched = { trackIdentifier, flows };
+      this.#progressAt = this.#now();
+    }
+  }
+
   /* The page is visible again: what was missed while hidden is no sign of a stall. */
   wake() {
     this.#progressAt = this.#now();
@@ -142,7 +154,7 @@ export class ViewerSession extends EventTarget {
     if (peer !== this.current) {
       return;
     }
-    this.#checkProgress(framesDecoded(report));
+    this.#checkProgress(framesDecoded(report, this.#watched.trackIdentifier));
     this.dispatchEvent(new CustomEvent('report', { detail: { peer, report } }));
   }
 
@@ -187,7 +199,7 @@ export class ViewerSession extends EventTarget {
   }
 
   #expectsFrames() {
-    return this.sharer === 'live' || this.sharer === 'unknown';
+    return this.#watched.flows && (this.sharer === 'live' || this.sharer === 'unknown');
   }
 
   async #onOffer({ sdp, peerId = this.#client.peerId }) {
@@ -324,6 +336,9 @@ export class ViewerSession extends EventTarget {
     const quiet = this.#now() - this.#progressAt;
     if (this.#isHidden() || this.media === 'stalled') {
       return;
+    }
+    if (quiet > QUIET_AFTER && !this.quiet && this.#expectsFrames()) {
+      this.dispatchEvent(new CustomEvent('stuck'));
     }
     this.#setQuiet(quiet > QUIET_AFTER);
     if (!this.#expectsFrames()) {

@@ -9,6 +9,7 @@
  * facts:
  *   signal {state, reason, attempt, retryInS}   from AmphiClient; retryInS is null or whole seconds
  *   media, quiet, sharer, failure               from ViewerSession
+ *   notice      what is wrong with the watched stream, or why it ended, in the server's words; or ''
  *   hasPicture  a frame was painted once, so the last one is still there
  *   blocked     the browser wants a tap before it plays
  *   supported   the browser has WebRTC */
@@ -24,6 +25,7 @@ const REASONS = {
   'not-joined': 'The server did not understand this page. Reloading it may help.',
   'too-large': 'The server did not understand this page. Reloading it may help.',
   internal: 'The server has a problem of its own.',
+  'rate-limited': 'Too many viewers joined from your network at once.',
   'ice-failed': 'The picture cannot reach this device. Its network may block UDP to the server.',
   'ice-timeout': 'The picture cannot reach this device. Its network may block UDP to the server.',
   'answer-timeout': 'Setting up the media connection took too long.',
@@ -41,9 +43,9 @@ const REASONS = {
 };
 
 /* Losses that happen to healthy connections: worth a calm word, not the word failure. */
-const TRANSIENT = new Set(['lost', 'unreachable', 'silent', 'redirect']);
+const TRANSIENT = new Set(['lost', 'unreachable', 'silent', 'redirect', 'rate-limited']);
 /* What the server says to these only repeats the sentence here. */
-const COMPLETE = new Set(['ice-failed', 'ice-timeout', 'dtls-timeout', 'answer-timeout', 'consent-lost', 'local-closed', 'remote-closed']);
+const COMPLETE = new Set(['rate-limited', 'ice-failed', 'ice-timeout', 'dtls-timeout', 'answer-timeout', 'consent-lost', 'local-closed', 'remote-closed']);
 const FAILED_AFTER = 2;
 
 /* The sentence for a reason; what the server or the browser said itself follows in brackets. */
@@ -67,6 +69,9 @@ function pill(state, title, rest = {}) {
 function waitingForPresenter(facts) {
   if (facts.sharer === 'paused') {
     return card('waiting', 'The presenter has paused', 'The picture comes back here by itself.');
+  }
+  if (facts.notice) {
+    return card('waiting', 'There is no picture at the moment', facts.notice);
   }
   if (facts.hasPicture) {
     return card('waiting', 'The presenter has stopped', 'If the broadcast starts again, it continues here.');
@@ -129,9 +134,12 @@ function byMedia(facts) {
       ? pill('reconnecting', 'Reconnecting', { reason: explain(failure) })
       : failed(failure);
   }
+  if (facts.notice && !hasPicture) {
+    return waitingForPresenter(facts);
+  }
   if (hasPicture) {
     return media === 'idle'
-      ? pill('waiting', 'The picture is coming back')
+      ? pill('waiting', facts.notice || 'The picture is coming back')
       : pill('reconnecting', 'Reconnecting', { reason: explain(failure) });
   }
   return media === 'negotiating' || sharer === 'live'
@@ -151,7 +159,9 @@ function choose(facts) {
   }
   if (media === 'live') {
     if (signal.state === 'joined') {
-      return { ...pill('connected', ''), cover: 'none', busy: false };
+      return facts.notice
+        ? pill('connected', facts.notice, { busy: false })
+        : { ...pill('connected', ''), cover: 'none', busy: false };
     }
     // Both gone: nobody would believe that only the signaling is.
     return facts.quiet

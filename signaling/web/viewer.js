@@ -11,6 +11,7 @@ import { AmphiClient, socketUrl } from './amphi.js';
 import { Controls } from './controls.js';
 import { Player } from './player.js';
 import { codeFromPath } from './roomcode.js';
+import { Selector, selectionOf } from './selection.js';
 import { ViewerSession } from './session.js';
 import { describe } from './state.js';
 import { StatsPanel, figures, rows, sample } from './stats.js';
@@ -19,7 +20,9 @@ import { Strip, streamLabel } from './strip.js';
 const TICK = 1000;
 const COUNTDOWN_TICK = 250;
 const FADE = 300; // ms; what leaves has gone by then, see the transitions in viewer.css
-const REPORT_EVERY = 2; // ticks between two viewer-stats messages
+const REPORT_EVERY = 5; // ticks between two viewer-stats messages
+const HIDDEN_AFTER = 3000; // ms; a glance at another tab costs nothing
+const NOTICE_FOR = 8000; // ms that the end of a stream is told
 
 const $ = (selector) => document.querySelector(selector);
 const room = codeFromPath(location.pathname);
@@ -34,6 +37,7 @@ const session = new ViewerSession(client, {
 const player = new Player($('#stage'));
 const strip = new Strip($('#strip'));
 const panel = new StatsPanel($('#stats-list'));
+const selector = new Selector((message) => client.protocol >= 1 && client.send(message));
 
 const page = {
   view: null,
@@ -46,17 +50,23 @@ const page = {
   countdown: null,
   fading: null,
   wakeLock: null,
+  hidden: false, // for longer than HIDDEN_AFTER
+  hiding: null,
+  ended: null, // {text, timer}: why the stream that was watched is gone
+  heard: false, // sound was turned on or off by the person: nobody needs to be asked again
+  renewed: new Set(), // codecs that were asked for by a new offer
 };
 
 /* ---- which stream ---- */
 
-/* The streams to choose from: what was announced, or what arrived when nothing was. */
+/* The streams to choose from: what was announced, or what arrived where nothing is ever announced. */
 function available(peer) {
-  const tracks = peer.videoTracks();
-  const announced = client.streams.filter((s) => peer.tracks.get(s.trackId)?.kind === 'video');
-  return announced.length > 0
-    ? announced
-    : tracks.map(({ id }) => ({ trackId: id, windowName: '', appName: '', isFocused: false, paused: false }));
+  if (client.announced) {
+    return client.streams.filter((s) => peer.tracks.get(s.trackId)?.kind === 'video');
+  }
+  return peer.videoTracks().map(({ id }) => ({
+    trackId: id, windowName: '', appName: '', isFocused: false, paused: false, codec: '', audio: null, endReason: '',
+  }));
 }
 
 function choose(streams) {
@@ -65,25 +75,140 @@ function choose(streams) {
   return best ?? streams[0] ?? null;
 }
 
+/* Where the server does not say whether a stream has sound, a track for it is a promise. */
+function hasSound(peer, stream) {
+  return Boolean(stream) && (stream.audio ?? true) && Boolean(peer.soundOf(stream.trackId));
+}
+
 function showStreams() {
   for (const peer of session.peers) {
     const stream = choose(available(peer));
     if (stream && (peer === session.next || player.shown?.peer === peer)) {
-      player.show(peer, stream.trackId);
+      player.show(peer, stream.trackId, { sound: hasSound(peer, stream) });
     }
   }
-  const peer = session.current;
-  if (peer) {
-    const tracks = new Map(peer.videoTracks().map(({ id, track }) => [id, track]));
-    const streams = available(peer);
-    strip.update(streams, tracks, player.shown?.trackId);
-    const watched = streams.findIndex((s) => s.trackId === player.shown?.trackId);
-    $('#title').textContent = watched < 0 ? '' : streams[watched].windowName || streams[watched].appName;
-    $('#follow').hidden = streams.length < 2;
-    $('#follow').setAttribute('aria-pressed', String(page.picked === null));
-    $('[data-command="mute"]').hidden = peer.audioTracks().length === 0;
-    document.title = watched < 0 ? `${room} · amphi` : `${streamLabel(streams[watched], watched)} · ${room}`;
+  watchFrames();
+  if (session.current) {
+    describeStreams(session.current);
   }
+  updateSelection();
+}
+
+/* Tells the session which frames to expect, if any. */
+function watchFrames() {
+  const peer = session.current ?? session.next;
+  const stream = peer && watchedStream(available(peer));
+  const track = session.current && stream && peer.tracks.get(stream.trackId)?.track;
+  session.watch(track?.id ?? null, !stream || flows(peer, stream));
+  renewCodec(peer, stream);
+}
+
+/* What is in front, or will be. */
+function watchedStream(streams) {
+  return streams.find((s) => s.trackId === player.shown?.trackId) ?? choose(streams);
+}
+
+function describeStreams(peer) {
+  const tracks = new Map(peer.videoTracks().map(({ id, track }) => [id, track]));
+  const streams = available(peer);
+  strip.update(streams, tracks, player.shown?.trackId);
+  const index = streams.findIndex((s) => s.trackId === player.shown?.trackId);
+  const watched = streams[index] ?? null;
+  $('#title').textContent = watched ? watched.windowName || watched.appName : '';
+  $('#follow').hidden = streams.length < 2;
+  $('#follow').setAttribute('aria-pressed', String(page.picked === null));
+  document.title = watched ? `${streamLabel(watched, index)} · ${room}` : `${room} · amphi`;
+  showSound(hasSound(peer, watched));
+}
+
+const flows = (peer, stream) => !stream.paused && !stream.endReason && peer.plays(stream.trackId, stream.codec);
+
+function showSound(has) {
+  $('#sound').hidden = !has;
+  $('#unmute').hidden = !has || page.heard || !player.muted;
+}
+
+/* Some browsers agree to one codec only. If the stream has changed to another one that this browser
+ * plays as well, a new offer puts that first. Once: what does not help is not repeated. */
+function renewCodec(peer, stream) {
+  const codec = stream?.codec?.toLowerCase();
+  if (!codec || page.renewed.has(codec) || peer.plays(stream.trackId, codec)) {
+    return;
+  }
+  const known = RTCRtpReceiver.getCapabilities?.('video')?.codecs ?? [];
+  if (known.some(({ mimeType }) => mimeType.toLowerCase() === `video/${codec}`)) {
+    page.renewed.add(codec);
+    client.rejoin();
+  }
+}
+
+/* What nobody sees is not sent. */
+function updateSelection() {
+  const picture = document.pictureInPictureElement !== null;
+  const wanted = choose(client.streams);
+  selector.update(selectionOf({
+    streams: client.streams,
+    watched: wanted ? [...player.watched, wanted.trackId] : player.watched,
+    thumbnails: !controls.calm,
+    hidden: page.hidden && !picture && page.firstFrameMs !== null,
+    muted: player.muted,
+  }));
+}
+
+function onVisibility() {
+  clearTimeout(page.hiding);
+  if (document.hidden) {
+    page.hiding = setTimeout(() => {
+      page.hidden = true;
+      updateSelection();
+    }, HIDDEN_AFTER);
+    return;
+  }
+  page.hidden = false;
+  updateSelection();
+  session.wake();
+  client.retryNow();
+  client.probe();
+  keepAwake();
+}
+
+/* ---- why there is no picture ---- */
+
+const named = (stream) => stream.windowName || stream.appName || 'This stream';
+const sentence = (words) => words.replace(/[.\s]*$/, '.');
+
+/* Tells for a while that the stream that was watched has ended, and why. */
+function noteEnd(ended) {
+  const stream = ended.find((s) => s.trackId === player.shown?.trackId && s.endReason);
+  const text = stream ? sentence(`${named(stream)} has ended: ${stream.endReason}`) : '';
+  if (text === (page.ended?.text ?? '')) {
+    return;
+  }
+  clearTimeout(page.ended?.timer);
+  page.ended = text ? { text, timer: setTimeout(forgetEnd, NOTICE_FOR) } : null;
+}
+
+function forgetEnd() {
+  page.ended = null;
+  render();
+}
+
+function notice() {
+  const stream = watchedStream(client.streams);
+  const peer = session.current ?? session.next;
+  if (stream?.endReason) {
+    return sentence(`${named(stream)}: ${stream.endReason}`);
+  }
+  if (stream && peer && !peer.plays(stream.trackId, stream.codec)) {
+    return `This browser cannot decode ${stream.codec.toUpperCase()}, which ${named(stream)} is sent in.`;
+  }
+  if (stream?.paused && session.sharer === 'live') {
+    return sentence(`${named(stream)} is paused by the presenter`);
+  }
+  if (client.streams.length === 0 && client.ended.length > 0) {
+    return client.ended.filter((s) => s.endReason).map((s) => sentence(`${named(s)}: ${s.endReason}`)).join(' ');
+  }
+  return page.ended?.text ?? '';
 }
 
 /* ---- words ---- */
@@ -101,6 +226,7 @@ function facts() {
     quiet: session.quiet,
     sharer: session.sharer,
     failure: session.failure,
+    notice: notice(),
     hasPicture: page.firstFrameMs !== null,
     blocked: page.blocked,
     supported: 'RTCPeerConnection' in window,
@@ -206,15 +332,26 @@ function setScale(scale) {
   }
 }
 
-function toggleMute() {
-  if (!session.current?.audioTracks().length) {
-    return;
-  }
-  player.setMuted(!player.muted);
+function setMuted(muted) {
+  player.setMuted(muted);
+  page.heard = true;
   const button = $('[data-command="mute"]');
-  button.setAttribute('aria-pressed', String(!player.muted));
-  button.setAttribute('aria-label', player.muted ? 'Turn sound on' : 'Turn sound off');
+  button.setAttribute('aria-pressed', String(!muted));
+  button.setAttribute('aria-label', muted ? 'Turn sound on' : 'Turn sound off');
+  $('#unmute').hidden = true;
+  updateSelection();
 }
+
+function toggleMute() {
+  if (!$('#sound').hidden) {
+    setMuted(!player.muted);
+  }
+}
+
+$('#volume').addEventListener('input', ({ target }) => {
+  player.setVolume(target.valueAsNumber / 100);
+  setMuted(target.valueAsNumber === 0);
+});
 
 function toggleHelp() {
   const help = $('#help');
@@ -242,6 +379,7 @@ const controls = new Controls(main, player, {
   actions: {
     stats: () => toggleStats(),
     mute: toggleMute,
+    unmute: () => setMuted(false),
     fit: () => setScale('fit'),
     fill: () => setScale('fill'),
     native: () => setScale('native'),
@@ -254,6 +392,7 @@ const controls = new Controls(main, player, {
     act,
   },
   mayHide: () => session.media === 'live',
+  onCalm: () => updateSelection(),
 });
 
 /* ---- statistics ---- */
@@ -321,9 +460,20 @@ client.addEventListener('state', ({ detail }) => {
   render();
 });
 client.addEventListener('password', ({ detail }) => askPassword(detail.error));
-client.addEventListener('streams', showStreams);
+client.addEventListener('joined', () => selector.reset());
+client.addEventListener('streams', ({ detail }) => {
+  noteEnd(detail.ended);
+  showStreams();
+  render();
+});
 client.addEventListener('error', ({ detail }) => console.warn('amphi: server error', detail.code, detail.error));
 session.addEventListener('peer', showStreams);
+session.addEventListener('stuck', () => {
+  const trackId = player.shown?.trackId;
+  if (trackId && client.protocol >= 1) {
+    client.send({ type: 'keyframe', trackId });
+  }
+});
 session.addEventListener('change', () => {
   if (session.media === 'live') {
     keepAwake();
@@ -351,14 +501,9 @@ addEventListener('online', () => {
   client.retryNow();
   client.probe();
 });
-document.addEventListener('visibilitychange', () => {
-  if (!document.hidden) {
-    session.wake();
-    client.retryNow();
-    client.probe();
-    keepAwake();
-  }
-});
+document.addEventListener('visibilitychange', onVisibility);
+document.addEventListener('enterpictureinpicture', updateSelection);
+document.addEventListener('leavepictureinpicture', updateSelection);
 // A closed tab says nothing by itself: closing the connections tells the server that a seat is free.
 addEventListener('pagehide', () => {
   client.close();

@@ -96,3 +96,26 @@ static inline void each_backend(enum codec codec, void (*check)(const struct enc
             check(encoder_backends()[i]);
     }
 }
+
+/* The rate of so many pictures more, none of which may be a keyframe. */
+static inline double rig_kbps(struct rig *r, int pictures)
+{
+    size_t bytes = 0;
+    int64_t start_us = r->at_us;
+    for (int n = 0; n < pictures; n++) {
+        struct encoded au = rig_encode(r, false);
+        assert_false(au.keyframe);
+        bytes += au.size;
+    }
+    return (double)bytes * 8 * 1000 / (double)(r->at_us - start_us);
+}
+
+/* Has encoded one keyframe of 320x240 natural pictures. */
+static inline struct rig rig_natural(const struct encoder_ops *ops, int fps, uint32_t bps)
+{
+    struct encoder_config config = config_of(320, 240, fps, bps);
+    config.content = ENCODER_NATURAL;
+    struct rig r = rig_new(ops, config, SCENE_NATURAL);
+    rig_encode(&r, true);
+    return r;
+}

@@ -83,8 +83,8 @@ static void check_no_keyframe_unasked(const struct encoder_ops *ops)
     for (int kind = SCENE_TEXT; kind <= SCENE_NOISE; kind++) {
         struct rig r = rig_new(ops, config_of(160, 128, 30, 300000), (enum scene_kind)kind);
         struct encoded au = rig_encode(&r, true);
-        for (int n = 1; n <= 300; n++) {
-            if (n % 100 == 0)
+        for (int n = 1; n <= 210; n++) {
+            if (n % 70 == 0)
                 r.next += 1000; /* a cut */
             au = rig_encode(&r, false);
             assert_kind(&r, &au, false);

@@ -341,6 +341,82 @@ describe('the pages', { concurrency: AT_ONCE }, () => {
     await assertNeverBlack(page);
   });
 
+  test('streams come and go without a new connection, and what ended says why', async (t) => {
+    const stage = await setup(t, { streams: 2 });
+    const { page, hub } = stage;
+    await play(stage);
+    const [first, second] = hub.streams;
+    const shows = (id) => page.waitForFunction((wanted) => window.amphi.player.shown?.trackId === wanted, id);
+    await shows(first.trackId);
+    const old = await page.evaluateHandle(() => window.amphi.peerConnection);
+    await watchForBlack(page);
+    hub.broadcast({ type: 'stream-deactivated', streamDeactivated: first.trackId });
+    hub.broadcast({
+      type: 'streams-info', streams: [second], ended: [{ ...first, endReason: 'the window was closed' }],
+    });
+    await says(page, '#pill-title', 'Quarterly review has ended: the window was closed.');
+    await shows(second.trackId);
+    await decodes(page);
+    assert.ok(await page.locator('#strip').isHidden(), 'one stream needs no thumbnails');
+    hub.broadcast({ type: 'stream-activated', streamActivated: { ...first, isFocused: false } });
+    await page.locator('.tile >> nth=1').waitFor({ state: 'attached' });
+    hub.broadcast({ type: 'focus-change', focusedTrack: first.trackId });
+    await shows(first.trackId);
+    await decodes(page);
+    await assertNeverBlack(page);
+    hub.broadcast({ type: 'streams-info', streams: [], ended: [{ ...first, endReason: 'the display is gone' }] });
+    hub.tell({ type: 'drawing', on: false });
+    await state(page, 'waiting');
+    await says(page, '#status-detail', 'Quarterly review: the display is gone.');
+    assert.ok(await page.evaluate((pc) => window.amphi.peerConnection === pc, old));
+  });
+
+  test('only what is seen is wanted: thumbnails small, nothing in a hidden tab', async (t) => {
+    const stage = await setup(t, { streams: 2 });
+    const { page, hub } = stage;
+    const wanted = () => {
+      const now = new Map();
+      for (const { type, streams } of hub.received) {
+        if (type === 'join') {
+          now.clear();
+        } else if (type === 'select') {
+          streams.forEach(({ trackId, ...choice }) => now.set(trackId, choice));
+        }
+      }
+      return now;
+    };
+    await play(stage);
+    const [first, second] = hub.streams.map((stream) => stream.trackId);
+    await page.mouse.move(600, 300);
+    await until('a small thumbnail', () => wanted().get(second)?.maxTemporal === 0);
+    assert.equal(wanted().get(second).paused, false);
+    assert.ok(!wanted().has(first), 'the watched one is as good as it gets');
+    await page.waitForFunction(() => document.querySelector('#viewer').classList.contains('calm'));
+    await until('thumbnails that are hidden are not sent', () => wanted().get(second).paused);
+    await page.evaluate(() => {
+      Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    });
+    await until('a hidden page wants nothing', () => wanted().get(first)?.paused);
+    await page.evaluate(() => {
+      delete document.hidden;
+      document.dispatchEvent(new Event('visibilitychange'));
+    });
+    await until('and everything when it is seen again', () => !wanted().get(first).paused);
+  });
+
+  test('a player that is stuck asks for a keyframe before it reconnects', async (t) => {
+    const stage = await setup(t);
+    const { hub } = stage;
+    await play(stage);
+    const joins = hub.joins;
+    hub.tell({ type: 'drawing', on: false });
+    await until('a keyframe is asked for', () => hub.received.some(
+      ({ type, trackId }) => type === 'keyframe' && trackId === hub.streams[0].trackId,
+    ));
+    assert.equal(hub.joins, joins);
+  });
+
   test('controls: keys, hiding after 3 s of calm, and coming back', async (t) => {
     const stage = await setup(t);
     const { page } = stage;
@@ -394,6 +470,21 @@ describe('the pages', { concurrency: AT_ONCE }, () => {
     assert.equal(await muted(), false);
     await click(page, '[data-command="mute"]');
     assert.equal(await muted(), true);
+    await page.locator('#unmute').waitFor({ state: 'hidden' }); // nobody is asked twice
+    await page.locator('#volume').fill('30');
+    assert.deepEqual(await page.evaluate(() => [window.amphi.player.video.volume, window.amphi.player.video.muted]), [0.3, false]);
+    await page.locator('#volume').fill('0');
+    assert.equal(await muted(), true);
+    await decodes(page);
+  });
+
+  test('sound: a tap on the picture\'s offer turns it on', async (t) => {
+    const stage = await setup(t, { audio: true });
+    const { page } = stage;
+    await play(stage);
+    await page.click('#unmute');
+    assert.equal(await page.evaluate(() => window.amphi.player.video.muted), false);
+    await page.locator('#unmute').waitFor({ state: 'hidden' });
     await decodes(page);
   });
 

@@ -16,7 +16,7 @@ function setup(t, options = {}) {
   const clock = new FakeClock(t);
   const client = new AmphiClient({ WebSocket: FakeSocket, now: () => clock.now, random: () => 1, ...options });
   const log = [];
-  for (const type of ['state', 'joined', 'streams', 'offer', 'ice', 'sharer', 'password', 'error', 'message']) {
+  for (const type of ['state', 'joined', 'streams', 'offer', 'ice', 'sharer', 'password', 'error', 'cursor', 'message']) {
     client.addEventListener(type, ({ detail }) => log.push([type, detail]));
   }
   const advance = (ms) => clock.advance(ms);
@@ -264,9 +264,58 @@ test('streams-info is checked', (t) => {
   FakeSocket.last.receive({ type: 'streams-info', streams: [null, {}, { trackId: 1 }, ...many] });
   assert.equal(client.streams.length, 8);
   assert.deepEqual(client.streams[0], {
-    trackId: 't0', windowName: '', appName: '', isFocused: false, width: 0, height: 0, codec: '', layers: null, paused: false,
+    trackId: 't0', windowName: '', appName: '', isFocused: false, width: 0, height: 0, codec: '', layers: null, audio: null,
+    paused: false, endReason: '',
   });
   assert.equal(events('streams').length, 2);
+});
+
+test('streams come, go and change one by one', (t) => {
+  const { client, events } = setup(t);
+  join(client);
+  const receive = (message) => FakeSocket.last.receive(message);
+  const ids = () => client.streams.map((s) => s.trackId);
+  receive({
+    type: 'streams-info',
+    streams: [{ trackId: 'video1', isFocused: true, audio: true }],
+    ended: [{ trackId: 'video0', windowName: 'Slides', endReason: 'the window was closed' }, {}],
+  });
+  assert.deepEqual([client.announced, client.streams[0].audio], [true, true]);
+  assert.deepEqual(client.ended, [
+    { trackId: 'video0', windowName: 'Slides', appName: '', endReason: 'the window was closed' },
+  ]);
+  receive({ type: 'stream-activated', streamActivated: { trackId: 'video0', width: 640 } });
+  assert.deepEqual([ids(), client.ended], [['video0', 'video1'], []]);
+  receive({ type: 'stream-activated', streamActivated: { trackId: 'video0', width: 800 } });
+  receive({ type: 'stream-activated' });
+  assert.deepEqual([ids(), client.streams[0].width], [['video0', 'video1'], 800]);
+  receive({ type: 'focus-change', focusedTrack: 'video0' });
+  assert.deepEqual(client.streams.map((s) => s.isFocused), [true, false]);
+  receive({ type: 'size-change', trackId: 'video1', width: 0, height: 480 });
+  assert.deepEqual([client.streams[1].width, client.streams[1].height], [0, 480]);
+  receive({ type: 'stream-deactivated', streamDeactivated: 'video1' });
+  receive({ type: 'stream-deactivated', streamDeactivated: 'video7' });
+  assert.deepEqual(ids(), ['video0']);
+  assert.equal(events('streams').length, 6);
+  receive({ type: 'cursor-position', trackId: 'video0', cursorX: 0, cursorY: 12.5, cursorInView: true });
+  receive({ type: 'cursor-position', trackId: 'video0', cursorX: 'x' });
+  assert.deepEqual(events('cursor'), [{ trackId: 'video0', x: 0, y: 12.5, inView: true }]);
+});
+
+test('too many joins: it waits as long as it is told, and a flood of messages is no lost join', (t) => {
+  const { client, advance, events } = setup(t);
+  client.connect(URL_1, ROOM);
+  FakeSocket.last.open();
+  FakeSocket.last.receive({ type: 'error', code: 'rate-limited', error: 'too many', retryAfter: 7 });
+  assert.deepEqual([client.state, client.reason.code], ['waiting', 'rate-limited']);
+  advance(6900);
+  assert.equal(FakeSocket.all.length, 1);
+  advance(200);
+  assert.equal(FakeSocket.all.length, 2);
+  FakeSocket.last.open();
+  FakeSocket.last.receive(JOINED);
+  FakeSocket.last.receive({ type: 'error', code: 'rate-limited', error: 'too many messages' });
+  assert.deepEqual([client.state, events('error').length], ['joined', 2]);
 });
 
 test('late events of a replaced socket are ignored', (t) => {
@@ -288,11 +337,11 @@ test('sharer messages, offers, candidates and unknown ones are passed on', (t) =
   FakeSocket.last.receive({ type: 'sharer-started' });
   FakeSocket.last.receive({ type: 'offer', sdp: 'v=0', peerId: 'v1' });
   FakeSocket.last.receive({ type: 'ice', candidate: '' });
-  FakeSocket.last.receive({ type: 'cursor-position', cursorX: 0 });
+  FakeSocket.last.receive({ type: 'viewercount', viewers: 0 });
   assert.deepEqual(events('sharer').map((e) => e.live), [false, true]);
   assert.equal(events('offer')[0].sdp, 'v=0');
   assert.equal(events('ice').length, 1);
-  assert.equal(events('message')[0].type, 'cursor-position');
+  assert.equal(events('message')[0].type, 'viewercount');
 });
 
 test('close ends everything', (t) => {

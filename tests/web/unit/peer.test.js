@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MediaPeer, carriesVideo, continuesSession, mediaSections, videoCodecs } from '../../../signaling/web/peer.js';
+import {
+  MediaPeer, carriesVideo, codecsOf, continuesSession, mediaSections, videoCodecs, withStereo,
+} from '../../../signaling/web/peer.js';
 import { ANSWER, FakeConnection, OFFER } from './fakes.js';
 
 function setup() {
@@ -89,6 +91,53 @@ test('a track is named by the offer, and its buffer is asked to be empty', async
   assert.equal(entry.receiver.jitterBufferTarget, 0);
   assert.equal(peer.videoTracks().length, 1);
   assert.equal(peer.audioTracks().length, 0);
+});
+
+/* Two reserved slots, the first with sound. */
+const SLOTS = [
+  'v=0', 'o=- 1001 1 IN IP4 127.0.0.1', 's=-', 't=0 0',
+  'm=video 9 UDP/TLS/RTP/SAVPF 96 97', 'a=mid:0', 'a=sendonly', 'a=msid:video0 video0', 'a=rtpmap:96 H264/90000',
+  'a=rtpmap:97 rtx/90000', 'm=video 9 UDP/TLS/RTP/SAVPF 98', 'a=mid:1', 'a=sendonly', 'a=msid:video1 video1',
+  'a=rtpmap:98 VP9/90000', 'm=audio 9 UDP/TLS/RTP/SAVPF 118', 'a=mid:2', 'a=sendonly', 'a=msid:video0 audio0',
+  'a=rtpmap:118 opus/48000/2', 'a=fmtp:118 minptime=10;useinbandfec=1', '',
+].join('\r\n');
+
+test('a picture has the sound of its own stream', async () => {
+  const { pc, peer } = setup();
+  await peer.accept(SLOTS);
+  pc.track('a', '0');
+  pc.track('b', '1');
+  assert.equal(peer.soundOf('video0'), null);
+  pc.track('c', '2', 'audio');
+  assert.equal(peer.soundOf('video0').id, 'audio0');
+  pc.track('d', '', 'audio'); // of another stream: then there is no guessing any more
+  assert.equal(peer.soundOf('video1'), null);
+  assert.deepEqual(peer.videoTracks().map(({ id }) => id), ['video0', 'video1']);
+});
+
+test('knows which codecs were agreed upon, track by track', async () => {
+  assert.deepEqual(codecsOf(SLOTS, '0'), ['h264']);
+  assert.deepEqual(codecsOf(SLOTS, '1'), ['vp9']);
+  assert.deepEqual(codecsOf(SLOTS.replace('m=video 9 UDP/TLS/RTP/SAVPF 98', 'm=video 0 UDP/TLS/RTP/SAVPF 98'), '1'), []);
+  assert.deepEqual(codecsOf(SLOTS, '7'), []);
+  const { pc, peer } = setup();
+  pc.answer = SLOTS.replaceAll('sendonly', 'recvonly');
+  await peer.accept(SLOTS);
+  pc.track('a', '0');
+  assert.ok(peer.plays('video0', 'H264') && !peer.plays('video0', 'av1'));
+  assert.ok(peer.plays('video0', '') && peer.plays('video5', 'av1'), 'what is not known is hoped for');
+});
+
+test('asks for stereo, once', async () => {
+  const asked = withStereo(SLOTS);
+  assert.match(asked, /^a=fmtp:118 minptime=10;useinbandfec=1;stereo=1\r$/m);
+  assert.equal(withStereo(asked), asked);
+  assert.equal(withStereo(OFFER), OFFER);
+  const { pc, sent, peer } = setup();
+  pc.answer = SLOTS;
+  await peer.accept(SLOTS);
+  assert.match(pc.localDescription.sdp, /stereo=1/);
+  assert.equal(sent[0].sdp, pc.localDescription.sdp);
 });
 
 test('tells the goodbye of the other side, but not its own', async () => {

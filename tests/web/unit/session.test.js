@@ -290,6 +290,51 @@ test('says that it is quiet before it acts on it', async (t) => {
   assert.deepEqual([session.quiet, changes], [false, [true, false]]);
 });
 
+test('asks for a keyframe before it gives a connection up, once', async (t) => {
+  const { session, client, play, run } = setup(t);
+  await play();
+  let stuck = 0;
+  session.addEventListener('stuck', () => (stuck += 1));
+  await run(2, 30);
+  await run(4);
+  assert.deepEqual([stuck, client.rejoins], [1, 0]);
+  await run(1, 30);
+  await run(3);
+  assert.equal(stuck, 2);
+});
+
+test('only the frames of the watched track count', async (t) => {
+  const { session, client, play, run } = setup(t);
+  const pc = await play();
+  const frames = { one: 0, two: 0 };
+  pc.getStats = async () => new Map(Object.entries(frames).map(([trackIdentifier, framesDecoded]) => [
+    trackIdentifier, { type: 'inbound-rtp', kind: 'video', trackIdentifier, framesDecoded },
+  ]));
+  session.watch('one', true);
+  const pass = async (seconds, name) => {
+    for (let i = 0; i < seconds; i += 1) {
+      frames[name] += 30;
+      await run(1);
+    }
+  };
+  await pass(3, 'one');
+  await pass(4, 'two');
+  assert.equal(session.quiet, true, 'the other one does not help');
+  session.watch('two', true);
+  await pass(3, 'two');
+  assert.deepEqual([session.quiet, session.media], [false, 'live']);
+  session.watch('one', false); // paused: nothing is expected of it
+  await run(20);
+  assert.deepEqual([session.media, client.rejoins], ['idle', 0]);
+});
+
+test('too many messages are no end of the media', async (t) => {
+  const { session, client, play } = setup(t);
+  await play();
+  client.emit('error', { code: 'rate-limited', error: '' });
+  assert.deepEqual([session.media, session.failure, client.rejoins], ['live', null, 0]);
+});
+
 test('when the page leaves every connection is closed and nothing is tried again', async (t) => {
   const { session, client, made, offer, play, run } = setup(t);
   const pc = await play();

@@ -4,7 +4,7 @@ import { describe, explain } from '../../../signaling/web/state.js';
 
 const FACTS = {
   signal: { state: 'joined', reason: null, attempt: 0, retryInS: null },
-  media: 'none', quiet: false, sharer: 'unknown', failure: null, hasPicture: false, blocked: false, supported: true,
+  media: 'none', quiet: false, sharer: 'unknown', failure: null, notice: '', hasPicture: false, blocked: false, supported: true,
 };
 const view = ({ signal = {}, ...rest } = {}) => describe({ ...FACTS, ...rest, signal: { ...FACTS.signal, ...signal } });
 const lost = { state: 'waiting', reason: { code: 'lost', text: '' }, attempt: 2, retryInS: 3 };
@@ -21,6 +21,11 @@ const ROWS = [
   ['picture and socket gone', { media: 'live', quiet: true, hasPicture: true, signal: lost }, 'reconnecting', 'pill', /^Reconnecting/],
   ['a quiet moment', { media: 'live', quiet: true, hasPicture: true }, 'connected', 'none', /^$/],
   ['playing, presenter said to have stopped', { media: 'live', sharer: 'stopped', hasPicture: true }, 'connected', 'none', /^$/],
+  ['one of several has ended', { media: 'live', hasPicture: true, notice: 'Slides has ended: closed.' }, 'connected', 'pill', /^Slides has ended/],
+  ['the watched one is paused', { media: 'idle', sharer: 'live', hasPicture: true, notice: 'Slides is paused.' }, 'waiting', 'pill', /paused/],
+  ['no picture, and why', { media: 'idle', sharer: 'stopped', hasPicture: true, notice: 'The display is gone.' }, 'waiting', 'card', /no picture/],
+  ['not a codec of this browser', { media: 'negotiating', sharer: 'live', notice: 'It cannot decode AV1.' }, 'waiting', 'card', /no picture/],
+  ['too many joins', { signal: { ...lost, reason: { code: 'rate-limited', text: '' } } }, 'reconnecting', 'card', /Reconnecting/],
   ['stalled', { media: 'stalled', sharer: 'live', hasPicture: true }, 'reconnecting', 'pill', /Reconnecting/],
   ['stalled, joining anew', { media: 'stalled', hasPicture: true, signal: { state: 'joining' } }, 'reconnecting', 'pill', /Reconnecting/],
   ['presenter stopped', { media: 'idle', sharer: 'stopped', hasPicture: true }, 'waiting', 'card', /has stopped/],
@@ -59,6 +64,13 @@ test('a failure tells its reason, with what the server said', () => {
   assert.match(view({ sharer: 'live', failure }).detail, /encrypted.*\(fingerprint mismatch\)\.$/);
   assert.equal(explain({ code: 'new-code', text: '' }), 'The server said: new-code.');
   assert.equal(explain(null), '');
+});
+
+test('every reason the server has is put into words', () => {
+  for (const code of ['answer-timeout', 'ice-timeout', 'dtls-timeout', 'consent-lost', 'rate-limited']) {
+    const words = explain({ code, text: 'what the server says' });
+    assert.ok(words.length > 20 && !words.includes('server says'), words);
+  }
 });
 
 test('what a person can do has a button', () => {

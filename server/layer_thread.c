@@ -15,9 +15,9 @@ static void on_ready(void *arg)
     slots_wake(&((struct layer_thread *)arg)->slots);
 }
 
-int layer_thread_open(struct layer_thread *t, const struct layer_config *config, unsigned divisor,
-                      int width, int height, const struct encoder_rate *rate, char *error,
-                      size_t error_size)
+int layer_thread_open(struct layer_thread *t, const struct source_layer_config *config,
+                      unsigned divisor, int width, int height, const struct encoder_rate *rate,
+                      char *error, size_t error_size)
 {
     memset(t, 0, sizeof(*t));
     t->divisor = divisor;
@@ -27,11 +27,11 @@ int layer_thread_open(struct layer_thread *t, const struct layer_config *config,
         return err;
     }
     t->has_slots = true;
-    struct layer_config own = *config;
+    struct source_layer_config own = *config;
     own.on_ready = on_ready;
     own.on_ready_arg = t;
     scale_layer_size(width, height, divisor, &width, &height);
-    return layer_open(&t->layer, &own, width, height, rate, error, error_size);
+    return source_layer_open(&t->layer, &own, width, height, rate, error, error_size);
 }
 
 /* --- the converting thread --- */
@@ -80,7 +80,7 @@ static void encode(struct layer_thread *t, const struct layer_picture *in, struc
     const struct picture *pic = &in->picture;
     if (pic->width == refused->width && pic->height == refused->height)
         return;
-    if (layer_encode(&t->layer, pic, &in->rate, in->captured, error, sizeof(error)) == 0)
+    if (source_layer_encode(&t->layer, pic, &in->rate, in->captured, error, sizeof(error)) == 0)
         return;
     g_warning("layer %u of %dx%d rests: %s", t->layer.config.index, pic->width, pic->height, error);
     *refused = (struct refused){pic->width, pic->height};
@@ -96,7 +96,7 @@ static void *layer_main(void *arg)
         if (slot == -ESHUTDOWN)
             return NULL;
         if (slot < 0) {
-            layer_drain(&t->layer);
+            source_layer_drain(&t->layer);
             continue;
         }
         encode(t, &t->in[slot], &refused);
@@ -122,7 +122,7 @@ void layer_thread_stop(struct layer_thread *t)
 
 void layer_thread_close(struct layer_thread *t)
 {
-    layer_close(&t->layer);
+    source_layer_close(&t->layer);
     if (t->has_slots)
         slots_finish(&t->slots);
     for (int i = 0; i < LAYER_SLOTS; i++)

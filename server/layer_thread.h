@@ -1,6 +1,7 @@
 /* layer_thread.h - a smaller layer on a thread of its own, so that it never delays the largest.
  *
- *     converting thread: layer_thread_offer ─▶ slots, newest wins ─▶ this thread: layer_encode
+ *     converting thread: layer_thread_offer ─▶ slots, newest wins ─▶ this thread:
+ * source_layer_encode
  *
  * Life: layer_thread_open (which opens its encoder), layer_thread_start, offers, layer_thread_stop,
  * layer_thread_close. Opened, started, stopped and closed by one thread.
@@ -11,7 +12,7 @@
 #pragma once
 
 #include "capture/slots.h"
-#include "server/layer.h"
+#include "server/source_layer.h"
 
 #include <pthread.h>
 
@@ -24,7 +25,7 @@ struct layer_picture {
 };
 
 struct layer_thread {
-    struct layer layer;
+    struct source_layer layer;
     unsigned divisor; /* how often the size is halved */
 
     struct slots slots;
@@ -34,9 +35,9 @@ struct layer_thread {
 };
 
 /* `width` and `height` are those of the largest layer. */
-int layer_thread_open(struct layer_thread *t, const struct layer_config *config, unsigned divisor,
-                      int width, int height, const struct encoder_rate *rate, char *error,
-                      size_t error_size);
+int layer_thread_open(struct layer_thread *t, const struct source_layer_config *config,
+                      unsigned divisor, int width, int height, const struct encoder_rate *rate,
+                      char *error, size_t error_size);
 int layer_thread_start(struct layer_thread *t);
 /* `pic` as converted for the largest layer, `rate` this layer's. Never waits: 0, or -errno, and
  * then the layer goes without this picture. */

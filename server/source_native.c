@@ -12,7 +12,7 @@
 #include "encode/convert.h"
 #include "encode/planes.h"
 #include "encode/scale.h"
-#include "server/layer.h"
+#include "server/source_layer.h"
 #include "server/layer_thread.h"
 
 #include <errno.h>
@@ -43,7 +43,7 @@ struct native {
     pthread_t thread;
 
     /* the source's thread only */
-    struct layer layer;         /* the largest */
+    struct source_layer layer;  /* the largest */
     struct layer_thread *small; /* owned: n_layers - 1, the smallest first */
     struct picture converted;   /* of the size that was captured; planes owned */
     struct picture fitted;      /* the same in the size that is still encoded; planes owned */
@@ -111,9 +111,9 @@ static void on_ready(void *arg)
     pthread_mutex_unlock(&n->lock);
 }
 
-static struct layer_config layer_config(struct native *n, unsigned index)
+static struct source_layer_config layer_config(struct native *n, unsigned index)
 {
-    return (struct layer_config){
+    return (struct source_layer_config){
         .publisher = n->publisher,
         .index = index,
         .encoder = n->config.encoder,
@@ -133,8 +133,8 @@ static int open_layers(struct native *n, int width, int height, char *error, siz
         snprintf(error, error_size, "out of memory");
         return -ENOMEM;
     }
-    struct layer_config config = layer_config(n, n->n_layers - 1);
-    int err = layer_open(&n->layer, &config, width, height, &n->rate, error, error_size);
+    struct source_layer_config config = layer_config(n, n->n_layers - 1);
+    int err = source_layer_open(&n->layer, &config, width, height, &n->rate, error, error_size);
     for (unsigned i = 0; i + 1 < n->n_layers && !err; i++) {
         unsigned divisor = n->n_layers - 1 - i;
         struct encoder_rate rate = layer_rate(&n->rate, divisor);
@@ -164,11 +164,11 @@ static int convert(struct native *n, const struct picture *pic, const struct pic
     struct picture *out = &n->converted;
     int64_t begin = now_us();
     *result = pic;
-    if (pic->format == layer_format(&n->layer))
+    if (pic->format == source_layer_format(&n->layer))
         return 0;
     if (out->width != pic->width || out->height != pic->height) {
         n->has_converted = false;
-        int err = planes_alloc(out, layer_format(&n->layer), pic->width, pic->height);
+        int err = planes_alloc(out, source_layer_format(&n->layer), pic->width, pic->height);
         if (err) {
             snprintf(error, error_size, "no memory for pictures of %dx%d", pic->width, pic->height);
             return err;
@@ -211,14 +211,14 @@ static const struct picture *fit(struct native *n, const struct picture *pic, in
         return pic;
     struct picture *out = &n->fitted;
     if ((out->width != n->layer.width || out->height != n->layer.height) &&
-        planes_alloc(out, layer_format(&n->layer), n->layer.width, n->layer.height) != 0)
+        planes_alloc(out, source_layer_format(&n->layer), n->layer.width, n->layer.height) != 0)
         return NULL;
     return scale_picture(pic, out) == 0 ? out : NULL;
 }
 
 static bool is_sharp(const struct native *n)
 {
-    const struct layer *l = &n->layer;
+    const struct source_layer *l = &n->layer;
     return (l->quantizer >= 0 && l->quantizer <= REFINED_QUANTIZER) || l->unit_size < REFINED_BYTES;
 }
 
@@ -289,7 +289,7 @@ static int show(struct native *n, const struct picture *pic, const struct wishes
     }
     offer_to_small(n, out, &w->rate, w->captured);
     if (publisher_is_wanted(n->publisher, n->n_layers - 1))
-        err = layer_encode(&n->layer, out, &w->rate, w->captured, error, error_size);
+        err = source_layer_encode(&n->layer, out, &w->rate, w->captured, error, error_size);
     /* a backend paces what it is asked for by its frame rate */
     if (!err && wants_repeat(n, pic, now))
         capture_poke(n->capture);
@@ -309,7 +309,7 @@ static void run_capture(struct native *n, char *error, size_t error_size)
             break;
         struct wishes w = exchange(n);
         if (rc == -EINTR)
-            layer_drain(&n->layer);
+            source_layer_drain(&n->layer);
         else
             rc = show(n, pic, &w, error, error_size);
         if (rc != -EINTR)
@@ -534,7 +534,7 @@ static void native_close(void *priv)
     for (unsigned i = 0; n->small && i < FORWARDER_LAYERS_MAX; i++)
         layer_thread_close(&n->small[i]);
     free(n->small);
-    layer_close(&n->layer);
+    source_layer_close(&n->layer);
     capture_close(n->capture);
     planes_free(&n->converted);
     planes_free(&n->fitted);

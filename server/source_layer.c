@@ -1,4 +1,4 @@
-#include "server/layer.h"
+#include "server/source_layer.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,15 +12,15 @@ static int64_t now_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-static void drop_encoder(struct layer *l)
+static void drop_encoder(struct source_layer *l)
 {
     encoder_close(l->encoder);
     l->encoder = NULL;
     publisher_break(l->config.publisher, l->config.index);
 }
 
-static int open_encoder(struct layer *l, int width, int height, const struct encoder_rate *rate,
-                        char *error, size_t error_size)
+static int open_encoder(struct source_layer *l, int width, int height,
+                        const struct encoder_rate *rate, char *error, size_t error_size)
 {
     const struct encoder_config config = {
         .codec = l->config.codec,
@@ -51,8 +51,8 @@ static int open_encoder(struct layer *l, int width, int height, const struct enc
     return 0;
 }
 
-int layer_open(struct layer *l, const struct layer_config *config, int width, int height,
-               const struct encoder_rate *rate, char *error, size_t error_size)
+int source_layer_open(struct source_layer *l, const struct source_layer_config *config, int width,
+                      int height, const struct encoder_rate *rate, char *error, size_t error_size)
 {
     memset(l, 0, sizeof(*l));
     l->config = *config;
@@ -60,26 +60,26 @@ int layer_open(struct layer *l, const struct layer_config *config, int width, in
     return open_encoder(l, width, height, rate, error, error_size);
 }
 
-void layer_close(struct layer *l)
+void source_layer_close(struct source_layer *l)
 {
     encoder_close(l->encoder);
     l->encoder = NULL;
 }
 
-enum picture_format layer_format(const struct layer *l)
+enum picture_format source_layer_format(const struct source_layer *l)
 {
     return encoder_ops(l->encoder)->input;
 }
 
-static bool is_rate_changed(const struct layer *l, const struct encoder_rate *rate)
+static bool is_rate_changed(const struct source_layer *l, const struct encoder_rate *rate)
 {
     return l->rate.bitrate_bps != rate->bitrate_bps || l->rate.fps != rate->fps ||
            l->rate.rate_control != rate->rate_control;
 }
 
 /* An encoder for this picture at this rate; a new one only where the one there is cannot do it. */
-static int fit_encoder(struct layer *l, const struct picture *pic, const struct encoder_rate *rate,
-                       char *error, size_t error_size)
+static int fit_encoder(struct source_layer *l, const struct picture *pic,
+                       const struct encoder_rate *rate, char *error, size_t error_size)
 {
     if (l->encoder && (pic->width != l->width || pic->height != l->height))
         drop_encoder(l);
@@ -95,24 +95,24 @@ static int fit_encoder(struct layer *l, const struct picture *pic, const struct 
     return l->encoder ? 0 : open_encoder(l, pic->width, pic->height, rate, error, error_size);
 }
 
-static void note_submitted(struct layer *l, int64_t begin_us)
+static void note_submitted(struct source_layer *l, int64_t begin_us)
 {
-    assert(l->on_way < LAYER_ON_WAY_MAX);
-    l->submitted_us[(l->on_way_first + l->on_way++) % LAYER_ON_WAY_MAX] = begin_us;
+    assert(l->on_way < SOURCE_LAYER_ON_WAY_MAX);
+    l->submitted_us[(l->on_way_first + l->on_way++) % SOURCE_LAYER_ON_WAY_MAX] = begin_us;
 }
 
-static void note_received(struct layer *l)
+static void note_received(struct source_layer *l)
 {
     assert(l->on_way > 0);
     int64_t took_us = now_us() - l->submitted_us[l->on_way_first];
     histogram_add(&l->encode_us, took_us);
     publisher_set_cost(l->config.publisher, l->config.index, took_us);
-    l->on_way_first = (l->on_way_first + 1) % LAYER_ON_WAY_MAX;
+    l->on_way_first = (l->on_way_first + 1) % SOURCE_LAYER_ON_WAY_MAX;
     l->on_way--;
 }
 
 /* What became of a picture is lost with it, as are those that refer to it. */
-static void lose_picture(struct layer *l, int err)
+static void lose_picture(struct source_layer *l, int err)
 {
     publisher_break(l->config.publisher, l->config.index);
     publisher_drop(l->config.publisher, l->config.index);
@@ -122,7 +122,7 @@ static void lose_picture(struct layer *l, int err)
 }
 
 /* A skipped picture of a wanted keyframe stays wanted. */
-static void take_unit(struct layer *l, const struct encoded *unit)
+static void take_unit(struct source_layer *l, const struct encoded *unit)
 {
     if (unit->captured_us >= l->keyframe_on_way_us)
         l->keyframe_on_way_us = INT64_MAX;
@@ -135,7 +135,7 @@ static void take_unit(struct layer *l, const struct encoded *unit)
     l->unit_size = unit->size;
 }
 
-void layer_drain(struct layer *l)
+void source_layer_drain(struct source_layer *l)
 {
     struct encoded unit;
     int err = 0;
@@ -150,8 +150,9 @@ void layer_drain(struct layer *l)
     atomic_store(&l->waits, publisher_keyframe_waits(l->config.publisher, l->config.index));
 }
 
-int layer_encode(struct layer *l, const struct picture *pic, const struct encoder_rate *rate,
-                 uint64_t captured, char *error, size_t error_size)
+int source_layer_encode(struct source_layer *l, const struct picture *pic,
+                        const struct encoder_rate *rate, uint64_t captured, char *error,
+                        size_t error_size)
 {
     int err = fit_encoder(l, pic, rate, error, error_size);
     if (err)
@@ -172,7 +173,7 @@ int layer_encode(struct layer *l, const struct picture *pic, const struct encode
         if (keyframe)
             l->keyframe_on_way_us = pic->captured_us;
     }
-    layer_drain(l);
+    source_layer_drain(l);
     publisher_tick(l->config.publisher, l->config.index, captured, now_us());
     return 0;
 }

@@ -26,9 +26,9 @@ static struct source *start(int fps)
         .arg = "384x240",
         .encoder = "videotoolbox",
         .codec = CODEC_H264,
-        .bitrate_bps = 1000000,
-        .fps = fps,
+        .rate = {.bitrate_bps = 1000000, .fps = fps},
         .forwarder = &forwarder,
+        .stream_id = FAKE_STREAM_ID,
         .on_change = on_change,
     };
     struct source *s;

@@ -286,7 +286,8 @@ bool viewer_has_media(const struct viewer *v)
     struct viewer *any = (struct viewer *)v; /* nothing is changed */
     const struct viewer_track *t;
     for (uint32_t set = v->present & ~v->audio; (t = viewer_take_track(any, &set));) {
-        if (t->started && t->cursor_id <= stream_newest_id(t->stream, t->layer))
+        bool turns = t->replays || (t->layer != t->target && !t->asked);
+        if (t->started && (turns || t->cursor_id <= stream_newest_id(t->stream, t->layer)))
             return true;
     }
     return viewer_has_resends(v);

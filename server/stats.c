@@ -271,7 +271,7 @@ static json_t *viewer_json(const struct forwarder_viewer_stats *v)
     set_text(o, "state_reason", peer_reason_name(v->reason));
     set_real(o, "since_s", (double)v->state_age_us / 1e6);
     set_text(o, "remote", remote);
-    set_text(o, "transport", !remote[0] ? "" : v->remote.path ? "tcp" : "udp");
+    set_text(o, "transport", !remote[0] ? "" : address_is_udp(&v->remote) ? "udp" : "tcp");
     set_ms(o, "rtt_ms", v->rtt_us);
     json_object_set_new(o, "loss_percent",
                         v->fraction_lost < 0 ? json_null()

@@ -68,6 +68,7 @@ static int open_workers(struct forwarder *f, const struct forwarder_config *conf
         int rc = udp_open(&udp, config->udp_port, i > 0 ? &first : NULL, config->disable_gso);
         if (rc != 0)
             return rc;
+        udp.locals = &f->locals;
         if (i == 0) {
             first = udp;
             f->port = udp_port(&udp);
@@ -151,6 +152,7 @@ static void free_tables(struct forwarder *f)
         return;
     for (unsigned i = 0; f->streams && i < FORWARDER_STREAMS_MAX; i++)
         free(atomic_load_explicit(&f->streams[i], memory_order_relaxed));
+    udp_locals_finish(&f->locals);
     free(f->streams);
     free(f->seats);
     free(f);
@@ -164,6 +166,7 @@ int forwarder_create(struct forwarder **out, const struct forwarder_config *conf
     struct forwarder *f = calloc(1, sizeof(*f));
     int rc = f ? 0 : -ENOMEM;
     if (rc == 0) {
+        udp_locals_init(&f->locals);
         f->max_viewers = config->max_viewers;
         f->id_mask = mask_for(config->max_viewers);
         f->next_viewer_id = f->next_stream_id = 1;

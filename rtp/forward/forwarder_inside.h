@@ -38,6 +38,7 @@ struct forwarder {
     unsigned max_viewers;
     uint32_t id_mask;
     struct mailbox events;
+    struct udp_locals locals; /* any worker */
     bool full_ice;
     struct mailbox candidates; /* only with full ICE */
     /* By id % FORWARDER_STREAMS_MAX, owned: set by the signaling thread, read by publishing ones,

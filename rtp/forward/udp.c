@@ -26,6 +26,15 @@ static bool allow_sharing(int fd)
     return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) == 0;
 }
 
+/* IPv6's says it of IPv4 too, mapped. */
+static int ask_for_locals(int fd, bool v6)
+{
+    int on = 1;
+    int rc = v6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on))
+                : setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+    return rc == 0 ? 0 : -errno;
+}
+
 static int bind_any(int fd, bool v6, uint16_t port)
 {
     struct sockaddr_in6 any6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
@@ -45,6 +54,8 @@ static int open_bound(struct udp *u, bool v6, uint16_t port, const struct udp *f
         rc = -errno;
     if (rc == 0 && first && !allow_sharing(fd))
         rc = -errno;
+    if (rc == 0)
+        rc = ask_for_locals(fd, v6);
     if (rc == 0)
         rc = bind_any(fd, v6, port);
     /* Linux lets the holder of a port open it for others of its user after the bind. */
@@ -95,12 +106,89 @@ uint16_t udp_port(const struct udp *u)
     return address_port(&a);
 }
 
+/* --- our addresses --- */
+
+void udp_locals_init(struct udp_locals *l)
+{
+    atomic_init(&l->n, 0);
+    pthread_mutex_init(&l->lock, NULL);
+}
+
+void udp_locals_finish(struct udp_locals *l)
+{
+    pthread_mutex_destroy(&l->lock);
+}
+
+static unsigned find_local(const struct udp_locals *l, unsigned from, const struct in6_addr *a)
+{
+    unsigned n = atomic_load_explicit(&l->n, memory_order_acquire);
+    while (from < n && memcmp(&l->address[from], a, sizeof(*a)) != 0)
+        from++;
+    return from;
+}
+
+static unsigned add_local(struct udp_locals *l, unsigned after, const struct in6_addr *a)
+{
+    pthread_mutex_lock(&l->lock);
+    unsigned i = find_local(l, after, a), n = atomic_load_explicit(&l->n, memory_order_relaxed);
+    if (i == n && n < UDP_LOCALS_MAX) {
+        l->address[i] = *a;
+        atomic_store_explicit(&l->n, n + 1, memory_order_release);
+    }
+    pthread_mutex_unlock(&l->lock);
+    return i;
+}
+
+static uint32_t path_of(struct udp_locals *l, const struct in6_addr *a)
+{
+    unsigned known = atomic_load_explicit(&l->n, memory_order_acquire);
+    unsigned i = find_local(l, 0, a);
+    if (i >= known && known < UDP_LOCALS_MAX)
+        i = add_local(l, known, a);
+    return i < UDP_LOCALS_MAX ? ADDRESS_PATH_UDP | i : 0;
+}
+
+static void map_v4(struct in6_addr *out, struct in_addr a)
+{
+    *out = (struct in6_addr){.s6_addr = {[10] = 0xff, [11] = 0xff}};
+    memcpy(&out->s6_addr[12], &a, sizeof(a));
+}
+
+/* Where the datagram was sent to. */
+static bool read_local(const struct msghdr *hdr, struct in6_addr *out)
+{
+    struct cmsghdr *c = CMSG_FIRSTHDR(hdr);
+    for (; c; c = CMSG_NXTHDR((struct msghdr *)hdr, c)) {
+        if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof(info));
+            *out = info.ipi6_addr;
+            return true;
+        }
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof(info));
+            map_v4(out, info.ipi_spec_dst);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* --- receiving --- */
+
+#define LOCAL_ROOM CMSG_SPACE(sizeof(struct in6_pktinfo)) /* IPv4's is smaller */
+
+union local_control {
+    struct cmsghdr align;
+    uint8_t bytes[LOCAL_ROOM];
+};
 
 struct udp_receiver {
     struct mmsghdr msgs[UDP_RECEIVE_BATCH];
     struct iovec iov[UDP_RECEIVE_BATCH];
     struct sockaddr_in6 from[UDP_RECEIVE_BATCH];
+    union local_control control[UDP_RECEIVE_BATCH];
     uint8_t data[UDP_RECEIVE_BATCH][UDP_DATAGRAM_MAX];
 };
 
@@ -109,8 +197,10 @@ struct udp_receiver *udp_receiver_new(void)
     struct udp_receiver *r = calloc(1, sizeof(*r));
     for (unsigned i = 0; r && i < UDP_RECEIVE_BATCH; i++) {
         r->iov[i] = (struct iovec){r->data[i], UDP_DATAGRAM_MAX};
-        r->msgs[i].msg_hdr =
-            (struct msghdr){.msg_name = &r->from[i], .msg_iov = &r->iov[i], .msg_iovlen = 1};
+        r->msgs[i].msg_hdr = (struct msghdr){.msg_name = &r->from[i],
+                                             .msg_iov = &r->iov[i],
+                                             .msg_iovlen = 1,
+                                             .msg_control = &r->control[i]};
     }
     return r;
 }
@@ -122,8 +212,10 @@ void udp_receiver_destroy(struct udp_receiver *r)
 
 unsigned udp_receive(const struct udp *u, struct udp_receiver *r, struct udp_inbox *in)
 {
-    for (unsigned i = 0; i < UDP_RECEIVE_BATCH; i++)
+    for (unsigned i = 0; i < UDP_RECEIVE_BATCH; i++) {
         r->msgs[i].msg_hdr.msg_namelen = sizeof(r->from[i]);
+        r->msgs[i].msg_hdr.msg_controllen = sizeof(r->control[i]);
+    }
     int n;
     do
         n = recvmmsg(u->fd, r->msgs, UDP_RECEIVE_BATCH, MSG_DONTWAIT, NULL);
@@ -133,17 +225,22 @@ unsigned udp_receive(const struct udp *u, struct udp_receiver *r, struct udp_inb
         bool usable = !(hdr->msg_flags & MSG_TRUNC) && hdr->msg_namelen > 0;
         in->datagram[i].data = r->data[i];
         in->datagram[i].size = usable ? r->msgs[i].msg_len : 0;
-        if (usable)
-            address_from_sockaddr(&in->datagram[i].from, (struct sockaddr *)&r->from[i]);
+        if (!usable)
+            continue;
+        struct in6_addr local;
+        address_from_sockaddr(&in->datagram[i].from, (struct sockaddr *)&r->from[i]);
+        if (u->locals && read_local(hdr, &local))
+            in->datagram[i].from.path = path_of(u->locals, &local);
     }
     return n > 0 ? (unsigned)n : 0;
 }
 
 /* --- sending --- */
 
-union segment_control {
+/* The address it leaves from, and where it is cut. */
+union send_control {
     struct cmsghdr align;
-    uint8_t bytes[CMSG_SPACE(sizeof(uint16_t))];
+    uint8_t bytes[LOCAL_ROOM + CMSG_SPACE(sizeof(uint16_t))];
 };
 
 struct udp_batch {
@@ -159,7 +256,7 @@ struct udp_batch {
     struct iovec iov[UDP_BATCH_TRAINS];
     struct mmsghdr msgs[UDP_BATCH_TRAINS];
     struct sockaddr_in6 to[UDP_BATCH_TRAINS];
-    union segment_control control[UDP_BATCH_TRAINS];
+    union send_control control[UDP_BATCH_TRAINS];
     uint8_t scratch[SCRATCH_BYTES];
 };
 
@@ -229,15 +326,33 @@ static void set_target(const struct udp_batch *b, struct msghdr *hdr, struct soc
     hdr->msg_name = to;
 }
 
-static void set_segment_size(struct msghdr *hdr, union segment_control *control, uint16_t size)
+static void add_control(struct msghdr *hdr, union send_control *control, int level, int type,
+                        const void *value, size_t size)
 {
+    struct cmsghdr *cmsg = (struct cmsghdr *)(control->bytes + hdr->msg_controllen);
     hdr->msg_control = control->bytes;
-    hdr->msg_controllen = sizeof(control->bytes);
-    struct cmsghdr *cmsg = CMSG_FIRSTHDR(hdr);
-    cmsg->cmsg_level = SOL_UDP;
-    cmsg->cmsg_type = UDP_SEGMENT;
-    cmsg->cmsg_len = CMSG_LEN(sizeof(size));
-    memcpy(CMSG_DATA(cmsg), &size, sizeof(size));
+    hdr->msg_controllen += CMSG_SPACE(size);
+    assert(hdr->msg_controllen <= sizeof(control->bytes));
+    cmsg->cmsg_level = level;
+    cmsg->cmsg_type = type;
+    cmsg->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(cmsg), value, size);
+}
+
+static void set_local(const struct udp *u, struct msghdr *hdr, union send_control *control,
+                      const struct address *to)
+{
+    if (!u->locals || !(to->path & ADDRESS_PATH_UDP))
+        return;
+    const struct in6_addr *local = &u->locals->address[to->path & ~ADDRESS_PATH_UDP];
+    if (u->v6) {
+        struct in6_pktinfo info = {.ipi6_addr = *local};
+        add_control(hdr, control, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+    } else {
+        struct in_pktinfo info = {.ipi_ifindex = 0};
+        memcpy(&info.ipi_spec_dst, &local->s6_addr[12], sizeof(info.ipi_spec_dst));
+        add_control(hdr, control, IPPROTO_IP, IP_PKTINFO, &info, sizeof(info));
+    }
 }
 
 /* How many of the n messages the kernel took; 0: it refused the first, errno says why. */
@@ -285,6 +400,7 @@ static unsigned send_plain(struct udp_batch *b, unsigned train_index)
     struct mmsghdr msgs[VIEWER_TRAIN_MAX];
     struct iovec iov[VIEWER_TRAIN_MAX];
     struct sockaddr_in6 to;
+    union send_control control;
     unsigned n = train->n_segments, done = 0;
     for (unsigned i = 0; i < n; i++) {
         uint32_t at = (uint32_t)i * train->segment_size;
@@ -292,6 +408,7 @@ static unsigned send_plain(struct udp_batch *b, unsigned train_index)
         iov[i] = (struct iovec){data + at, size};
         msgs[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &iov[i], .msg_iovlen = 1}};
         set_target(b, &msgs[i].msg_hdr, &to, &train->to);
+        set_local(b->udp, &msgs[i].msg_hdr, &control, &train->to); /* the same for each */
     }
     while (done < n) {
         unsigned sent = send_some(b, msgs + done, n - done);
@@ -338,8 +455,10 @@ static void prepare(struct udp_batch *b, unsigned i)
     struct msghdr *hdr = &b->msgs[i].msg_hdr;
     *hdr = (struct msghdr){.msg_iov = &b->iov[i], .msg_iovlen = 1};
     set_target(b, hdr, &b->to[i], &b->trains[i].to);
+    set_local(b->udp, hdr, &b->control[i], &b->trains[i].to);
     if (b->trains[i].n_segments > 1)
-        set_segment_size(hdr, &b->control[i], b->trains[i].segment_size);
+        add_control(hdr, &b->control[i], SOL_UDP, UDP_SEGMENT, &b->trains[i].segment_size,
+                    sizeof(b->trains[i].segment_size));
 }
 
 /* Does train `i` leave in one message? */

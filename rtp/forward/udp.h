@@ -6,6 +6,11 @@
  * and not silently shared; sharing is allowed only afterwards, for our own sockets. The socket is
  * dual-stack where the machine has IPv6.
  *
+ * A host may have many addresses, and a peer that sent to one of them expects the answer from
+ * there. So each datagram that comes says which it was, as the path of its source address, and what
+ * is sent to an address with such a path leaves from there. The numbers are those of a table that
+ * all sockets of a port share.
+ *
  * Sending: take udp_batch_room, write a train there, udp_batch_add it; at the end udp_batch_flush.
  * A train leaves as one UDP_SEGMENT send, many of them in one sendmmsg. Where the kernel or the
  * route refuses that, its segments leave as single datagrams. When the socket is full (the device
@@ -17,13 +22,30 @@
 
 #include "rtp/forward/viewer.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #define UDP_DATAGRAM_MAX 2048 /* received; a larger one is dropped */
 #define UDP_RECEIVE_BATCH 64
 #define UDP_BATCH_TRAINS 64
 #define UDP_TRAIN_ROOM (VIEWER_TRAIN_MAX * VIEWER_DATAGRAM_MAX)
 
+/* Our addresses that somebody has sent to. */
+#define UDP_LOCALS_MAX                                                                             \
+    64 /* who sends to further ones is answered from whichever the kernel takes */
+
+struct udp_locals {
+    atomic_uint n;                           /* any thread: entries below it do not change */
+    struct in6_addr address[UDP_LOCALS_MAX]; /* IPv4 is mapped */
+    pthread_mutex_t lock;                    /* of who adds one */
+};
+
+void udp_locals_init(struct udp_locals *l);
+void udp_locals_finish(struct udp_locals *l);
+
 struct udp {
-    int fd; /* owned; non-blocking */
+    int fd;                    /* owned; non-blocking */
+    struct udp_locals *locals; /* borrowed; NULL: the kernel chooses. The opener sets it. */
     bool v6;
     bool gso; /* the kernel knows UDP_SEGMENT and it was not disabled */
 };

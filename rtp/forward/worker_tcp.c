@@ -131,7 +131,7 @@ static int enter(struct worker_tcp *t, struct tcp_guest *g)
         return -EAGAIN;
     uint32_t slot = t->unused[t->max - 1 - t->n], path;
     do
-        path = ++t->serial * (t->mask + 1) | slot;
+        path = (++t->serial * (t->mask + 1) | slot) & ~ADDRESS_PATH_UDP;
     while (path == 0);
     struct epoll_event e = {.events = EPOLLIN, .data.u32 = path};
     if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, g->tcp.fd, &e) != 0)

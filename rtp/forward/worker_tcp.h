@@ -47,6 +47,6 @@ void worker_tcp_take(struct worker *w, struct tcp_guest *g /* takes ownership */
 void worker_tcp_run(struct worker *w);
 void worker_tcp_tick(struct worker *w); /* once a second */
 void worker_tcp_send(struct worker *w, const uint8_t *data, const struct viewer_train *train);
-bool worker_tcp_is_stalled(const struct worker *w, const struct address *to); /* to->path != 0 */
+bool worker_tcp_is_stalled(const struct worker *w, const struct address *to); /* of TCP */
 /* A viewer has closed: its connections do too. */
 void worker_tcp_leave(struct worker *w, struct worker_viewer *wv);

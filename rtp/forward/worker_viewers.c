@@ -238,7 +238,8 @@ void worker_viewers_tell(struct worker *w)
 static bool is_stalled(const struct worker *w, const struct worker_viewer *wv)
 {
     const struct address *to = &wv->viewer.peer.ice.remote;
-    return !peer_may_send(&wv->viewer.peer) || (to->path != 0 && worker_tcp_is_stalled(w, to));
+    return !peer_may_send(&wv->viewer.peer) ||
+           (!address_is_udp(to) && worker_tcp_is_stalled(w, to));
 }
 
 /* Media is pulled: what the socket has no room for is simply not made yet. */
@@ -252,7 +253,7 @@ static void drain(struct worker *w, struct worker_viewer *wv)
             break;
         if (wv->agent)
             worker_agent_send(w, wv, room, &train);
-        else if (train.to.path == 0)
+        else if (address_is_udp(&train.to))
             udp_batch_add(w->batch, &train);
         else
             worker_tcp_send(w, room, &train);

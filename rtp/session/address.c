@@ -101,6 +101,18 @@ bool address_equal(const struct address *a, const struct address *b)
     }
 }
 
+bool address_is_udp(const struct address *a)
+{
+    return a->path == 0 || (a->path & ADDRESS_PATH_UDP) != 0;
+}
+
+bool address_same_end(const struct address *a, const struct address *b)
+{
+    struct address other = *b;
+    other.path = a->path;
+    return address_is_udp(a) && address_is_udp(b) && address_equal(a, &other);
+}
+
 /* One step of a multiply-xorshift mix; the seed makes the buckets unknown to who picks addresses.
  */
 static uint64_t mix(uint64_t h, uint64_t v)

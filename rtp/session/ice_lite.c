@@ -216,7 +216,7 @@ static void set_proved(struct ice_lite *ice)
     ice->proved = true;
     ice->proof_due = false;
     ice->proof_next_us = INT64_MAX;
-    if (ice->remote.path == 0) {
+    if (address_is_udp(&ice->remote)) {
         ice->has_proved_before = true;
         ice->proved_before = ice->remote;
     }
@@ -229,8 +229,8 @@ static void move_to(struct ice_lite *ice, const struct address *to, int64_t now_
         ice->address_changes++;
     ice->selected = true;
     ice->remote = *to;
-    if (first || to->path != 0 ||
-        (ice->has_proved_before && address_equal(&ice->proved_before, to))) {
+    if (first || !address_is_udp(to) ||
+        (ice->has_proved_before && address_same_end(&ice->proved_before, to))) {
         set_proved(ice);
         return;
     }

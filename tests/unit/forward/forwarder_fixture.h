@@ -205,16 +205,23 @@ static inline struct viewer_config viewer_config(const struct fixture *x, const 
     return config;
 }
 
-static inline struct client *add_client(struct fixture *x)
+/* It knows the forwarder by this address of its. */
+static inline struct client *add_client_to(struct fixture *x, const char *ip)
 {
     struct client *c = reserve(x);
     struct viewer_config config = viewer_config(x, c);
     assert_int_equal(forwarder_add_viewer(x->f, &config), 0);
-    loopback_client_open(&c->loop, forwarder_port(x->f), &c->seat.ice, x->viewer, &x->fingerprint);
+    loopback_client_open_to(&c->loop, ip, forwarder_port(x->f), &c->seat.ice, x->viewer,
+                            &x->fingerprint);
     c->loop.on_rtp = on_rtp;
     c->loop.arg = x;
     c->open = true;
     return c;
+}
+
+static inline struct client *add_client(struct fixture *x)
+{
+    return add_client_to(x, "127.0.0.1");
 }
 
 static inline void close_client(struct client *c)

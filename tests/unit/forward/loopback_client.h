@@ -90,18 +90,27 @@ static inline void loopback_client_begin(struct loopback_client *c, const struct
     assert(rc == 0);
 }
 
-static inline void loopback_client_open(struct loopback_client *c, uint16_t port,
-                                        const struct ice_local *server, struct dtls_context *dtls,
-                                        const struct dtls_fingerprint *fingerprint)
+/* Takes nothing from anywhere but the address it sends to. */
+static inline void loopback_client_open_to(struct loopback_client *c, const char *ip, uint16_t port,
+                                           const struct ice_local *server,
+                                           struct dtls_context *dtls,
+                                           const struct dtls_fingerprint *fingerprint)
 {
     loopback_client_begin(c, server, dtls, fingerprint);
     struct address to;
     int room = 4 << 20;
-    bool ok = address_parse(&to, "127.0.0.1", port);
+    bool ok = address_parse(&to, ip, port);
     c->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     ok = ok && c->fd >= 0 && connect(c->fd, &to.sa, address_size(&to)) == 0;
     assert(ok);
     (void)setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+}
+
+static inline void loopback_client_open(struct loopback_client *c, uint16_t port,
+                                        const struct ice_local *server, struct dtls_context *dtls,
+                                        const struct dtls_fingerprint *fingerprint)
+{
+    loopback_client_open_to(c, "127.0.0.1", port, server, dtls, fingerprint);
 }
 
 /* Goes on over a connection with a receive buffer of `room` bytes (0: the kernel's choice), and

@@ -109,6 +109,20 @@ static void test_all_receive_everything_without_segmentation(void **unused)
     all_receive_everything(true);
 }
 
+/* Everybody is answered from the address it sent to, whichever worker's socket that came to. */
+static void test_many_addresses(void **unused)
+{
+    (void)unused;
+    struct fixture *x = fixture_new(2, CLIENTS, false);
+    for (int i = 0; i < 12; i++)
+        add_client_to(x, i % 2 ? "127.0.0.2" : "127.0.0.1");
+    run_until(x, are_connected);
+    publish_and_wait(x, true);
+    publish_and_wait(x, false);
+    assert_int_equal(worker_sum(x).send_errors, 0);
+    fixture_free(x);
+}
+
 static bool has_first_rtx(struct fixture *x)
 {
     return x->clients[0].rtx > 0;
@@ -489,6 +503,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_receive_everything),
         cmocka_unit_test(test_all_receive_everything_without_segmentation),
+        cmocka_unit_test(test_many_addresses),
         cmocka_unit_test(test_feedback),
         cmocka_unit_test(test_rate),
         cmocka_unit_test(test_remove_viewer),

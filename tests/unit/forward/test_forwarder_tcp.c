@@ -97,7 +97,7 @@ static void everything_arrives(void **unused)
         struct forwarder_viewer_stats v = viewer_stats(x, c);
         assert_int_equal(c->loop.not_authentic, 0);
         assert_int_equal(v.counters.packets_sent, c->loop.rtp);
-        assert_int_equal(v.remote.path != 0, c->loop.tcp);
+        assert_int_equal(address_is_udp(&v.remote), !c->loop.tcp);
     }
     fixture_free(x);
 }
@@ -309,13 +309,15 @@ static void media_follows_between_udp_and_tcp(void **unused)
     for (int i = 0; i < 4; i++) {
         connect_tcp(x, c, 0);
         nominate(x, udp);
-        assert_int_not_equal(viewer_stats(x, c).remote.path, 0);
+        struct address remote = viewer_stats(x, c).remote;
+        assert_false(address_is_udp(&remote));
 
         int tcp = c->loop.fd;
         c->loop.fd = udp;
         c->loop.tcp = false;
         nominate(x, tcp);
-        assert_int_equal(viewer_stats(x, c).remote.path, 0);
+        remote = viewer_stats(x, c).remote;
+        assert_true(address_is_udp(&remote));
         assert_int_equal(tcp_sum(x).tcp_connections, 1); /* kept in reserve */
         close(tcp);
         run_until(x, have_all_ended);

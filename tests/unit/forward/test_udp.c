@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -295,9 +296,117 @@ static void test_receive(void **unused)
     udp_close(&u);
 }
 
+/* --- which of our addresses --- */
+
+static void hello(const struct peer_socket *p, const struct udp *u, const char *ip)
+{
+    struct address to;
+    assert_true(address_parse(&to, ip, udp_port(u)));
+    assert_int_equal(sendto(p->fd, ip, strlen(ip), 0, &to.sa, address_size(&to)), strlen(ip));
+}
+
+static struct address receive_one(const struct udp *u, struct udp_receiver *r)
+{
+    struct udp_inbox in;
+    assert_int_equal(receive_some(u, r, &in), 1);
+    return in.datagram[0].from;
+}
+
+static void expect_from(const struct peer_socket *p, const char *ip)
+{
+    uint8_t got[2048];
+    struct sockaddr_in6 name;
+    socklen_t size = sizeof(name);
+    struct pollfd pfd = {.fd = p->fd, .events = POLLIN};
+    assert_int_equal(poll(&pfd, 1, WAIT_MS), 1);
+    assert_true(recvfrom(p->fd, got, sizeof(got), 0, (struct sockaddr *)&name, &size) > 0);
+    struct address from, want;
+    address_from_sockaddr(&from, (struct sockaddr *)&name);
+    assert_true(address_parse(&want, ip, address_port(&from)));
+    assert_true(address_equal(&from, &want));
+}
+
+/* What one of them was sent to is answered from there, whole or in pieces. */
+static void answer_from_where_it_came(bool disable_gso)
+{
+    static const char *const ours[] = {"127.0.0.1", "127.0.0.2", "::1"};
+    struct udp u;
+    struct udp_locals locals;
+    udp_locals_init(&locals);
+    assert_int_equal(udp_open(&u, 0, NULL, disable_gso), 0);
+    u.locals = &locals;
+    struct udp_receiver *r = udp_receiver_new();
+    struct udp_batch *b = udp_batch_new(&u);
+    struct peer_socket v4 = peer_open("127.0.0.1"), v6 = {.fd = -1};
+    unsigned n = 2;
+    if (u.v6) {
+        v6 = peer_open("::1");
+        n = 3;
+    }
+    struct address paths[3];
+    for (unsigned i = 0; i < n; i++) {
+        const struct peer_socket *p = i < 2 ? &v4 : &v6;
+        hello(p, &u, ours[i]);
+        paths[i] = receive_one(&u, r);
+        assert_true(address_same_end(&paths[i], &p->address));
+        assert_int_equal(paths[i].path, ADDRESS_PATH_UDP | i);
+    }
+    assert_false(address_equal(&paths[0], &paths[1]));
+    for (unsigned i = 0; i < n; i++) {
+        put_train(b, &paths[i], 1000, 1000, 1);
+        put_train(b, &paths[i], 1000, 2500, 1);
+    }
+    udp_batch_flush(b);
+    for (unsigned i = 0; i < n; i++) {
+        for (int k = 0; k < 4; k++)
+            expect_from(i < 2 ? &v4 : &v6, ours[i]);
+    }
+    assert_int_equal(udp_batch_counters(b)->send_errors, 0);
+    hello(&v4, &u, ours[1]); /* the same number again */
+    assert_int_equal(receive_one(&u, r).path, paths[1].path);
+    udp_batch_destroy(b);
+    udp_receiver_destroy(r);
+    close(v4.fd);
+    if (v6.fd >= 0)
+        close(v6.fd);
+    udp_close(&u);
+    udp_locals_finish(&locals);
+}
+
+static void test_answers_leave_from_where_it_came(void **unused)
+{
+    (void)unused;
+    answer_from_where_it_came(false);
+    answer_from_where_it_came(true);
+}
+
+static void test_locals_are_bounded(void **unused)
+{
+    (void)unused;
+    struct udp u;
+    struct udp_locals locals;
+    udp_locals_init(&locals);
+    assert_int_equal(udp_open(&u, 0, NULL, false), 0);
+    u.locals = &locals;
+    struct udp_receiver *r = udp_receiver_new();
+    struct peer_socket p = peer_open("127.0.0.1");
+    for (unsigned i = 0; i < UDP_LOCALS_MAX + 2; i++) {
+        char ip[32];
+        snprintf(ip, sizeof(ip), "127.0.%u.9", i);
+        hello(&p, &u, ip);
+        assert_int_equal(receive_one(&u, r).path, i < UDP_LOCALS_MAX ? ADDRESS_PATH_UDP | i : 0);
+    }
+    udp_receiver_destroy(r);
+    close(p.fd);
+    udp_close(&u);
+    udp_locals_finish(&locals);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_answers_leave_from_where_it_came),
+        cmocka_unit_test(test_locals_are_bounded),
         cmocka_unit_test(test_segments_and_datagrams_are_the_same),
         cmocka_unit_test(test_ipv6),
         cmocka_unit_test(test_port_in_use),

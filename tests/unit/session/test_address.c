@@ -102,6 +102,19 @@ static void test_unknown_family_is_nothing(void **state)
     assert_string_equal(text, "none");
 }
 
+static void test_one_end_may_have_many_ways(void **state)
+{
+    (void)state;
+    struct address a = parse("192.0.2.1", 1000), b = a, other = parse("192.0.2.1", 1001);
+    assert_true(address_is_udp(&a) && address_same_end(&a, &b));
+    b.path = ADDRESS_PATH_UDP | 3;
+    assert_true(address_is_udp(&b) && address_same_end(&a, &b) && !address_equal(&a, &b));
+    other.path = b.path;
+    assert_false(address_same_end(&b, &other));
+    b.path = 3; /* a connection */
+    assert_false(address_is_udp(&b) || address_same_end(&a, &b) || address_same_end(&b, &b));
+}
+
 static void test_equality_and_hash_see_every_part(void **state)
 {
     (void)state;
@@ -156,6 +169,7 @@ int main(void)
         cmocka_unit_test(test_unmaps_v4_from_a_dual_stack_socket),
         cmocka_unit_test(test_keeps_v6_as_it_is),
         cmocka_unit_test(test_unknown_family_is_nothing),
+        cmocka_unit_test(test_one_end_may_have_many_ways),
         cmocka_unit_test(test_equality_and_hash_see_every_part),
         cmocka_unit_test(test_hash_spreads_neighbours),
     };

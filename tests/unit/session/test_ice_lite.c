@@ -444,6 +444,23 @@ static void test_a_new_address_has_to_answer(void **state)
     assert_int_equal(next_proof(&ice, proof, 1), 0);
 }
 
+/* We have several addresses, and the peer another one of them for the same place of its own. */
+static void test_another_way_to_the_same_place_needs_no_answer(void **state)
+{
+    (void)state;
+    struct ice_lite ice;
+    struct address first = at("192.0.2.1", 1000), second = first;
+    first.path = ADDRESS_PATH_UDP;
+    second.path = ADDRESS_PATH_UDP | 1;
+    ice_lite_init(&ice, &local, theirs.ufrag, theirs.pwd, 0);
+    move(&ice, &first, SECOND);
+    move(&ice, &second, 2 * SECOND);
+    assert_true(ice.proved);
+    assert_int_equal(ice.remote.path, second.path);
+    move(&ice, &first, 3 * SECOND);
+    assert_true(ice.proved);
+}
+
 /* An answer to what was asked of another address proves nothing. */
 static void test_a_proof_is_for_one_address(void **state)
 {
@@ -614,6 +631,7 @@ int main(void)
         cmocka_unit_test(test_unsigned_nomination_is_ignored),
         cmocka_unit_test(test_consent_counts_valid_checks_only),
         cmocka_unit_test(test_a_new_address_has_to_answer),
+        cmocka_unit_test(test_another_way_to_the_same_place_needs_no_answer),
         cmocka_unit_test(test_a_proof_is_for_one_address),
         cmocka_unit_test(test_proofs_are_bounded),
         cmocka_unit_test(test_a_connection_needs_no_proof),

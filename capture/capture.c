@@ -72,6 +72,9 @@ static const struct capture_ops *const backends[] = {
     &capture_x11_screen_ops, /* a display of $DISPLAY */
     &capture_x11_window_ops,
 #endif
+#ifdef AMPHI_V4L2
+    &capture_v4l2_ops,
+#endif
     &capture_pattern_ops, /* everywhere */
     NULL,
 };
@@ -288,23 +291,39 @@ int capture_open_ops(struct capture **out, const struct capture_ops *ops,
     return 0;
 }
 
+/* What a build without a source of this kind would have needed, or NULL. */
+static const char *missing_library(const char *kind)
+{
+    static const struct {
+        const char *kind, *library;
+    } optional[] = {
+        {"screen", "the XCB libraries were"},
+        {"window", "the XCB libraries were"},
+        {"camera", "libturbojpeg or libyuv was"},
+    };
+    for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++) {
+        if (strcmp(optional[i].kind, kind) == 0)
+            return optional[i].library;
+    }
+    return NULL;
+}
+
 int capture_open(struct capture **out, const struct capture_config *config, char *error,
                  size_t error_size)
 {
-    char known[64] = "";
+    char known[96] = "";
     for (const struct capture_ops *const *ops = backends; *ops; ops++) {
         if (strcmp((*ops)->kind, config->kind) == 0)
             return capture_open_ops(out, *ops, config, error, error_size);
         size_t n = strlen(known);
         snprintf(known + n, sizeof(known) - n, "%s%s", n ? ", " : "", (*ops)->kind);
     }
-#ifndef AMPHI_X11
-    if (strcmp(config->kind, "screen") == 0 || strcmp(config->kind, "window") == 0) {
-        snprintf(error, error_size,
-                 "this build has no source \"%s\": the XCB libraries were missing", config->kind);
+    const char *library = missing_library(config->kind);
+    if (library) {
+        snprintf(error, error_size, "this build has no source \"%s\": %s missing", config->kind,
+                 library);
         return -ENOTSUP;
     }
-#endif
     snprintf(error, error_size, "unknown source \"%s\": there are %s", config->kind, known);
     return -EINVAL;
 }

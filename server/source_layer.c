@@ -41,6 +41,7 @@ static int open_encoder(struct source_layer *l, int width, int height,
     }
     l->width = width;
     l->height = height;
+    l->format = encoder_ops(l->encoder)->input;
     l->rate = *rate;
     l->on_way = 0;
     l->keyframe_on_way_us = INT64_MAX;
@@ -68,7 +69,7 @@ void source_layer_close(struct source_layer *l)
 
 enum picture_format source_layer_format(const struct source_layer *l)
 {
-    return encoder_ops(l->encoder)->input;
+    return l->format;
 }
 
 static bool is_rate_changed(const struct source_layer *l, const struct encoder_rate *rate)

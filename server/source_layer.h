@@ -27,7 +27,8 @@ struct source_layer_config {
 
 struct source_layer {
     struct source_layer_config config;
-    struct encoder *encoder; /* owned; NULL: to be opened for the next picture */
+    struct encoder *encoder;    /* owned; NULL: to be opened for the next picture */
+    enum picture_format format; /* what it takes, and the next one will */
     int width, height;
     struct encoder_rate rate; /* that the encoder has */
 

@@ -1,7 +1,7 @@
 /* MediaPeer: one RTCPeerConnection that receives what one offer offers.
  *
  * It answers the offer, trickles both ways, and says which of its tracks is which stream. It never
- * reconnects: a session replaces it by another one. Events: `track`, and `state` with the connection
+ * reconnects: a session replaces it by another one. Events: `track` (there are new ones), and `state` with the connection
  * state in `detail`, `closed` when the other side has said goodbye (DTLS close_notify), which the
  * connection state shows only seconds later. The SDP readers above the class are pure. */
 
@@ -82,6 +82,8 @@ export class MediaPeer extends EventTarget {
   #early = []; // candidates that came before their description
   #offer = '';
   #answer = '';
+  #sections = []; // of the offer
+  #accepting = false;
 
   /* `pc` is owned from here on; `send` puts one message on the signaling socket. */
   constructor(pc, { peerId, send }) {
@@ -104,7 +106,14 @@ export class MediaPeer extends EventTarget {
   /* Accepts an offer, the first or a later one. Throws an Error with a `code` when it cannot. */
   async accept(sdp) {
     this.#offer = sdp;
-    await this.pc.setRemoteDescription({ type: 'offer', sdp });
+    this.#sections = mediaSections(sdp);
+    this.#accepting = true; // the tracks of an offer come one by one, and are told together
+    try {
+      await this.pc.setRemoteDescription({ type: 'offer', sdp });
+    } finally {
+      this.#accepting = false;
+    }
+    this.dispatchEvent(new CustomEvent('track', { detail: this }));
     for (const candidate of this.#early.splice(0)) {
       await this.#addCandidate(candidate);
     }
@@ -113,11 +122,11 @@ export class MediaPeer extends EventTarget {
       const names = videoCodecs(sdp).join(', ');
       throw Object.assign(new Error(names), { code: 'codec' });
     }
-    const answerSdp = withStereo(answer.sdp);
-    await this.pc.setLocalDescription({ type: 'answer', sdp: answerSdp });
-    this.#answer = answerSdp;
+    this.#answer = withStereo(answer.sdp);
+    const applied = this.pc.setLocalDescription({ type: 'answer', sdp: this.#answer });
+    this.#send({ type: 'answer', sdp: this.#answer, peerId: this.peerId }); // the server need not wait for it
+    await applied;
     this.#listenForGoodbye();
-    this.#send({ type: 'answer', sdp: answerSdp, peerId: this.peerId });
   }
 
   /* Whether a stream's codec was agreed upon. What is not known is hoped for. */
@@ -202,7 +211,7 @@ export class MediaPeer extends EventTarget {
 
   /* The offer's msid names the stream. Browsers may hide it from the track object, the mid they may not. */
   #onTrack({ track, receiver, streams, transceiver }) {
-    const section = mediaSections(this.#offer).find((s) => s.mid === transceiver?.mid);
+    const section = this.#sections.find((s) => s.mid === transceiver?.mid);
     const id = section?.trackId || streams[0]?.id || track.id;
     if ('jitterBufferTarget' in receiver) {
       receiver.jitterBufferTarget = 0;
@@ -212,6 +221,8 @@ export class MediaPeer extends EventTarget {
     }
     const streamId = section?.streamId || streams[0]?.id || '';
     this.tracks.set(id, { id, kind: track.kind, mid: section?.mid ?? '', streamId, track, receiver });
-    this.dispatchEvent(new CustomEvent('track', { detail: id }));
+    if (!this.#accepting) {
+      this.dispatchEvent(new CustomEvent('track', { detail: this }));
+    }
   }
 }

@@ -5,6 +5,15 @@ import {
 } from '../../../signaling/web/peer.js';
 import { ANSWER, FakeConnection, OFFER } from './fakes.js';
 
+/* Two reserved slots, the first with sound. */
+const SLOTS = [
+  'v=0', 'o=- 1001 1 IN IP4 127.0.0.1', 's=-', 't=0 0',
+  'm=video 9 UDP/TLS/RTP/SAVPF 96 97', 'a=mid:0', 'a=sendonly', 'a=msid:video0 video0', 'a=rtpmap:96 H264/90000',
+  'a=rtpmap:97 rtx/90000', 'm=video 9 UDP/TLS/RTP/SAVPF 98', 'a=mid:1', 'a=sendonly', 'a=msid:video1 video1',
+  'a=rtpmap:98 VP9/90000', 'm=audio 9 UDP/TLS/RTP/SAVPF 118', 'a=mid:2', 'a=sendonly', 'a=msid:video0 audio0',
+  'a=rtpmap:118 opus/48000/2', 'a=fmtp:118 minptime=10;useinbandfec=1', '',
+].join('\r\n');
+
 function setup() {
   const sent = [];
   const pc = new FakeConnection();
@@ -82,6 +91,26 @@ test('trickles as JSON strings, an empty one at the end', () => {
   ]);
 });
 
+test('the tracks of an offer are told together, and the answer leaves before the browser has applied it', async () => {
+  const { pc, sent, peer } = setup();
+  const told = [];
+  peer.addEventListener('track', () => told.push([...peer.tracks.keys()]));
+  pc.setRemoteDescription = async () => {
+    pc.track('a', '0');
+    pc.track('b', '1');
+  };
+  let applied = false;
+  pc.setLocalDescription = async () => {
+    await Promise.resolve();
+    applied = sent.length === 1;
+  };
+  await peer.accept(SLOTS);
+  assert.deepEqual(told, [['video0', 'video1']]);
+  assert.ok(applied);
+  pc.track('c', '2', 'audio'); // one that comes by itself
+  assert.equal(told.length, 2);
+});
+
 test('a track is named by the offer, and its buffer is asked to be empty', async () => {
   const { pc, peer } = setup();
   await peer.accept(OFFER);
@@ -92,15 +121,6 @@ test('a track is named by the offer, and its buffer is asked to be empty', async
   assert.equal(peer.videoTracks().length, 1);
   assert.equal(peer.audioTracks().length, 0);
 });
-
-/* Two reserved slots, the first with sound. */
-const SLOTS = [
-  'v=0', 'o=- 1001 1 IN IP4 127.0.0.1', 's=-', 't=0 0',
-  'm=video 9 UDP/TLS/RTP/SAVPF 96 97', 'a=mid:0', 'a=sendonly', 'a=msid:video0 video0', 'a=rtpmap:96 H264/90000',
-  'a=rtpmap:97 rtx/90000', 'm=video 9 UDP/TLS/RTP/SAVPF 98', 'a=mid:1', 'a=sendonly', 'a=msid:video1 video1',
-  'a=rtpmap:98 VP9/90000', 'm=audio 9 UDP/TLS/RTP/SAVPF 118', 'a=mid:2', 'a=sendonly', 'a=msid:video0 audio0',
-  'a=rtpmap:118 opus/48000/2', 'a=fmtp:118 minptime=10;useinbandfec=1', '',
-].join('\r\n');
 
 test('a picture has the sound of its own stream', async () => {
   const { pc, peer } = setup();

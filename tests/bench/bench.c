@@ -1,6 +1,7 @@
 /* bench.c - what one packet costs on its way, beside its floor.
  *
- *     bench [--json] [payload] [seal] [viewer] [forward] [shards]        all without names
+ *     bench [--json] [payload] [seal] [viewer] [forward] [received] [shards]        all without
+ * names
  */
 #include "tests/bench/bench.h"
 
@@ -154,8 +155,9 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*run)(void);
-    } parts[] = {{"payload", bench_payload}, {"seal", bench_seal},     {"viewer", bench_viewer},
-                 {"forward", bench_forward}, {"shards", bench_shards}, {"agents", bench_agents}};
+    } parts[] = {{"payload", bench_payload}, {"seal", bench_seal},         {"viewer", bench_viewer},
+                 {"forward", bench_forward}, {"received", bench_received}, {"shards", bench_shards},
+                 {"agents", bench_agents}};
     for (int i = 1; i < argc; i++)
         as_json = as_json || strcmp(argv[i], "--json") == 0;
     if (cipher_install(CIPHER_AUTO) != 0) {

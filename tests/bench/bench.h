@@ -47,5 +47,6 @@ void bench_payload(void);
 void bench_seal(void);
 void bench_viewer(void);
 void bench_forward(void);
+void bench_received(void);
 void bench_shards(void);
 void bench_agents(void);

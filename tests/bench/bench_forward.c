@@ -7,12 +7,15 @@
  * is measured and not a receiver's. Both run at the same pace, frame after frame, and are charged
  * all CPU of the process.
  *
+ * Once more with somebody who reads it all, as viewers do: then only who sends is charged.
+ *
  * And two workers beside one: the CPU a packet takes, and the time until all is sent when each
  * worker has as much to do as it can. 1.00 is twice the work; 1.11 is 1.8 times. The time is only
  * worth something if two cores have nothing else to do.
  */
 #include "rtp/forward/udp.h"
 #include "rtp/forward/worker.h"
+#include "tests/bench/bench_receivers.h"
 #include "tests/bench/bench_stage.h"
 
 #include <dirent.h>
@@ -44,6 +47,7 @@ struct floor_message {
 
 struct scene {
     struct bench_stage *stage;
+    struct bench_receivers *receivers; /* NULL: the kernel drops at the sockets */
     int frames;
     int64_t frame_us;
 
@@ -69,6 +73,50 @@ static void wait_for(struct bench_stage *stage, uint64_t packets)
     }
 }
 
+/* CPU time of every thread that is a worker, of whichever stage, in the order of their ids. */
+static unsigned read_workers(uint64_t cpu_ns[WORKERS_MAX])
+{
+    unsigned n = 0;
+    struct dirent **tasks;
+    int n_tasks = scandir("/proc/self/task", &tasks, NULL, alphasort);
+    for (int i = 0; i < n_tasks; i++) {
+        char path[300], name[32] = "";
+        snprintf(path, sizeof(path), "/proc/self/task/%s/comm", tasks[i]->d_name);
+        FILE *f = fopen(path, "r");
+        bool is_worker = f && fgets(name, sizeof(name), f) &&
+                         strncmp(name, WORKER_NAME, strlen(WORKER_NAME)) == 0;
+        if (f)
+            fclose(f);
+        snprintf(path, sizeof(path), "/proc/self/task/%s/schedstat", tasks[i]->d_name);
+        f = is_worker && n < WORKERS_MAX ? fopen(path, "r") : NULL;
+        if (f && fscanf(f, "%" SCNu64, &cpu_ns[n]) == 1)
+            n++;
+        if (f)
+            fclose(f);
+        free(tasks[i]);
+    }
+    if (n_tasks >= 0)
+        free(tasks);
+    return n;
+}
+
+/* All of the process, unless somebody in it reads: then of who sends. */
+static int64_t forwarder_cpu_ns(const struct scene *s)
+{
+    uint64_t cpu_ns[WORKERS_MAX] = {0}, sum = 0;
+    if (!s->receivers)
+        return bench_process_cpu_ns();
+    unsigned n = read_workers(cpu_ns);
+    for (unsigned i = 0; i < n; i++)
+        sum += cpu_ns[i];
+    return (int64_t)sum;
+}
+
+static int64_t floor_cpu_ns(const struct scene *s)
+{
+    return s->receivers ? bench_thread_cpu_ns() : bench_process_cpu_ns();
+}
+
 static double run_forwarder(void *arg)
 {
     struct scene *s = arg;
@@ -76,13 +124,13 @@ static double run_forwarder(void *arg)
     uint64_t packets = (uint64_t)s->frames * (uint64_t)stage->n_viewers * BENCH_FRAME_PACKETS;
     bench_stage_keep_alive(stage);
     uint64_t end = bench_stage_stats(stage).packets_sent + packets;
-    int64_t at_us = bench_now_us(), before = bench_process_cpu_ns();
+    int64_t at_us = bench_now_us(), before = forwarder_cpu_ns(s);
     for (int i = 0; i < s->frames; i++) {
         bench_stage_publish(stage);
         bench_sleep_until(at_us += s->frame_us);
     }
     wait_for(stage, end);
-    return (double)(bench_process_cpu_ns() - before) / (double)packets;
+    return (double)(forwarder_cpu_ns(s) - before) / (double)packets;
 }
 
 /* --- the bare loop --- */
@@ -137,7 +185,7 @@ static void prepare(struct scene *s, unsigned i, int viewer, size_t size)
 static double run_floor(void *arg)
 {
     struct scene *s = arg;
-    int64_t at_us = bench_now_us(), before = bench_process_cpu_ns();
+    int64_t at_us = bench_now_us(), before = floor_cpu_ns(s);
     for (int f = 0; f < s->frames; f++) {
         unsigned n = 0;
         for (int i = 0; i < s->stage->n_viewers; i++) {
@@ -150,7 +198,7 @@ static double run_floor(void *arg)
         s->seq = (uint16_t)(s->seq + BENCH_FRAME_PACKETS);
         bench_sleep_until(at_us += s->frame_us);
     }
-    int64_t spent_ns = bench_process_cpu_ns() - before;
+    int64_t spent_ns = floor_cpu_ns(s) - before;
     return (double)spent_ns / s->frames / s->stage->n_viewers / BENCH_FRAME_PACKETS;
 }
 
@@ -177,7 +225,8 @@ static void remove_floor(struct scene *s)
     udp_close(&s->udp);
 }
 
-static void compare_with_floor(int n_viewers, int frames, int64_t frame_us, int rounds)
+static void compare_with_floor(int n_viewers, int frames, int64_t frame_us, int rounds,
+                               bool received)
 {
     struct scene *s = calloc(1, sizeof(*s));
     if (!s)
@@ -186,11 +235,15 @@ static void compare_with_floor(int n_viewers, int frames, int64_t frame_us, int 
     s->frames = frames;
     s->frame_us = frame_us;
     add_floor(s);
-    char name[40];
-    snprintf(name, sizeof(name), "forward, %d viewers", n_viewers);
+    if (received)
+        s->receivers = bench_receivers_new(s->stage);
+    char name[48];
+    snprintf(name, sizeof(name), "forward, %d viewers%s", n_viewers, received ? ", read" : "");
     bench_compare(name, &(struct bench_side){"worker", run_forwarder, s},
                   &(struct bench_side){"header + seal + sendmmsg", run_floor, s}, rounds);
     remove_floor(s);
+    if (received)
+        bench_receivers_free(s->receivers);
     bench_stage_free(s->stage);
     free(s);
 }
@@ -201,33 +254,6 @@ struct shards {
     struct bench_stage *stage;
     double busiest_ns, time_ns; /* of a packet, in the last round */
 };
-
-/* CPU time of every thread that is a worker, of whichever stage, in the order of their ids. */
-static unsigned read_workers(uint64_t cpu_ns[WORKERS_MAX])
-{
-    unsigned n = 0;
-    struct dirent **tasks;
-    int n_tasks = scandir("/proc/self/task", &tasks, NULL, alphasort);
-    for (int i = 0; i < n_tasks; i++) {
-        char path[300], name[32] = "";
-        snprintf(path, sizeof(path), "/proc/self/task/%s/comm", tasks[i]->d_name);
-        FILE *f = fopen(path, "r");
-        bool is_worker = f && fgets(name, sizeof(name), f) &&
-                         strncmp(name, WORKER_NAME, strlen(WORKER_NAME)) == 0;
-        if (f)
-            fclose(f);
-        snprintf(path, sizeof(path), "/proc/self/task/%s/schedstat", tasks[i]->d_name);
-        f = is_worker && n < WORKERS_MAX ? fopen(path, "r") : NULL;
-        if (f && fscanf(f, "%" SCNu64, &cpu_ns[n]) == 1)
-            n++;
-        if (f)
-            fclose(f);
-        free(tasks[i]);
-    }
-    if (n_tasks >= 0)
-        free(tasks);
-    return n;
-}
 
 static void run_shards(struct shards *s)
 {
@@ -280,10 +306,17 @@ static void compare_shards(void)
 
 void bench_forward(void)
 {
-    compare_with_floor(100, 50, 3000, 21); /* the pacer lets 11 kB leave every 1.8 ms */
-    compare_with_floor(500, 10, 9000, 11);
-    compare_with_floor(1000, 5, 18000, 11);
-    compare_with_floor(4000, 2, 72000, 11);
+    compare_with_floor(100, 50, 3000, 21, false); /* the pacer lets 11 kB leave every 1.8 ms */
+    compare_with_floor(500, 10, 9000, 11, false);
+    compare_with_floor(1000, 5, 18000, 11, false);
+    compare_with_floor(4000, 2, 72000, 11, false);
+}
+
+/* At the rate of 30 pictures a second: the reader keeps up. */
+void bench_received(void)
+{
+    compare_with_floor(500, 30, 33333, 5, true);
+    compare_with_floor(2000, 30, 33333, 5, true);
 }
 
 void bench_shards(void)

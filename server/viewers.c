@@ -137,6 +137,14 @@ static void fill_audio(const struct guest *g, const struct backend_answer *answe
     t->formats[PAYLOAD_OPUS].payload_type = answer->tracks[i].opus_payload_type;
 }
 
+static bool hears(const struct guest *g, const struct backend_answer *answer, unsigned slot)
+{
+    bool accepted = false;
+    for (unsigned i = 0; i < answer->n_tracks; i++)
+        accepted |= answer->tracks[i].audio && answer->tracks[i].slot == slot;
+    return accepted && g->room->slots[slot].has_audio;
+}
+
 static bool fill_tracks(const struct guest *g, const struct backend_answer *answer,
                         struct viewer_config *out)
 {
@@ -145,7 +153,9 @@ static bool fill_tracks(const struct guest *g, const struct backend_answer *answ
         if (answer->tracks[i].slot >= BACKEND_STREAMS_MAX)
             return false;
         t->extensions.transport_cc = answer->tracks[i].transport_cc_id;
-        t->extensions.playout_delay = answer->tracks[i].playout_delay_id;
+        /* a browser told to show pictures at once cannot let them wait for their sound */
+        if (!hears(g, answer, answer->tracks[i].slot))
+            t->extensions.playout_delay = answer->tracks[i].playout_delay_id;
         t->extensions.mid = answer->tracks[i].mid_id;
         if (!copy(t->mid, sizeof(t->mid), answer->tracks[i].mid))
             return false;

@@ -242,3 +242,19 @@ static void rate_and_frame_rate_change_without_a_keyframe(void **state)
     for (unsigned i = from; i < from + 8; i++)
         assert_false(forwarder.frames[i]->keyframe);
 }
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_pattern_is_published_and_a_keyframe_made_when_wanted),
+        TEST(what_cannot_be_had_is_said),
+        TEST(a_source_that_was_never_started_closes),
+        TEST(layers_nobody_watches_are_not_encoded),
+        TEST(small_pictures_have_fewer_layers),
+        TEST(a_paused_source_sends_nothing),
+        TEST(rate_and_frame_rate_change_without_a_keyframe),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

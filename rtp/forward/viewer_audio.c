@@ -72,7 +72,7 @@ void viewer_add_audio(struct viewer *v, struct viewer_ride *ride, struct viewer_
     uint8_t *at = out + train->size;
     struct viewer_header h;
     viewer_begin_header(&h, t, false, f->codec, f->rtp_ts);
-    viewer_put_header(v, t, at, &h, t->seq++, false);
+    viewer_put_header(v, t, at, &h, t->seq++, p->marker);
     viewer_add_segment(train,
                        seal_rtp(v->peer.seal, at, h.size, f->payload.data + p->offset, p->size));
     t->cursor_id++;

@@ -16,10 +16,23 @@ static bool on_is_admin(void *arg, const char *bearer)
     return bearer && token_equal(bearer, s->admin_token);
 }
 
+static bool report_of(void *arg, uint32_t viewer_id, struct backend_viewer_report *out)
+{
+    const struct guest *g = server_find_guest(arg, viewer_id);
+    if (!g || g->reported_us == 0)
+        return false;
+    *out = g->report;
+    return true;
+}
+
 static int take_stats(struct server *s, struct stats *out)
 {
-    return stats_take(out, s->forwarder, s->has_room ? &s->room : NULL, s->started_us,
-                      server_now_us());
+    int err = stats_take(out, s->forwarder, s->has_room ? &s->room : NULL, s->started_us,
+                         server_now_us());
+    http_count(s->http, &out->http);
+    out->report = report_of;
+    out->report_arg = s;
+    return err;
 }
 
 static char *on_stats_json(void *arg, bool with_viewers)

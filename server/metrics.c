@@ -297,6 +297,16 @@ static void write_streams(FILE *f, const struct stats *s)
     }
 }
 
+static void write_http(FILE *f, const struct http_counters *h)
+{
+    family(f, "http_connections", "gauge", "Connections to the HTTP port.");
+    fprintf(f, "amphi_http_connections %u\n", h->connections);
+    family(f, "joins_total", "counter", "Joins from addresses whose rate is limited.");
+    fprintf(f, "amphi_joins_total %" PRIu64 "\n", h->joins);
+    family(f, "joins_refused_total", "counter", "Those over the limit.");
+    fprintf(f, "amphi_joins_refused_total %" PRIu64 "\n", h->joins_refused);
+}
+
 static void write_room(FILE *f, const struct stats *s)
 {
     family(f, "room_viewers", "gauge", "Viewers in the room.");
@@ -314,6 +324,7 @@ char *metrics_text(const struct stats *s)
     if (!f)
         return NULL;
     write_process(f, s);
+    write_http(f, &s->http);
     write_workers(f, s);
     if (s->room)
         write_room(f, s);

@@ -129,6 +129,15 @@ static json_t *process_json(const struct stats_process *p)
     return o;
 }
 
+static json_t *http_json(const struct http_counters *h)
+{
+    json_t *o = json_object();
+    set_int(o, "connections", h->connections);
+    set_int(o, "joins", h->joins);
+    set_int(o, "joins_refused", h->joins_refused);
+    return o;
+}
+
 static json_t *worker_json(const struct forwarder_worker_stats *w)
 {
     json_t *o = json_object();
@@ -259,7 +268,30 @@ static void set_ms(json_t *o, const char *key, int64_t us)
     json_object_set_new(o, key, us < 0 ? json_null() : json_real((double)us / 1000));
 }
 
-static json_t *viewer_json(const struct forwarder_viewer_stats *v)
+static void set_known(json_t *o, const char *key, double value)
+{
+    json_object_set_new(o, key, value < 0 ? json_null() : json_real(value));
+}
+
+static void set_count(json_t *o, const char *key, int64_t value)
+{
+    json_object_set_new(o, key, value < 0 ? json_null() : json_integer(value));
+}
+
+/* What only the player can see. */
+static void set_report(json_t *o, const struct stats *s, uint32_t viewer_id)
+{
+    struct backend_viewer_report r;
+    if (!s->report || !s->report(s->report_arg, viewer_id, &r))
+        r = (struct backend_viewer_report){-1, -1, -1, -1, -1};
+    set_count(o, "frames_decoded", r.decoded);
+    set_count(o, "frames_dropped", r.dropped);
+    set_count(o, "freezes", r.freezes);
+    set_known(o, "glass_to_glass_ms", r.glass_to_glass_ms);
+    set_known(o, "jitter_buffer_ms", r.jitter_buffer_ms);
+}
+
+static json_t *viewer_json(const struct stats *s, const struct forwarder_viewer_stats *v)
 {
     char remote[ADDRESS_TEXT_MAX] = "", id[16];
     if (address_size(&v->remote))
@@ -296,6 +328,7 @@ static json_t *viewer_json(const struct forwarder_viewer_stats *v)
     set_int(o, "audio_rode", v->counters.audio_rode);
     json_object_set_new(o, "unsupported_codec", json_boolean(v->unsupported_codec));
     set_ms(o, "first_frame_ms", v->first_frame_us);
+    set_report(o, s, v->id);
     return o;
 }
 
@@ -314,7 +347,7 @@ static json_t *room_json(const struct stats *s, bool with_viewers)
     if (with_viewers) {
         json_t *list = json_array();
         for (unsigned i = 0; i < s->forwarder.n_viewers; i++)
-            json_array_append_new(list, viewer_json(&s->forwarder.viewers[i]));
+            json_array_append_new(list, viewer_json(s, &s->forwarder.viewers[i]));
         json_object_set_new(o, "viewers_list", list);
     }
     return o;
@@ -330,6 +363,7 @@ char *stats_json(const struct stats *s, bool with_viewers)
     set_text(root, "node", node);
     set_int(root, "udp_port", s->udp_port);
     json_object_set_new(root, "process", process_json(&s->process));
+    json_object_set_new(root, "http", http_json(&s->http));
     for (unsigned i = 0; i < s->forwarder.n_workers; i++)
         json_array_append_new(workers, worker_json(&s->forwarder.workers[i]));
     json_object_set_new(root, "workers", workers);

@@ -6,6 +6,7 @@
 
 #include "rtp/forward/forwarder.h"
 #include "server/room.h"
+#include "signaling/http.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +20,11 @@ struct stats {
     uint16_t udp_port;
     struct stats_process process;
     struct forwarder_stats forwarder;
+    struct http_counters http;
     const struct room *room; /* borrowed; NULL: none */
+    /* What a viewer's player last said of itself: false: nothing. NULL: nobody was asked. */
+    bool (*report)(void *arg, uint32_t viewer_id, struct backend_viewer_report *out);
+    void *report_arg;
     int64_t room_age_us;
     /* by slot */
     struct stats_slot {

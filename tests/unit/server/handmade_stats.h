@@ -38,6 +38,13 @@ static inline struct forwarder_worker_stats handmade_worker(void)
     };
 }
 
+static inline bool handmade_report(void *arg, uint32_t viewer_id, struct backend_viewer_report *out)
+{
+    (void)arg;
+    *out = (struct backend_viewer_report){501, 502, 503, 504.5, -1};
+    return viewer_id == 77;
+}
+
 static inline void handmade_init(struct handmade *h)
 {
     memset(h, 0, sizeof(*h));
@@ -79,7 +86,9 @@ static inline void handmade_init(struct handmade *h)
                       .streams = &h->stream,
                       .n_viewers = 1,
                       .viewers = &h->viewer},
+        .http = {.joins = 601, .joins_refused = 602, .connections = 603},
         .room = &h->room,
+        .report = handmade_report,
         .room_age_us = 11000000,
     };
     h->stats.slots[0].used = true;

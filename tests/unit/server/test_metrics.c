@@ -40,6 +40,8 @@ static void values_stand_under_their_names(void **state)
     assert_line(text, "amphi_worker_tcp_refused_total{worker=\"0\"} 112");
     assert_line(text, "amphi_worker_send_blocked_total{worker=\"0\"} 113");
     assert_line(text, "amphi_worker_handshakes_deferred_total{worker=\"0\"} 116");
+    assert_line(text, "amphi_joins_refused_total 602");
+    assert_line(text, "amphi_http_connections 603");
     assert_line(text, "amphi_room_viewers{room=\"CALM-FOX-007\"} 3");
     assert_line(text,
                 "amphi_stream_frames_encoded_total{room=\"CALM-FOX-007\",track=\"video0\"} 404");

@@ -46,6 +46,9 @@ static void the_process_and_its_workers(void **state)
     assert_number(process, "rss_bytes", 2);
     assert_number(process, "threads", 3);
     assert_number(process, "open_fds", 4);
+    assert_number(json_object_get(root, "http"), "joins", 601);
+    assert_number(json_object_get(root, "http"), "joins_refused", 602);
+    assert_number(json_object_get(root, "http"), "connections", 603);
     static const char *const keys[] = {
         "packets_sent",       "bytes_sent",         "send_calls",          "send_errors",
         "datagrams_received", "datagrams_unknown",  "datagrams_passed_on", "frames_dropped",
@@ -93,6 +96,11 @@ static void a_viewer_in_full(void **state)
     assert_string_equal(json_string_value(json_object_get(viewer, "state")), "playing");
     assert_number(viewer, "since_s", 2.5);
     assert_number(viewer, "first_frame_ms", 42);
+    assert_number(viewer, "frames_decoded", 501);
+    assert_number(viewer, "frames_dropped", 502);
+    assert_number(viewer, "freezes", 503);
+    assert_number(viewer, "glass_to_glass_ms", 504.5);
+    assert_true(json_is_null(json_object_get(viewer, "jitter_buffer_ms")));
     assert_number(viewer, "loss_percent", 25);
     assert_number(viewer, "jitter_ms", 1.5);
     static const char *const keys[] = {"sent_bps", "packets_sent",  "nacks",

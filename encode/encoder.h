@@ -48,14 +48,16 @@ struct encoder_rate {
 };
 
 /* One access unit. H.264: Annex B with start codes, SPS and PPS before each IDR. VP8, VP9: a frame.
- * AV1: a temporal unit of OBUs with sizes, no temporal delimiter, a sequence header before each
+ * AV1: a temporal unit of OBUs with sizes, its delimiter first and a sequence header before each
  * key frame. */
 struct encoded {
     const uint8_t *data; /* the encoder's memory: valid until the next submit, receive or close */
     size_t size;         /* 0: the encoder skipped this picture */
     bool keyframe;
     uint8_t temporal_id; /* 0 = base; nothing refers to one of a higher id than its own */
-    int quantizer;       /* how coarse: 0 (best) to 100, -1 unknown */
+    /* How coarse, 0 (best) to 100, -1 unknown. A picture that changes nothing may say anything:
+     * what stands still is as good as the lowest since it last moved. */
+    int quantizer;
     int64_t captured_us; /* of the picture it came from */
 };
 

@@ -2,15 +2,15 @@
  *
  *     bench_encode [--size WxH] [--kbps N] [--fps N] [--pictures N] [--threads N] [--layers N]
  *                  [--quality 1] [--backend NAME] [--codec NAME] [--scene text|natural|noise]
- *                  [--still N]
+ *                  [--still N [--moving N]]
  *
  * One JSON line per encoder and scene: microseconds from submit to receive, by the clock (median
  * and worst) and of CPU (median, all threads), the size of the first picture, the rate of the
  * others and, where a decoder is there, the luma PSNR.
  *
- * With --still the text scrolls for a second and stops; its last picture is then submitted N times
- * more. One JSON line per encoder, with luma PSNR, quantizer and kilobytes so far after some of
- * the repeats.
+ * With --still the text scrolls for a second (or --moving pictures) and stops; its last picture is
+ * then submitted N times more. One JSON line per encoder, with luma PSNR, quantizer, kilobytes so
+ * far and milliseconds of CPU after some of the repeats.
  */
 #include "encode/convert.h"
 #include "encode/encoder.h"
@@ -25,7 +25,7 @@ enum { MAX_PICTURES = 3000 };
 
 struct options {
     struct encoder_config config;
-    int pictures, still;
+    int pictures, still, moving;
     const char *backend, *scene; /* NULL: all */
 };
 
@@ -144,7 +144,7 @@ static void run_still(const struct encoder_ops *ops, const struct options *o)
     struct bench b;
     if (!bench_open(&b, ops, &o->config, SCENE_TEXT))
         return;
-    int moving = b.config.fps;
+    int moving = o->moving > 0 ? o->moving : b.config.fps;
     size_t bytes = 0;
     printf("{\"name\":\"still_%s_%s\",\"target_kbps\":%u", ops->name, codec_name(ops->codec),
            b.config.bitrate_bps / 1000);
@@ -185,6 +185,8 @@ static void parse(struct options *o, const char *name, const char *value)
         o->scene = value;
     else if (strcmp(name, "--still") == 0)
         o->still = atoi(value);
+    else if (strcmp(name, "--moving") == 0)
+        o->moving = atoi(value);
 }
 
 int main(int argc, char **argv)

@@ -53,6 +53,9 @@ static void add_viewer(struct bench_stage *s, int i, const struct dtls_fingerpri
                     .formats = {[PAYLOAD_H264] = {102, 103}},
                     .extensions = {.transport_cc = 3}}},
     };
+    for (; config.n_tracks < VIEWER_TRACKS_MAX; config.n_tracks++)
+        config.tracks[config.n_tracks] = (struct viewer_track_config){
+            .stream_id = s->reserved_id, .kind = FORWARDER_VIDEO, .ssrc = 10 + config.n_tracks};
     if (forwarder_add_viewer(s->f, &config) != 0)
         bench_fail("viewer refused");
     loopback_client_open(&s->clients[i], forwarder_port(s->f), &seat.ice, s->client, server);
@@ -174,7 +177,8 @@ struct bench_stage *bench_stage_new(int n_workers, int n_viewers)
     s->consent_us = bench_now_us();
     s->pool = frame_pool_new(16384, 64);
     if (!s->pool || forwarder_add_stream(s->f, FORWARDER_VIDEO, 1, &s->stream_id) != 0 ||
-        forwarder_attach(s->f, s->stream_id, &source, 1) != 0)
+        forwarder_attach(s->f, s->stream_id, &source, 1) != 0 ||
+        forwarder_add_stream(s->f, FORWARDER_VIDEO, 1, &s->reserved_id) != 0)
         bench_fail("no stream");
     connect_all(s);
     return s;

@@ -14,7 +14,7 @@ struct bench_stage {
     int n_workers, n_viewers, n_connected;
     struct forwarder *f;
     struct dtls_context *server, *client;
-    uint32_t stream_id;
+    uint32_t stream_id, reserved_id; /* the latter has no source: every viewer's other tracks' */
     struct frame_pool *pool;
     uint64_t n_published;
     struct loopback_client *clients; /* owned; only their sockets live on, and their passwords */

@@ -13,6 +13,7 @@ struct stage {
     struct stream_news news;
     struct stream_layer layer;
     struct stream stream;
+    struct stream reserved; /* has no source: all other tracks' */
     struct frame_pool *pool;
     uint64_t next_id;
     int64_t now_us;
@@ -81,7 +82,12 @@ static void add_viewer(struct stage *s, uint32_t i)
                     .formats = {[PAYLOAD_H264] = {102, 103}},
                     .extensions = {.transport_cc = 3}}},
     };
-    struct stream *streams[] = {&s->stream};
+    struct stream *streams[VIEWER_TRACKS_MAX] = {&s->stream};
+    for (; config.n_tracks < VIEWER_TRACKS_MAX; config.n_tracks++) {
+        streams[config.n_tracks] = &s->reserved;
+        config.tracks[config.n_tracks] = (struct viewer_track_config){
+            .stream_id = 2, .kind = FORWARDER_VIDEO, .ssrc = 10 + config.n_tracks};
+    }
     struct viewer *v = s->viewers[i] = malloc(viewer_size(config.n_tracks));
     if (!v || viewer_init(v, &config, streams, s->server, 0, s->now_us) != 0)
         abort();
@@ -100,6 +106,7 @@ static struct stage *stage_new(void)
     fingerprint(&s->client_fingerprint, s->client);
     stream_init(&s->stream, 1, FORWARDER_VIDEO, &s->news);
     stream_attach(&s->stream, &s->layer, 1);
+    stream_init(&s->reserved, 2, FORWARDER_VIDEO, &s->news);
     s->now_us = 1000000;
     s->next_id = 1;
     s->pool = frame_pool_new(16384, 64);

@@ -1,4 +1,5 @@
-/* fuzz_viewer_datagram.c - a connected viewer under any feedback, datagrams, frames and time.
+/* fuzz_viewer_datagram.c - a connected viewer under any feedback, datagrams, frames, sound,
+ * selections, sources and time.
  *
  * An input is a row of steps: a byte says what happens, two bytes or one say how much, and bytes
  * that arrive follow. After every step the viewer is drained and what it sends must keep to its
@@ -15,11 +16,14 @@
 
 #define CHECK(c) ((c) ? (void)0 : (fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #c), abort()))
 
-#define SSRC 0x1000 /* track i: SSRC + i, RTX on the first one only */
+#define SSRC 0x1000 /* track i: SSRC + i; two of the picture, RTX on the first one only; sound */
 #define RTX_SSRC 0x2000
 #define FIRST_SEQ 65500
 #define PAYLOAD_MAX 1000
 #define PACKETS_MAX 64
+#define LAYERS 2
+#define TRACKS 3
+#define AUDIO 2 /* the track */
 #define STEPS_MAX 400
 #define START_US INT64_C(1000000000)
 
@@ -31,20 +35,24 @@ enum step {
     STEP_LOSE,
     STEP_RATE,
     STEP_END,
+    STEP_SOUND,
+    STEP_SELECT,
+    STEP_SOURCE,
+    STEP_WANT,
     STEPS
 };
 
 struct world {
     int64_t now_us;
-    uint64_t next_id;
+    uint64_t next_id[LAYERS], next_sound;
     struct frame_pool *pool;
     struct stream_news news;
-    struct stream_layer layer;
-    struct stream stream;
+    struct stream_layer layers[LAYERS], sound_layer;
+    struct stream stream, sound;
     bool ended;
     struct viewer *viewer;
     struct address address;
-    uint16_t next_seq[2], next_rtx_seq;
+    uint16_t next_seq[TRACKS], next_rtx_seq;
 };
 
 struct input {
@@ -74,7 +82,7 @@ static void watch(struct world *w, const uint8_t *packet, size_t size)
     uint16_t *next = &w->next_seq[h.ssrc - SSRC];
     int16_t ahead = (int16_t)(h.seq - *next);
     /* In order; behind that only the same packet again, where there is no RTX. */
-    CHECK(h.ssrc == SSRC ? ahead == 0 : ahead <= 0 && ahead >= -HISTORY_SIZE);
+    CHECK(h.ssrc != SSRC + 1 ? ahead == 0 : ahead <= 0 && ahead >= -HISTORY_SIZE);
     if (ahead == 0)
         ++*next;
 }
@@ -102,23 +110,23 @@ static void init_viewer(struct world *w, struct dtls_context *dtls)
         .seed = 1,
         .cname = "fuzz",
         .peer = {.role = DTLS_SERVER, .n_fingerprints = 1, .fingerprints = {{.hash_size = 32}}},
-        .n_tracks = 2,
+        .n_tracks = TRACKS,
     };
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < TRACKS; i++) {
         config.tracks[i] = (struct viewer_track_config){
-            .stream_id = 1,
+            .stream_id = i == AUDIO ? 2 : 1,
             .ssrc = SSRC + i,
             .rtx_ssrc = RTX_SSRC + i,
-            .kind = FORWARDER_VIDEO,
-            .formats = {[PAYLOAD_H264] = {102, i == 0 ? 103 : 0}},
+            .kind = i == AUDIO ? FORWARDER_AUDIO : FORWARDER_VIDEO,
+            .formats = {[PAYLOAD_H264] = {102, i == 0 ? 103 : 0}, [PAYLOAD_OPUS] = {111, 0}},
             .extensions = {.transport_cc = 3, .mid = 1},
             .mid = "0",
         };
     }
-    struct stream *streams[2] = {&w->stream, &w->stream};
+    struct stream *streams[TRACKS] = {&w->stream, &w->stream, &w->sound};
     struct viewer *v = w->viewer = malloc(viewer_size(config.n_tracks));
     CHECK(v && viewer_init(v, &config, streams, dtls, 0, w->now_us) == 0);
-    for (unsigned i = 0; i < 2; i++)
+    for (unsigned i = 0; i < TRACKS; i++)
         v->tracks[i].seq = w->next_seq[i] = FIRST_SEQ;
     w->next_rtx_seq = v->tracks[0].rtx_seq;
 
@@ -136,7 +144,8 @@ static void init_viewer(struct world *w, struct dtls_context *dtls)
 
 static void step_frame(struct world *w, uint8_t kind, uint8_t packets)
 {
-    if (w->ended)
+    unsigned layer = kind >> 2 & 1;
+    if (w->ended || layer >= w->stream.n_layers)
         return;
     struct frame *f = frame_get(w->pool);
     CHECK(f);
@@ -152,13 +161,65 @@ static void step_frame(struct world *w, uint8_t kind, uint8_t packets)
         memset(p->data + p->size, kind, size);
         p->size += size;
     }
-    f->id = w->next_id++;
-    f->codec = PAYLOAD_H264;
+    f->id = w->next_id[layer]++;
+    f->codec = kind >> 3 == 31 ? PAYLOAD_VP8 : PAYLOAD_H264; /* that is not negotiated */
+    f->temporal_id = kind & 1 ? 0 : kind >> 3 & 3;
     f->captured_us = w->now_us;
     f->rtp_ts = (uint32_t)(w->now_us * 9 / 100);
     f->keyframe = kind & 1;
-    stream_push(&w->stream, 0, f);
+    stream_push(&w->stream, layer, f);
     viewer_on_frame(w->viewer, &w->stream, w->now_us);
+}
+
+static void step_sound(struct world *w, uint8_t size)
+{
+    if (w->sound.n_layers == 0)
+        return;
+    struct frame *f = frame_get(w->pool);
+    CHECK(f);
+    f->payload.packets[0] = (struct packetize_packet){.size = (uint16_t)(1 + size)};
+    memset(f->payload.data, size, 1u + size);
+    f->payload.size = 1u + size;
+    f->payload.n_packets = 1;
+    f->id = w->next_sound++;
+    f->codec = PAYLOAD_OPUS;
+    f->captured_us = w->now_us;
+    f->rtp_ts = (uint32_t)(w->now_us * 48 / 1000);
+    f->keyframe = true;
+    stream_push(&w->sound, 0, f);
+    viewer_on_frame(w->viewer, &w->sound, w->now_us);
+}
+
+static void step_select(struct world *w, uint8_t how)
+{
+    struct viewer_selection wanted = {
+        .layer = how % 4 - 1, .max_temporal = how / 4 % 4 - 1, .paused = how / 16 % 4 == 0};
+    viewer_select(w->viewer, how & 64 ? &w->sound : &w->stream, &wanted, w->now_us);
+}
+
+/* The source goes, or another one comes. */
+static void step_source(struct world *w, uint8_t how)
+{
+    struct stream *s = how & 1 ? &w->sound : &w->stream;
+    struct stream_layer *layers = how & 1 ? &w->sound_layer : w->layers;
+    unsigned n = how & 1 ? 1 : 1 + (how >> 1 & 1);
+    if (w->ended)
+        return;
+    if (s->n_layers > 0) {
+        viewer_on_detach(w->viewer, s);
+        stream_detach(s);
+        return;
+    }
+    memset(layers, 0, n * sizeof(*layers));
+    stream_attach(s, layers, n);
+    viewer_on_attach(w->viewer, s, w->now_us);
+}
+
+static void take_news(struct world *w)
+{
+    struct stream *s;
+    while ((s = stream_news_take(&w->news)))
+        memset(s->keyframe_requests, 0, sizeof(s->keyframe_requests));
 }
 
 static void step_bytes(struct world *w, struct input *in, bool rtcp)
@@ -219,13 +280,25 @@ static void step(struct world *w, struct input *in)
         step_time(w, (int64_t)a * a * 300, a != 255);
         break;
     case STEP_LOSE:
-        w->next_id += a;
+        w->next_id[a & 1] += a;
         break;
     case STEP_RATE:
         pacer_set_rate(&w->viewer->pacer, (uint64_t)a * a * a * 10, w->now_us);
         break;
     case STEP_END:
         step_end(w, a);
+        break;
+    case STEP_SOUND:
+        step_sound(w, a);
+        break;
+    case STEP_SELECT:
+        step_select(w, a);
+        break;
+    case STEP_SOURCE:
+        step_source(w, a);
+        break;
+    case STEP_WANT:
+        viewer_want_keyframe(w->viewer, &w->stream, w->now_us);
         break;
     }
 }
@@ -237,22 +310,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct dtls_context *dtls; /* the process's, so never freed */
     if (!dtls)
         CHECK(cipher_install(CIPHER_AUTO) == 0 && dtls_context_create(&dtls) == 0);
-    struct world w = {.now_us = START_US, .next_id = 1};
+    static struct world w;
+    w = (struct world){.now_us = START_US, .next_id = {1, 1}, .next_sound = 1};
     CHECK(address_parse(&w.address, "192.0.2.1", 5000));
     w.pool = frame_pool_new(PACKETS_MAX * PAYLOAD_MAX, PACKETS_MAX);
     stream_init(&w.stream, 1, FORWARDER_VIDEO, &w.news);
-    stream_attach(&w.stream, &w.layer, 1);
+    stream_attach(&w.stream, w.layers, LAYERS);
+    stream_init(&w.sound, 2, FORWARDER_AUDIO, &w.news);
+    stream_attach(&w.sound, &w.sound_layer, 1);
     init_viewer(&w, dtls);
 
     struct input in = {data, size};
     for (int i = 0; i < STEPS_MAX && in.size > 0; i++) {
         step(&w, &in);
         drain(&w);
+        take_news(&w);
     }
     viewer_finish(w.viewer);
     free(w.viewer);
-    if (!w.ended)
-        stream_detach(&w.stream);
+    stream_detach(&w.stream);
+    stream_detach(&w.sound);
     frame_pool_close(w.pool);
     return 0;
 }

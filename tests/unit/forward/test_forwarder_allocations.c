@@ -206,6 +206,111 @@ static void openssl_allocates_nothing(void **state)
     assert_int_equal(cipher_install(CIPHER_AUTO), 0);
 }
 
+/* --- sound, and from layer to layer --- */
+
+enum { AUDIO_SSRC = 0x2222, AUDIO_TYPE = 111 };
+
+/* What a client got. */
+struct got {
+    uint64_t audio, layer[2];
+};
+
+static void count_rtp(void *arg, struct loopback_client *loop, const struct rtp_header *h,
+                      const uint8_t *payload)
+{
+    struct got *g = arg;
+    (void)loop;
+    if (h->ssrc == AUDIO_SSRC)
+        g->audio++;
+    else
+        g->layer[payload[0]]++;
+}
+
+/* `layer` is the first byte of every packet. */
+static void publish_packets(struct fixture *x, uint32_t stream_id, enum payload_codec codec,
+                            unsigned layer, uint16_t n, bool keyframe)
+{
+    struct frame *f = frame_get(x->pool);
+    assert_non_null(f);
+    for (uint16_t i = 0; i < n; i++) {
+        f->payload.packets[i] = (struct packetize_packet){
+            .offset = i * 900u, .size = codec == PAYLOAD_OPUS ? 120 : 900, .marker = i + 1 == n};
+        memset(f->payload.data + i * 900u, (int)layer, 900);
+    }
+    f->payload.size = n * 900u;
+    f->payload.n_packets = n;
+    f->codec = (uint8_t)codec;
+    f->captured_us = loopback_now_us();
+    f->rtp_ts = (uint32_t)(f->captured_us * (codec == PAYLOAD_OPUS ? 48 : 90) / 1000);
+    f->keyframe = keyframe;
+    forwarder_publish(x->f, stream_id, layer, f);
+}
+
+static void run_until_more(struct fixture *x, const uint64_t *value, uint64_t than)
+{
+    int64_t end_us = loopback_now_us() + WAIT_US;
+    while (*value <= than) {
+        assert_true(loopback_now_us() < end_us);
+        pump(x);
+    }
+}
+
+static void play_layers(struct fixture *x, const struct client *c, struct got *g, uint32_t video,
+                        uint32_t audio, unsigned rounds)
+{
+    for (unsigned i = 0; i < rounds; i++) {
+        unsigned layer = i % 2;
+        uint64_t audio_before = g->audio, layer_before = g->layer[layer];
+        forwarder_select(x->f, c->seat.viewer_id, video,
+                         &(struct viewer_selection){.layer = (int)layer, .max_temporal = -1});
+        publish_packets(x, audio, PAYLOAD_OPUS, 0, 1, true);
+        publish_packets(x, video, PAYLOAD_H264, 0, 3, i % 2 == 0);
+        publish_packets(x, video, PAYLOAD_H264, 1, 5, i % 2 == 0);
+        run_until_more(x, &g->layer[layer], layer_before);
+        run_until_more(x, &g->audio, audio_before);
+    }
+}
+
+static void sound_and_layers_allocate_nothing(void **state)
+{
+    (void)state;
+    struct got got = {0};
+    struct fixture *x = fixture_new(1, 1, false);
+    const struct forwarder_source source = {.arg = NULL};
+    uint32_t video, audio;
+    assert_int_equal(forwarder_add_stream(x->f, FORWARDER_VIDEO, 2, &video), 0);
+    assert_int_equal(forwarder_add_stream(x->f, FORWARDER_AUDIO, 1, &audio), 0);
+    assert_int_equal(forwarder_attach(x->f, video, &source, 2), 0);
+    assert_int_equal(forwarder_attach(x->f, audio, &source, 1), 0);
+    struct client *c = reserve(x);
+    struct viewer_config config = viewer_config(x, c);
+    config.tracks[0].stream_id = video;
+    config.tracks[config.n_tracks++] = (struct viewer_track_config){
+        .stream_id = audio,
+        .kind = FORWARDER_AUDIO,
+        .ssrc = AUDIO_SSRC,
+        .formats = {[PAYLOAD_OPUS] = {.payload_type = AUDIO_TYPE}},
+    };
+    assert_int_equal(forwarder_add_viewer(x->f, &config), 0);
+    loopback_client_open(&c->loop, forwarder_port(x->f), &c->seat.ice, x->viewer, &x->fingerprint);
+    c->loop.on_rtp = count_rtp;
+    c->loop.arg = &got;
+    c->open = true;
+    run_until(x, are_connected);
+    play_layers(x, c, &got, video, audio, 8);
+    c->loop.check_us = INT64_MAX;
+
+    begin_counting();
+    play_layers(x, c, &got, video, audio, ROUNDS);
+    assert_int_equal(end_counting(), 0);
+    struct forwarder_stats s;
+    assert_int_equal(forwarder_stats(x->f, &s), 0);
+    assert_true(s.viewers[0].counters.layer_switches >= ROUNDS);
+    assert_true(s.viewers[0].counters.audio_sent >= ROUNDS);
+    forwarder_stats_free(&s);
+    fixture_free(x);
+}
+
 /* That the counter counts: a viewer's coming allocates on its worker's thread. */
 static void coming_allocates(void **state)
 {
@@ -275,6 +380,7 @@ int main(void)
         cmocka_unit_test(single_datagrams_allocate_nothing),
         cmocka_unit_test(two_workers_allocate_nothing),
         cmocka_unit_test(openssl_allocates_nothing),
+        cmocka_unit_test(sound_and_layers_allocate_nothing),
         cmocka_unit_test(coming_allocates),
         cmocka_unit_test(sealing_allocates_nothing),
     };

@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <x264.h>
 
-enum { MAX_QP_SCREEN = 46, MAX_QP_NATURAL = 51 }; /* above 46 small text falls apart */
-
 struct x264 {
     x264_t *enc; /* owned */
     struct encoder_config config;
@@ -70,7 +68,6 @@ static int set_params(struct x264 *x, const struct encoder_config *c)
     p->b_aud = 0;
     p->vui.b_fullrange = 0;
     p->vui.i_colorprim = p->vui.i_transfer = p->vui.i_colmatrix = 1; /* BT.709 */
-    p->rc.i_qp_max = c->content == ENCODER_SCREEN ? MAX_QP_SCREEN : MAX_QP_NATURAL;
     p->rc.i_rc_method = c->rate_control == ENCODER_QUALITY ? X264_RC_CRF : X264_RC_ABR;
     take_rate(x, &(struct encoder_rate){c->bitrate_bps, c->fps, c->rate_control});
     return x264_param_apply_profile(p, "baseline");

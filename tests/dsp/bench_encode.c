@@ -68,6 +68,7 @@ static bool bench_open(struct bench *b, const struct encoder_ops *ops,
     char error[200];
     *b = (struct bench){.config = *config};
     b->config.codec = ops->codec;
+    b->config.content = kind == SCENE_NATURAL ? ENCODER_NATURAL : ENCODER_SCREEN;
     if (encoder_open(&b->e, ops->name, &b->config, error, sizeof(error)) < 0) {
         fprintf(stderr, "bench_encode: %s\n", error);
         return false;
@@ -191,13 +192,9 @@ static void parse(struct options *o, const char *name, const char *value)
 
 int main(int argc, char **argv)
 {
-    struct options o = {.config = {.content = ENCODER_SCREEN,
-                                   .width = 1920,
-                                   .height = 1080,
-                                   .fps = 30,
-                                   .bitrate_bps = 6000000,
-                                   .threads = 1},
-                        .pictures = 150};
+    struct options o = {
+        .config = {.width = 1920, .height = 1080, .fps = 30, .bitrate_bps = 6000000, .threads = 1},
+        .pictures = 150};
     for (int i = 1; i + 1 < argc; i += 2)
         parse(&o, argv[i], argv[i + 1]);
     if (o.pictures < 2 || o.pictures > MAX_PICTURES) {

@@ -168,14 +168,26 @@ export async function openWhep(context, origin) {
   return { page, answer };
 }
 
-/** Begins to read the barcode of each presented frame of the page's (first playing) video. */
-export async function watchBarcode(page) {
+/** An admin call; {status, body}. */
+export async function admin(amphi, method, path, body) {
+  const answer = await fetch(`${amphi.origin}${path}`, {
+    method,
+    headers: { Authorization: `Bearer ${TOKEN}`, ...(body && { 'Content-Type': 'application/json' }) },
+    body: body && JSON.stringify(body),
+  });
+  const text = await answer.text();
+  return { status: answer.status, body: text ? JSON.parse(text) : null };
+}
+
+/** Begins to read the barcode of each presented frame of the page's (first playing) video, whose
+ * source is `sourceWidth` wide: 0 if it is as wide as it is received. */
+export async function watchBarcode(page, sourceWidth = 0) {
   await page.waitForFunction(() => {
     const video = [...document.querySelectorAll('video')].find((v) => v.videoWidth > 0);
     window.watched = video;
     return Boolean(video);
   });
-  await page.evaluate(() => {
+  await page.evaluate((width) => {
     const CELL = 16, COLUMNS = 24, ROWS = 2, SYNC = 0b10110010;
     const canvas = document.createElement('canvas');
     canvas.width = CELL * COLUMNS;
@@ -191,14 +203,20 @@ export async function watchBarcode(page) {
       }
       return crc;
     };
-    const result = { frames: 0, read: 0, bad: 0, times: new Set(), delaysMs: [] };
+    const result = { frames: 0, read: 0, bad: 0, times: new Set(), delaysMs: [], newest: 0,
+      backwards: 0, shownAt: 0, gapMs: 0, widths: new Set() };
     window.barcode = result;
     const video = window.watched;
     const onFrame = () => {
       video.requestVideoFrameCallback(onFrame);
       const now = performance.timeOrigin + performance.now();
       result.frames++;
-      g.drawImage(video, 0, 0, canvas.width, canvas.height, 0, 0, canvas.width, canvas.height);
+      result.gapMs = Math.max(result.gapMs, result.shownAt && now - result.shownAt);
+      result.shownAt = now;
+      result.widths.add(video.videoWidth);
+      const scale = width ? video.videoWidth / width : 1;
+      g.drawImage(video, 0, 0, canvas.width * scale, canvas.height * scale,
+        0, 0, canvas.width, canvas.height);
       const pixels = g.getImageData(0, 0, canvas.width, canvas.height).data;
       const bit = (i) => {
         const x = (i % COLUMNS) * CELL + CELL / 2, y = Math.floor(i / COLUMNS) * CELL + CELL / 2;
@@ -214,19 +232,22 @@ export async function watchBarcode(page) {
       }
       result.read++;
       result.times.add(time);
+      result.backwards += time < result.newest ? 1 : 0; /* it wraps each five days */
+      result.newest = Math.max(result.newest, time);
       const nowTenths = Math.round(now * 10) % 2 ** 32;
       result.delaysMs.push((nowTenths - time) / 10);
     };
     video.requestVideoFrameCallback(onFrame);
-  });
+  }, sourceWidth);
 }
 
+/** gapMs: the longest time between two presented frames; backwards: frames older than one before. */
 export async function readBarcode(page) {
   return page.evaluate(() => {
-    const { frames, read, bad, times, delaysMs } = window.barcode;
+    const { frames, read, bad, times, delaysMs, backwards, gapMs, widths } = window.barcode;
     const sorted = [...delaysMs].sort((a, b) => a - b);
     return { frames, read, bad, distinct: times.size, medianMs: sorted[sorted.length >> 1],
-      minMs: sorted[0] };
+      minMs: sorted[0], backwards, gapMs, widths: [...widths] };
   });
 }
 

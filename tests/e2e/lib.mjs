@@ -204,11 +204,13 @@ export async function watchBarcode(page, sourceWidth = 0) {
       return crc;
     };
     const result = { frames: 0, read: 0, bad: 0, times: new Set(), delaysMs: [], newest: 0,
-      backwards: 0, shownAt: 0, gapMs: 0, widths: new Set() };
+      backMs: 0, mediaTime: 0, backwards: 0, shownAt: 0, gapMs: 0, widths: new Set() };
     window.barcode = result;
     const video = window.watched;
-    const onFrame = () => {
+    const onFrame = (_, { mediaTime }) => {
       video.requestVideoFrameCallback(onFrame);
+      result.backwards += mediaTime <= result.mediaTime ? 1 : 0;
+      result.mediaTime = mediaTime;
       const now = performance.timeOrigin + performance.now();
       result.frames++;
       result.gapMs = Math.max(result.gapMs, result.shownAt && now - result.shownAt);
@@ -232,7 +234,7 @@ export async function watchBarcode(page, sourceWidth = 0) {
       }
       result.read++;
       result.times.add(time);
-      result.backwards += time < result.newest ? 1 : 0; /* it wraps each five days */
+      result.backMs = Math.max(result.backMs, (result.newest - time) / 10);
       result.newest = Math.max(result.newest, time);
       const nowTenths = Math.round(now * 10) % 2 ** 32;
       result.delaysMs.push((nowTenths - time) / 10);
@@ -241,13 +243,14 @@ export async function watchBarcode(page, sourceWidth = 0) {
   }, sourceWidth);
 }
 
-/** gapMs: the longest time between two presented frames; backwards: frames older than one before. */
+/** gapMs: the longest time between two presented frames; backwards: frames whose media time is not
+ * later than the one before's; backMs: how much older than one before a picture was at most. */
 export async function readBarcode(page) {
   return page.evaluate(() => {
-    const { frames, read, bad, times, delaysMs, backwards, gapMs, widths } = window.barcode;
+    const { frames, read, bad, times, delaysMs, backwards, backMs, gapMs, widths } = window.barcode;
     const sorted = [...delaysMs].sort((a, b) => a - b);
     return { frames, read, bad, distinct: times.size, medianMs: sorted[sorted.length >> 1],
-      minMs: sorted[0], backwards, gapMs, widths: [...widths] };
+      minMs: sorted[0], backwards, backMs, gapMs, widths: [...widths] };
   });
 }
 

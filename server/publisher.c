@@ -4,6 +4,7 @@
 
 #include "rtp/control/keyframe.h"
 #include "rtp/payload/payload.h"
+#include "rtp/wire/dependency_descriptor.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,6 +21,7 @@
 static const uint32_t pool_capacity[] = {24 << 10, 96 << 10, 384 << 10, 3 << 20};
 enum { N_POOLS = sizeof(pool_capacity) / sizeof(pool_capacity[0]) };
 
+#define TEMPORAL_LAYERS 3 /* the most an encoder makes; a stream may have fewer */
 #define RATES_WINDOW_US 1000000
 #define RATES_FRESH_US 3000000
 
@@ -41,7 +43,10 @@ struct outlet {
     bool has_changed; /* the coding: to be told with the next keyframe */
     uint64_t gop_frames, gop_bytes;
     int64_t gop_since_us;
+    uint16_t number;   /* of the next frame, in its dependency descriptor */
     int64_t encode_us; /* of the units that come next */
+    struct dependency_tracker tracker;
+    struct dependency_structure structure; /* what a keyframe says of those after it */
     struct rates rates;
 
     /* any thread */
@@ -248,6 +253,22 @@ static struct frame *packetize(struct publisher *p, enum payload_codec codec,
     return NULL;
 }
 
+/* AV1 alone: the other codecs say in their payload what a receiver needs. */
+static void describe(struct outlet *o, const struct encoded *unit, struct frame *f)
+{
+    uint16_t number = o->number++;
+    struct dependency_descriptor d = {.frame_number = number};
+    if (f->codec != PAYLOAD_AV1 ||
+        !dependency_next(&o->tracker, &d.frame, number, unit->temporal_id, unit->keyframe))
+        return;
+    f->dependency_size =
+        (uint8_t)dependency_write(f->dependency, sizeof(f->dependency), &d, &o->structure);
+    d.has_structure = unit->keyframe;
+    if (unit->keyframe)
+        f->dependency_full_size = (uint8_t)dependency_write(
+            f->dependency_full, sizeof(f->dependency_full), &d, &o->structure);
+}
+
 static void begin_gop(struct outlet *o, int64_t now_us)
 {
     o->gop_frames = o->gop_bytes = 0;
@@ -314,6 +335,7 @@ void publisher_publish(struct publisher *p, unsigned layer, const struct encoded
     f->rtp_ts = (uint32_t)(unit->captured_us * 9 / 100);
     f->temporal_id = unit->temporal_id;
     f->keyframe = unit->keyframe;
+    describe(o, unit, f);
     o->gop_frames++;
     o->gop_bytes += unit->size;
     count(&o->frames_encoded);
@@ -428,6 +450,8 @@ void publisher_stats(const struct publisher *p, struct source_stats *out)
 
 static void outlet_init(struct outlet *o)
 {
+    dependency_structure_init(&o->structure, TEMPORAL_LAYERS);
+    dependency_tracker_init(&o->tracker, TEMPORAL_LAYERS);
     o->broken = true;
     o->rates.since_us = clock_us();
     keyframe_init(&o->budget, KEYFRAME_MIN_GAP_US);

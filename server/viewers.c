@@ -157,6 +157,7 @@ static bool fill_tracks(const struct guest *g, const struct backend_answer *answ
         if (!hears(g, answer, answer->tracks[i].slot))
             t->extensions.playout_delay = answer->tracks[i].playout_delay_id;
         t->extensions.mid = answer->tracks[i].mid_id;
+        t->extensions.dependency = answer->tracks[i].dependency_id;
         if (!copy(t->mid, sizeof(t->mid), answer->tracks[i].mid))
             return false;
         if (answer->tracks[i].audio)

@@ -96,7 +96,7 @@ struct backend_answer {
         } formats[BACKEND_CODECS];
         uint8_t opus_payload_type; /* of audio */
         /* header extension ids, 0: not negotiated */
-        uint8_t transport_cc_id, playout_delay_id, mid_id;
+        uint8_t transport_cc_id, playout_delay_id, mid_id, dependency_id;
     } tracks[2 * BACKEND_STREAMS_MAX];
 };
 

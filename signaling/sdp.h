@@ -74,7 +74,7 @@ struct sdp_format {
 /* Header extension ids, 0: not there. Only 1-14 are taken, which every receiver reads (RFC
  * 8285 4.2). */
 struct sdp_extensions {
-    uint8_t transport_cc, playout_delay, mid;
+    uint8_t transport_cc, playout_delay, mid, dependency;
 };
 
 struct sdp_transport {
@@ -162,3 +162,5 @@ bool sdp_text_is(struct sdp_text text, const char *word); /* ASCII case does not
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 #define SDP_URI_PLAYOUT_DELAY "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 #define SDP_URI_MID "urn:ietf:params:rtp-hdrext:sdes:mid"
+#define SDP_URI_DEPENDENCY                                                                         \
+    "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"

@@ -279,6 +279,7 @@ static bool add_track(struct backend_answer *out, unsigned slot, const struct sd
     copy_text(out->tracks[n].mid, media->mid);
     out->tracks[n].transport_cc_id = media->extensions.transport_cc;
     out->tracks[n].playout_delay_id = media->is_video ? media->extensions.playout_delay : 0;
+    out->tracks[n].dependency_id = media->is_video ? media->extensions.dependency : 0;
     out->tracks[n].mid_id = media->mid.at ? media->extensions.mid : 0;
     out->n_tracks += any;
     return any;

@@ -220,11 +220,13 @@ static void on_extmap(struct parser *p, struct sdp_text value)
     unsigned id;
     if (!number_of(cut(&word, '/'), 14, &id) || id == 0)
         return;
-    if (ext->transport_cc == id || ext->playout_delay == id || ext->mid == id)
+    if (ext->transport_cc == id || ext->playout_delay == id || ext->mid == id ||
+        ext->dependency == id)
         return;
     uint8_t *place = sdp_text_is(uri, SDP_URI_TRANSPORT_CC)    ? &ext->transport_cc
                      : sdp_text_is(uri, SDP_URI_PLAYOUT_DELAY) ? &ext->playout_delay
                      : sdp_text_is(uri, SDP_URI_MID)           ? &ext->mid
+                     : sdp_text_is(uri, SDP_URI_DEPENDENCY)    ? &ext->dependency
                                                                : NULL;
     if (place && *place == 0)
         *place = (uint8_t)id;
@@ -405,7 +407,7 @@ static void inherit(struct sdp *sdp)
         if (media->direction == 0)
             media->direction = sdp->direction != 0 ? sdp->direction : SDP_SENDRECV;
         if (media->extensions.transport_cc == 0 && media->extensions.playout_delay == 0 &&
-            media->extensions.mid == 0)
+            media->extensions.mid == 0 && media->extensions.dependency == 0)
             media->extensions = sdp->extensions;
     }
 }

@@ -17,7 +17,7 @@ enum {
     PAYLOAD_TYPE_AV1 = PAYLOAD_TYPE_VP9 + 2,
     PAYLOAD_TYPE_OPUS = PAYLOAD_TYPE_AV1 + 2,
 };
-enum { EXT_TRANSPORT_CC = 1, EXT_PLAYOUT_DELAY = 2, EXT_MID = 3 };
+enum { EXT_TRANSPORT_CC = 1, EXT_PLAYOUT_DELAY, EXT_MID, EXT_DEPENDENCY };
 
 struct writer {
     char *out;
@@ -140,6 +140,8 @@ static void put_extensions(struct writer *w, const struct sdp_extensions *ext)
         put(w, "a=extmap:%u " SDP_URI_PLAYOUT_DELAY "\r\n", ext->playout_delay);
     if (ext->mid != 0)
         put(w, "a=extmap:%u " SDP_URI_MID "\r\n", ext->mid);
+    if (ext->dependency != 0)
+        put(w, "a=extmap:%u " SDP_URI_DEPENDENCY "\r\n", ext->dependency);
 }
 
 static void put_h264_parameters(struct writer *w, const struct section_format *f)
@@ -289,7 +291,8 @@ static void put_offered(struct writer *w, const struct backend_room *room,
         .slot = audio ? index - BACKEND_STREAMS_MAX : index,
         .audio = audio,
         .bundled = index > 0,
-        .extensions = {EXT_TRANSPORT_CC, audio ? 0 : EXT_PLAYOUT_DELAY, EXT_MID},
+        .extensions = {EXT_TRANSPORT_CC, audio ? 0 : EXT_PLAYOUT_DELAY, EXT_MID,
+                       audio ? 0 : EXT_DEPENDENCY},
         .rtcp_rsize = true,
     };
     snprintf(mid, sizeof(mid), "%u", index);
@@ -399,7 +402,7 @@ static void put_accepted(struct writer *w, const struct sdp_media *media,
         .slot = slot,
         .audio = plan->tracks[track].audio,
         .extensions = {plan->tracks[track].transport_cc_id, plan->tracks[track].playout_delay_id,
-                       plan->tracks[track].mid_id},
+                       plan->tracks[track].mid_id, plan->tracks[track].dependency_id},
         .rtcp_rsize = media->rtcp_rsize,
     };
     add_accepted_formats(&s, media, plan, track, stream);

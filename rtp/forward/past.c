@@ -81,6 +81,20 @@ uint32_t past_begin_frame(struct past *p, uint64_t id, uint32_t rtp_ts)
     return ts;
 }
 
+uint16_t past_number(const struct past_run *run, uint16_t number)
+{
+    return (uint16_t)(number + run->number_shift);
+}
+
+uint16_t past_begin_number(struct past *p, uint64_t id, uint16_t number)
+{
+    struct past_run *r = &p->runs[p->run];
+    if (id == r->first_id)
+        r->number_shift = (uint16_t)(p->newest_number + 1 - number);
+    p->newest_number = past_number(r, number);
+    return p->newest_number;
+}
+
 uint16_t past_add(struct past *p, uint64_t frame_id, uint16_t packet)
 {
     assert(packet < PAST_PACKETS_MAX);

@@ -27,6 +27,7 @@ struct past_run {
     uint32_t line_ts; /* of the first one */
     uint32_t step;
     uint16_t first_seq;
+    uint16_t number_shift; /* of its frames' own numbers */
     uint8_t layer;
 };
 
@@ -36,6 +37,7 @@ struct past {
     bool any;     /* a frame has been sent */
     bool on_line; /* the newest one stands on its run's line */
     uint32_t newest_ts;
+    uint16_t newest_number; /* with its shift */
 
     /* sequence numbers waiting to be resent, in the order they were asked for */
     uint16_t resend_head, resend_count;
@@ -59,6 +61,10 @@ void past_begin_run(struct past *p, const struct past_start *start);
 uint32_t past_begin_frame(struct past *p, uint64_t id, uint32_t rtp_ts);
 /* Of a frame that was begun: the same whenever its packets are sent. */
 uint32_t past_timestamp(const struct past_run *run, uint64_t id, uint32_t rtp_ts);
+/* The same for numbers that frames have of their own (the dependency descriptor's): they never go
+ * back from run to run. First the frame that is begun, then any. */
+uint16_t past_begin_number(struct past *p, uint64_t id, uint16_t number);
+uint16_t past_number(const struct past_run *run, uint16_t number);
 uint16_t past_add(struct past *p, uint64_t frame_id, uint16_t packet); /* gives its number */
 
 struct past_packet {

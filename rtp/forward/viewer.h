@@ -117,6 +117,7 @@ struct viewer_track {
     uint64_t cursor_id;     /* that frame */
     struct past *past;      /* owned; of video that has played */
     struct extensions_block extensions;
+    struct extensions_block described; /* the same with a dependency descriptor; size 0: never */
     struct report report;
 
     struct viewer_selection selection;

@@ -47,6 +47,7 @@ void viewer_track_need_keyframe(struct viewer *v, struct viewer_track *t, int64_
 struct viewer_header {
     uint8_t bytes[RTP_HEADER_SIZE + EXTENSIONS_MAX_SIZE];
     size_t size;
+    size_t dependency_at; /* of the dependency descriptor; 0: none */
 };
 
 /* A packet of sound that is to leave with a picture's train, or alone. */

@@ -1,6 +1,7 @@
 #include "rtp/forward/viewer_internal.h"
 
 #include "rtp/wire/bytes.h"
+#include "rtp/wire/dependency_descriptor.h"
 
 #include <assert.h>
 #include <string.h>
@@ -13,9 +14,20 @@
 #define RESEND_GAP_UNKNOWN_MS 20 /* while the round trip is not known */
 #define RTX_OSN_SIZE 2           /* the original sequence number (RFC 4588 4) */
 #define RTP_PADDING 0x20
+#define RTP_EXTENSION 0x10
 #define PADDING_MAX 255
 
 /* --- packets and trains --- */
+
+static unsigned at_most(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+static unsigned at_least(unsigned a, unsigned b)
+{
+    return a > b ? a : b;
+}
 
 void viewer_begin_header(struct viewer_header *h, const struct viewer_track *t, bool rtx,
                          uint8_t codec, uint32_t timestamp)
@@ -29,6 +41,32 @@ void viewer_begin_header(struct viewer_header *h, const struct viewer_track *t, 
     rtp_write(h->bytes, &fixed, t->extensions.size > 0);
     memcpy(h->bytes + RTP_HEADER_SIZE, t->extensions.bytes, t->extensions.size);
     h->size = RTP_HEADER_SIZE + t->extensions.size;
+    h->dependency_at = 0;
+}
+
+/* A frame's packets are all of one size, for which the first one of a keyframe sets it. */
+static void describe(struct viewer_header *h, const struct viewer_track *t, const struct frame *f,
+                     uint16_t number, bool first)
+{
+    if (t->described.size == 0 || f->dependency_size == 0)
+        return;
+    bool full = first && f->dependency_full_size > 0;
+    struct extensions_block block = t->described;
+    extensions_set_dependency(&block, full ? f->dependency_full : f->dependency,
+                              full ? f->dependency_full_size : f->dependency_size,
+                              at_least(f->dependency_size, f->dependency_full_size));
+    h->bytes[0] |= RTP_EXTENSION;
+    memcpy(h->bytes + RTP_HEADER_SIZE, block.bytes, block.size);
+    h->size = RTP_HEADER_SIZE + block.size;
+    h->dependency_at = RTP_HEADER_SIZE + block.dependency_at;
+    dependency_set_frame_number(h->bytes + h->dependency_at, number);
+}
+
+/* Whether it is a frame's first packet, and its last. */
+static void mark(uint8_t *packet, const struct viewer_header *h, bool first, bool last)
+{
+    if (h->dependency_at != 0)
+        dependency_mark(packet + h->dependency_at, first, last);
 }
 
 void viewer_put_header(struct viewer *v, const struct viewer_track *t, uint8_t *out,
@@ -41,16 +79,12 @@ void viewer_put_header(struct viewer *v, const struct viewer_track *t, uint8_t *
         put_u16(out + RTP_HEADER_SIZE + t->extensions.transport_cc_at, v->transport_seq++);
 }
 
-static unsigned at_most(unsigned a, unsigned b)
-{
-    return a < b ? a : b;
-}
-
 /* How many packets of this payload size may leave in one train now. */
 static unsigned segments_allowed(struct viewer *v, const struct viewer_track *t,
                                  size_t payload_size, int64_t now_us)
 {
-    size_t most = RTP_HEADER_SIZE + t->extensions.size + payload_size + SEAL_TRAILER_MAX;
+    size_t extensions = t->described.size > 0 ? EXTENSIONS_MAX_SIZE : t->extensions.size;
+    size_t most = RTP_HEADER_SIZE + extensions + payload_size + SEAL_TRAILER_MAX;
     int64_t bytes = pacer_available(&v->pacer, now_us);
     int64_t pause = (int64_t)(v->pacer.rate_bps / 8 * PACED_US / 1000000);
     int64_t paced = (bytes > pause ? bytes : pause) / (int64_t)most;
@@ -99,6 +133,14 @@ static bool can_pad(const struct viewer_track *t, const struct viewer_ride *ride
     return ride && t->pads && full - size <= PADDING_MAX;
 }
 
+static uint16_t frame_number(struct past *past, const struct frame *f, bool begins)
+{
+    if (f->dependency_size == 0)
+        return 0;
+    uint16_t own = get_u16(f->dependency + 1);
+    return begins ? past_begin_number(past, f->id, own) : past_number(&past->runs[past->run], own);
+}
+
 /* What of the frame fits one train. */
 static void send_frame(struct viewer *v, struct viewer_track *t, const struct frame *f,
                        unsigned max_segments, struct viewer_ride *ride, struct viewer_train *train,
@@ -107,8 +149,11 @@ static void send_frame(struct viewer *v, struct viewer_track *t, const struct fr
     struct past *past = t->past;
     uint32_t ts = t->cursor_packet == 0 ? past_begin_frame(past, f->id, f->rtp_ts)
                                         : past_timestamp(&past->runs[past->run], f->id, f->rtp_ts);
+    bool first = t->cursor_packet == 0;
+    uint16_t number = frame_number(past, f, first);
     struct viewer_header h;
     viewer_begin_header(&h, t, false, f->codec, ts);
+    describe(&h, t, f, number, first);
     const struct packetize_packet *p = &f->payload.packets[t->cursor_packet];
     unsigned n = at_most(max_segments, f->payload.n_packets - t->cursor_packet);
     uint16_t full = p->size;
@@ -124,12 +169,16 @@ static void send_frame(struct viewer *v, struct viewer_track *t, const struct fr
         const uint8_t *payload = f->payload.data + p->offset;
         uint16_t seq = past_add(past, f->id, (uint16_t)(t->cursor_packet + sent));
         viewer_put_header(v, t, at, &h, seq, p->marker);
+        mark(at, &h, first, p->marker);
         if (p->size < full && can_pad(t, ride, p->size, full))
             viewer_add_segment(train, seal_padded(v, at, h.size, payload, p->size, full));
         else
             viewer_add_segment(train, seal_rtp(v->peer.seal, at, h.size, payload, p->size));
         octets += p->size;
         sent++;
+        if (first && h.dependency_at != 0)
+            describe(&h, t, f, number, false);
+        first = false;
         if (p->size < full) /* a shorter one ends the train */
             break;
         p++;
@@ -215,13 +264,17 @@ static size_t write_resend(struct viewer *v, struct viewer_track *t, const struc
     bool rtx = t->formats[f->codec].rtx_payload_type != 0;
     struct viewer_header h;
     viewer_begin_header(&h, t, rtx, f->codec, past_timestamp(sent->run, f->id, f->rtp_ts));
+    if (f->dependency_size > 0)
+        describe(&h, t, f, past_number(sent->run, get_u16(f->dependency + 1)), sent->packet == 0);
     const uint8_t *payload = f->payload.data + p->offset;
     if (!rtx) {
         viewer_put_header(v, t, out, &h, seq, p->marker);
+        mark(out, &h, sent->packet == 0, p->marker);
         report_on_sent(&t->report, 1, p->size);
         return seal_rtp(v->peer.seal, out, h.size, payload, p->size);
     }
     viewer_put_header(v, t, out, &h, t->rtx_seq++, p->marker);
+    mark(out, &h, sent->packet == 0, p->marker);
     put_u16(out + h.size, seq);
     memcpy(out + h.size + RTX_OSN_SIZE, payload, p->size);
     return seal_rtp(v->peer.seal, out, h.size, out + h.size, RTX_OSN_SIZE + p->size);

@@ -30,6 +30,9 @@ void viewer_track_init(struct viewer_track *t, const struct viewer_track_config 
     struct extensions_ids ids = config->extensions;
     if (t->kind == FORWARDER_VIDEO && !t->pads)
         ids.transport_cc = 0; /* a packet is sent again with the very same bytes */
+    if (t->kind == FORWARDER_VIDEO && ids.dependency != 0)
+        extensions_build(&t->described, &ids, 0, 0, config->mid);
+    ids.dependency = 0;
     extensions_build(&t->extensions, &ids, 0, 0, config->mid);
 }
 

@@ -8,6 +8,7 @@
 
 #include "rtp/forward/viewer_internal.h"
 #include "rtp/session/cipher.h"
+#include "rtp/wire/dependency_descriptor.h"
 #include "rtp/wire/rtcp.h"
 
 #include <setjmp.h>
@@ -26,6 +27,7 @@ enum {
     HAND_H264 = 102,
     HAND_VP8 = 104,
     HAND_OPUS = 111,
+    HAND_DEPENDENCY_ID = 4,
     HAND_HEAD = 16, /* bytes at the beginning of a payload */
 };
 
@@ -39,6 +41,8 @@ struct hand_packet {
     struct rtp_header header;
     size_t padding;
     uint64_t layer, id, packet;
+    size_t described_size; /* of its dependency descriptor */
+    uint8_t described[EXTENSIONS_DEPENDENCY_MAX];
 };
 
 struct hand {
@@ -48,6 +52,8 @@ struct hand {
     struct stream_layer layers[HAND_TRACKS][FORWARDER_LAYERS_MAX];
     uint64_t next_id[HAND_TRACKS][FORWARDER_LAYERS_MAX];
     struct frame_pool *pool;
+    bool describes; /* video has dependency descriptors, as AV1 has */
+    struct dependency_tracker tracker[FORWARDER_LAYERS_MAX];
     struct dtls_context *dtls;
     struct viewer *v;
     struct seal *far;
@@ -94,6 +100,13 @@ static inline void hand_on_rtp(struct hand *h, uint8_t *data, size_t size, unsig
     bool rtx = p->header.ssrc >= HAND_RTX_SSRC;
     const uint8_t *payload = data + p->header.header_size + (rtx ? 2 : 0);
     assert_true(p->header.payload_size >= HAND_HEAD);
+    size_t described_size = 0;
+    const uint8_t *described =
+        extensions_find(p->header.extension_profile, p->header.extension, p->header.extension_size,
+                        HAND_DEPENDENCY_ID, &described_size);
+    p->described_size = described ? described_size : 0;
+    if (described)
+        memcpy(p->described, described, described_size);
     p->layer = payload[0];
     p->packet = payload[1];
     p->id = hand_read(payload + 8);
@@ -144,6 +157,23 @@ static inline void hand_run(struct hand *h, int64_t for_us)
     hand_take_news(h);
 }
 
+static inline void hand_describe(struct hand *h, unsigned layer, struct frame *f)
+{
+    struct dependency_structure s;
+    struct dependency_descriptor d = {.frame_number = (uint16_t)f->id};
+    dependency_structure_init(&s, 3);
+    if (f->id == 1)
+        dependency_tracker_init(&h->tracker[layer], 3);
+    assert_true(
+        dependency_next(&h->tracker[layer], &d.frame, d.frame_number, f->temporal_id, f->keyframe));
+    f->dependency_size = (uint8_t)dependency_write(f->dependency, sizeof(f->dependency), &d, &s);
+    d.has_structure = true;
+    if (f->keyframe)
+        f->dependency_full_size =
+            (uint8_t)dependency_write(f->dependency_full, sizeof(f->dependency_full), &d, &s);
+    assert_true(f->dependency_size >= DEPENDENCY_MIN_SIZE);
+}
+
 /* `sizes` of its packets. */
 static inline void hand_push_sizes(struct hand *h, unsigned track, unsigned layer, bool keyframe,
                                    const uint16_t *sizes, uint16_t n, uint8_t temporal_id)
@@ -167,6 +197,8 @@ static inline void hand_push_sizes(struct hand *h, unsigned track, unsigned laye
         f->payload.size += sizes[i];
     }
     f->payload.n_packets = n;
+    if (h->describes && track == HAND_VIDEO)
+        hand_describe(h, layer, f);
     stream_push(&h->streams[track], layer, f);
     if (viewer_wants_layer(h->v, &h->streams[track], layer)) {
         viewer_on_frame(h->v, &h->streams[track], h->now_us);
@@ -247,7 +279,9 @@ static inline struct hand *hand_new(bool rtx)
             .kind = h->streams[i].kind,
             .ssrc = HAND_SSRC + i,
             .rtx_ssrc = HAND_RTX_SSRC + i,
-            .extensions = {.transport_cc = 3, .mid = 1},
+            .extensions = {.transport_cc = 3,
+                           .mid = 1,
+                           .dependency = video ? HAND_DEPENDENCY_ID : 0},
             .mid = {(char)('0' + i)},
         };
         config.tracks[i].formats[video ? PAYLOAD_H264 : PAYLOAD_OPUS] =

@@ -224,6 +224,11 @@ static const char *set_layers(struct config *c, const char *value)
     return media_set_layers(&c->coding, value);
 }
 
+static const char *set_temporal_layers(struct config *c, const char *value)
+{
+    return media_set_temporal_layers(&c->coding, value);
+}
+
 static const char *set_workers(struct config *c, const char *value)
 {
     long n;
@@ -297,6 +302,8 @@ static const struct option options[] = {
     {"rate-control", "NAME", set_rate_control, "cbr, or quality with the rate as ceiling (cbr)"},
     {"fps", "N", set_fps, "most pictures a second (30)"},
     {"layers", "N", set_layers, "sizes of each source for viewers to choose from, 1 to 3 (1)"},
+    {"temporal-layers", "N", set_temporal_layers,
+     "frame rates for viewers to fall back to, 1 to 3; costs some quality (1)"},
     {"workers", "N", set_workers, "forwarder threads (one per core)"},
     {"max-viewers", "N", set_max_viewers, "viewers of the process (10000)"},
     {"admin-token", "TEXT", set_admin_token, "bearer token of the admin API (a random one)"},

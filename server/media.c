@@ -30,8 +30,11 @@ static const char *copy_text(char *out, size_t room, const char *value)
 
 struct media_coding media_coding_default(void)
 {
-    return (struct media_coding){
-        .codec = CODEC_H264, .quality_bps = 6000000, .rate = {.fps = 30}, .layers = 1};
+    return (struct media_coding){.codec = CODEC_H264,
+                                 .quality_bps = 6000000,
+                                 .rate = {.fps = 30},
+                                 .layers = 1,
+                                 .temporal_layers = 1};
 }
 
 void media_settle(struct media_coding *c)
@@ -163,6 +166,15 @@ const char *media_set_layers(struct media_coding *c, const char *value)
     return why ? "must be 1 to 3" : NULL;
 }
 
+const char *media_set_temporal_layers(struct media_coding *c, const char *value)
+{
+    long n;
+    const char *why = parse_number(value, 1, 3, &n);
+    if (!why)
+        c->temporal_layers = (unsigned)n;
+    return why ? "must be 1 to 3" : NULL;
+}
+
 /* --- JSON --- */
 
 static const char *set_json_audio(struct media *m, const char *value)
@@ -183,6 +195,7 @@ static const char *set_json_coding(struct media *m, const char *key, const char 
         {"layers", media_set_layers},
         {"bitrate_kbps", media_set_bitrate},
         {"rate_control", media_set_rate_control},
+        {"temporal_layers", media_set_temporal_layers},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (strcmp(rows[i].key, key) == 0)

@@ -31,6 +31,7 @@ static int open_encoder(struct source_layer *l, int width, int height,
         .bitrate_bps = rate->bitrate_bps,
         .rate_control = rate->rate_control,
         .threads = 1,
+        .temporal_layers = (int)l->config.temporal_layers,
         .on_ready = l->config.on_ready,
         .on_ready_arg = l->config.on_ready_arg,
     };

@@ -21,6 +21,7 @@ struct source_layer_config {
     unsigned index;              /* 0: the smallest */
     const char *encoder;         /* borrowed; NULL: the first for the codec */
     enum codec codec;
+    unsigned temporal_layers;
     void (*on_ready)(void *arg); /* encoder.h; NULL is fine */
     void *on_ready_arg;
 };

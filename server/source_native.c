@@ -118,6 +118,7 @@ static struct source_layer_config layer_config(struct native *n, unsigned index)
         .index = index,
         .encoder = n->config.encoder,
         .codec = n->config.codec,
+        .temporal_layers = n->config.temporal_layers,
         .on_ready = on_ready,
         .on_ready_arg = n,
     };

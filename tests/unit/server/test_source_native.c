@@ -243,6 +243,20 @@ static void rate_and_frame_rate_change_without_a_keyframe(void **state)
         assert_false(forwarder.frames[i]->keyframe);
 }
 
+static void temporal_layers_are_told_apart(void **state)
+{
+    (void)state;
+    struct source_config config = config_of("pattern", "384x240");
+    config.encoder = "vpx";
+    config.codec = CODEC_VP8;
+    config.temporal_layers = 2;
+    struct source *s = start(&config);
+    assert_true(fake_wait(&forwarder, 12));
+    source_close(s);
+    for (unsigned i = 0; i < 12; i++)
+        assert_int_equal(forwarder.frames[i]->temporal_id, i % 2);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -255,6 +269,7 @@ int main(void)
         TEST(small_pictures_have_fewer_layers),
         TEST(a_paused_source_sends_nothing),
         TEST(rate_and_frame_rate_change_without_a_keyframe),
+        TEST(temporal_layers_are_told_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

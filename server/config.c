@@ -238,6 +238,13 @@ static const char *set_workers(struct config *c, const char *value)
     return why ? "must be 1 to 64" : NULL;
 }
 
+static const char *set_pin_workers(struct config *c, const char *value)
+{
+    (void)value;
+    c->pin_workers = true;
+    return NULL;
+}
+
 static const char *set_max_viewers(struct config *c, const char *value)
 {
     long n;
@@ -305,6 +312,7 @@ static const struct option options[] = {
     {"temporal-layers", "N", set_temporal_layers,
      "frame rates for viewers to fall back to, 1 to 3; costs some quality (1)"},
     {"workers", "N", set_workers, "forwarder threads (one per core)"},
+    {"pin-workers", NULL, set_pin_workers, "each forwarder thread on a processor of its own"},
     {"max-viewers", "N", set_max_viewers, "viewers of the process (10000)"},
     {"admin-token", "TEXT", set_admin_token, "bearer token of the admin API (a random one)"},
     {"metrics-open", NULL, set_metrics_open, "serve /metrics without the token"},

@@ -39,6 +39,7 @@ struct config {
     struct media_coding coding;
     char room[CONFIG_TEXT_MAX]; /* "": make one up */
     int workers;                /* 0: one per core */
+    bool pin_workers;
     int max_viewers;
     char admin_token[CONFIG_TEXT_MAX]; /* "": make one up */
     bool metrics_open;

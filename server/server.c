@@ -269,6 +269,7 @@ static int open_transport(struct server *s, char *error, size_t error_size)
                      : cores < 1                     ? 1
                                                      : (int)cores,
         .udp_port = s->config.udp_port,
+        .pin = s->config.pin_workers,
         .max_viewers = (unsigned)s->config.max_viewers,
         .dtls = s->dtls,
         .ice = s->config.ice_full ? &s->ice : NULL,

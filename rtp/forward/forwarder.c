@@ -46,6 +46,7 @@ static int add_worker(struct forwarder *f, const struct forwarder_config *config
         .peers = f->workers,
         .max_viewers = f->max_viewers,
         .max_handshakes = share(config),
+        .pin = config->pin,
         .id_mask = f->id_mask,
         .udp = *udp,
         .dtls = config->dtls,

@@ -30,6 +30,7 @@ struct forwarder_config {
     unsigned max_viewers;
     unsigned max_handshakes;   /* DTLS, under way at a time; 0: WORKER_HANDSHAKES_MAX */
     bool disable_gso;          /* for tests and comparison */
+    bool pin;                  /* each worker to a processor of its own, while there are as many */
     struct dtls_context *dtls; /* borrowed: outlives the forwarder */
     /* NULL: ICE-lite on the one port. Else every viewer comes through a full agent of its own,
      * which uses these. Borrowed, like dtls. */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -542,6 +543,24 @@ int worker_create(struct worker **out, const struct worker_config *config)
     return 0;
 }
 
+/* Workers beyond the processors begin again at the first. If it cannot be, the kernel places it as
+ * without. */
+static void pin(struct worker *w)
+{
+    cpu_set_t allowed, one;
+    if (pthread_getaffinity_np(pthread_self(), sizeof(allowed), &allowed) != 0)
+        return;
+    unsigned left = w->config.index % (unsigned)CPU_COUNT(&allowed);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &allowed) || left-- > 0)
+            continue;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        (void)pthread_setaffinity_np(w->thread, sizeof(one), &one);
+        return;
+    }
+}
+
 int worker_start(struct worker *w)
 {
     sigset_t all, before;
@@ -555,6 +574,8 @@ int worker_start(struct worker *w)
     char name[16];
     snprintf(name, sizeof(name), WORKER_NAME "%u", w->config.index & 0xff);
     (void)pthread_setname_np(w->thread, name);
+    if (w->config.pin)
+        pin(w);
     return 0;
 }
 

@@ -37,6 +37,7 @@ struct worker_config {
     struct worker *const *peers; /* borrowed; all there before worker_start, this one included */
     uint32_t max_viewers;
     unsigned max_handshakes; /* under way at a time */
+    bool pin;                /* to the processor of its index, of those the process may use */
     /* Viewer ids are distinct in their low bits: id & id_mask is a viewer's place. */
     uint32_t id_mask;
     uint64_t seed;             /* random */

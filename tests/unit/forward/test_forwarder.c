@@ -6,7 +6,9 @@
 #include "rtp/session/cipher.h"
 #include "tests/unit/forward/forwarder_fixture.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 
 /* Every datagram is accounted for on both sides, once nothing is under way. */
@@ -492,6 +494,52 @@ static void test_destroy_says_goodbye(void **unused)
     fixture_free(x);
 }
 
+/* The processors that worker threads of this process may run on. */
+static unsigned processors_of_workers(unsigned *n_workers)
+{
+    cpu_set_t all, one;
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    CPU_ZERO(&all);
+    *n_workers = 0;
+    for (struct dirent *e; (e = readdir(tasks));) {
+        char path[300], name[32] = "";
+        snprintf(path, sizeof(path), "/proc/self/task/%s/comm", e->d_name);
+        FILE *f = fopen(path, "r");
+        bool is_worker = f && fgets(name, sizeof(name), f) &&
+                         strncmp(name, WORKER_NAME, strlen(WORKER_NAME)) == 0;
+        if (f)
+            fclose(f);
+        if (!is_worker)
+            continue;
+        assert_int_equal(sched_getaffinity(atoi(e->d_name), sizeof(one), &one), 0);
+        assert_int_equal(CPU_COUNT(&one), 1);
+        CPU_OR(&all, &all, &one);
+        ++*n_workers;
+    }
+    closedir(tasks);
+    return (unsigned)CPU_COUNT(&all);
+}
+
+static void test_pinned_workers_have_a_processor_each(void **state)
+{
+    (void)state;
+    struct fixture x = {0};
+    cpu_set_t allowed;
+    unsigned n_workers;
+    assert_int_equal(dtls_context_create(&x.server), 0);
+    struct forwarder_config config = configure(&x, 2, 4);
+    char error[200];
+    config.pin = true;
+    assert_int_equal(forwarder_create(&x.f, &config, error, sizeof(error)), 0);
+    assert_int_equal(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
+    unsigned want = CPU_COUNT(&allowed) < 2 ? 1 : 2;
+    assert_int_equal(processors_of_workers(&n_workers), want);
+    assert_int_equal(n_workers, 2);
+    forwarder_destroy(x.f);
+    dtls_context_destroy(x.server);
+}
+
 static int set_up(void **unused)
 {
     (void)unused;
@@ -517,6 +565,7 @@ int main(void)
         cmocka_unit_test(test_removing_often_is_removing_once),
         cmocka_unit_test(test_remove_stream),
         cmocka_unit_test(test_destroy_says_goodbye),
+        cmocka_unit_test(test_pinned_workers_have_a_processor_each),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

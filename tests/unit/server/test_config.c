@@ -48,7 +48,7 @@ static void options_are_taken(void **state)
     assert_int_equal(read_words(&c,
                                 "serve --listen [::1]:9000 --udp-port=0 --advertise 10.0.0.1,::2 "
                                 "--source screen:1 --source pattern --room calm-fox-007 "
-                                "--quality low --fps 60 --workers 3 --max-viewers 7 "
+                                "--quality low --fps 60 --workers 3 --pin-workers --max-viewers 7 "
                                 "--metrics-open --log-level debug --log-json --no-ice-tcp",
                                 NULL),
                      0);
@@ -64,6 +64,7 @@ static void options_are_taken(void **state)
     assert_int_equal(c.coding.rate.bitrate_bps, 500000);
     assert_int_equal(c.workers, 3);
     assert_int_equal(c.max_viewers, 7);
+    assert_true(c.pin_workers);
     assert_true(c.metrics_open && c.log_json && c.no_ice_tcp);
     assert_int_equal(c.log_level, 3);
 }

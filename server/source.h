@@ -32,6 +32,14 @@
 #define SOURCE_RETRY_MAX_US 5000000
 
 struct source;
+struct capture_ops;
+
+/* Of a native source, for tests and comparisons: what it does otherwise. */
+struct source_trial {
+    const struct capture_ops *capture; /* instead of the one that `kind` says; NULL: that one */
+    bool converts_all;                 /* the whole of each picture, whatever is damaged */
+    bool waits_for_newer; /* lets go of a picture that was there before the source came for it */
+};
 
 struct source_config {
     /* borrowed: outlive the source */
@@ -45,6 +53,7 @@ struct source_config {
     uint32_t stream_id;           /* a stream without a source */
     void (*on_change)(void *arg); /* a thread of the source */
     void *on_change_arg;
+    struct source_trial trial;
 };
 
 /* 0, or -errno with a sentence in `error`. */

@@ -8,7 +8,7 @@
 
 #include "server/source_ops.h"
 
-#include "capture/capture.h"
+#include "capture/capture_backends.h"
 #include "encode/convert.h"
 #include "encode/planes.h"
 #include "encode/scale.h"
@@ -175,7 +175,7 @@ static int convert(struct native *n, const struct picture *pic, const struct pic
             return err;
         }
     }
-    if (!n->has_converted)
+    if (!n->has_converted || n->config.trial.converts_all)
         convert_picture(&n->dsp, pic, out);
     else if (!pic->repeat)
         convert_damage(&n->dsp, pic, out);
@@ -305,12 +305,15 @@ static void run_capture(struct native *n, char *error, size_t error_size)
     n->has_converted = false;
     for (;;) {
         const struct picture *pic;
+        int64_t came_us = now_us();
         int rc = capture_take_or_wake(n->capture, &pic);
         if (rc == -ESHUTDOWN)
             break;
         struct wishes w = exchange(n);
         if (rc == -EINTR)
             source_layer_drain(&n->layer);
+        else if (n->config.trial.waits_for_newer && pic->captured_us < came_us)
+            n->has_converted = false; /* what it damaged is gone with it */
         else
             rc = show(n, pic, &w, error, error_size);
         if (rc != -EINTR)
@@ -357,6 +360,8 @@ static int open_capture(struct native *n, struct capture **out, char *error, siz
 {
     const struct capture_config config = {
         .kind = n->config.kind, .arg = n->config.arg, .fps = n->config.rate.fps};
+    if (n->config.trial.capture)
+        return capture_open_ops(out, n->config.trial.capture, &config, error, error_size);
     return capture_open(out, &config, error, error_size);
 }
 

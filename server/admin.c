@@ -87,6 +87,8 @@ static int on_add_source(void *arg, const char *code, const char *source, const 
     int err = media_read(media, source, options, error, error_size);
     if (!err)
         err = room_add_source(room, media, slot, error, error_size);
+    if (err == -ENOENT)
+        err = -ENXIO; /* the room is there, but not what is to be shown in it */
     if (!err) {
         follow_set(s->follow, *slot, media->video.kind,
                    media->video.arg[0] ? media->video.arg : NULL);

@@ -79,6 +79,37 @@ export async function startDisplay(size) {
   };
 }
 
+/** Windows on that display: `ask` gives xwindows an order and resolves to its answer. */
+export async function startWindows(display) {
+  const child = spawn(path.join(ROOT, 'build/release/tests/e2e/xwindows'), [], {
+    env: { ...process.env, DISPLAY: display.display },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const exited = new Promise((resolve) => child.on('close', resolve));
+  const answers = [];
+  let text = '';
+  child.stdout.on('data', (data) => {
+    const lines = (text + data).split('\n');
+    text = lines.pop();
+    answers.push(...lines);
+  });
+  return {
+    ask: async (order) => {
+      child.stdin.write(`${order}\n`);
+      await until(`an answer to ${order}`, () => answers.length > 0, { every: 5 });
+      const answer = answers.shift();
+      if (answer === 'what?') {
+        throw new Error(`xwindows does not understand: ${order}`);
+      }
+      return answer;
+    },
+    stop: () => {
+      child.stdin.end();
+      return exited;
+    },
+  };
+}
+
 /** The program on free loopback ports, from build/`build`; resolves once it has printed its URL. */
 export async function startAmphi(args, { build = 'release', env = {} } = {}) {
   const run = start(

@@ -75,6 +75,10 @@ static const struct capture_ops *const backends[] = {
 #ifdef AMPHI_V4L2
     &capture_v4l2_ops,
 #endif
+#ifdef AMPHI_PIPEWIRE
+    &capture_portal_ops,
+    &capture_pipewire_ops,
+#endif
     &capture_pattern_ops, /* everywhere */
     NULL,
 };
@@ -300,6 +304,8 @@ static const char *missing_library(const char *kind)
         {"screen", "the XCB libraries were"},
         {"window", "the XCB libraries were"},
         {"camera", "libturbojpeg or libyuv was"},
+        {"portal", "libpipewire, GIO or libyuv was"},
+        {"pipewire", "libpipewire, GIO or libyuv was"},
     };
     for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++) {
         if (strcmp(optional[i].kind, kind) == 0)

@@ -11,6 +11,8 @@ extern const struct capture_ops capture_pattern_ops;
 extern const struct capture_ops capture_x11_screen_ops; /* only with AMPHI_X11 */
 extern const struct capture_ops capture_x11_window_ops; /* only with AMPHI_X11 */
 extern const struct capture_ops capture_v4l2_ops;       /* only with AMPHI_V4L2 */
+/* only with AMPHI_PIPEWIRE */
+extern const struct capture_ops capture_portal_ops, capture_pipewire_ops;
 extern const struct capture_ops capture_mac_screen_ops; /* only with AMPHI_MAC */
 extern const struct capture_ops capture_mac_window_ops; /* only with AMPHI_MAC */
 

@@ -57,6 +57,8 @@ const char *sources_kind_name(enum sources_kind kind)
         return "window";
     case SOURCES_CAMERA:
         return "camera";
+    case SOURCES_PORTAL:
+        return "portal";
     case SOURCES_PATTERN:
         return "pattern";
     case SOURCES_AUDIO:

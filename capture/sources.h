@@ -13,6 +13,7 @@ enum sources_kind {
     SOURCES_SCREEN = 1,
     SOURCES_WINDOW,
     SOURCES_CAMERA,
+    SOURCES_PORTAL, /* the person is asked once it is started */
     SOURCES_PATTERN,
     SOURCES_AUDIO,
 };

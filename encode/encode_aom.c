@@ -120,8 +120,10 @@ static bool apply(struct aom *a, const struct setting *settings, size_t n)
  */
 static bool tune_speed(struct aom *a)
 {
+    /* 9 and 10 leave out blocks that have changed from black to white */
+    const struct setting speed = {AOME_SET_CPUUSED,
+                                  a->config.effort == ENCODER_EFFORT_MORE ? 7 : 8};
     static const struct setting common[] = {
-        {AOME_SET_CPUUSED, 8}, /* 9 and 10 leave out blocks that have changed from black to white */
         {AV1E_SET_ENABLE_TPL_MODEL, 0},
         {AV1E_SET_DELTAQ_MODE, 0},
         {AV1E_SET_ENABLE_ORDER_HINT, 0},
@@ -151,7 +153,7 @@ static bool tune_speed(struct aom *a)
         {AV1E_SET_ENABLE_INTRABC, 0},
     };
     bool is_screen = a->config.content == ENCODER_SCREEN;
-    return apply(a, common, sizeof(common) / sizeof(common[0])) &&
+    return apply(a, &speed, 1) && apply(a, common, sizeof(common) / sizeof(common[0])) &&
            (is_screen ? apply(a, screen, sizeof(screen) / sizeof(screen[0]))
                       : apply(a, natural, sizeof(natural) / sizeof(natural[0])));
 }

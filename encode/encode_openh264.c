@@ -90,7 +90,7 @@ static SEncParamExt params(const struct openh264 *h)
     SEncParamExt p;
     (*h->enc)->GetDefaultParams(h->enc, &p);
     p.iUsageType = CAMERA_VIDEO_REAL_TIME;
-    p.iComplexityMode = LOW_COMPLEXITY;
+    p.iComplexityMode = c->effort == ENCODER_EFFORT_MORE ? MEDIUM_COMPLEXITY : LOW_COMPLEXITY;
     p.iPicWidth = c->width;
     p.iPicHeight = c->height;
     p.fMaxFrameRate = planned_hz(h);

@@ -117,7 +117,10 @@ static bool control(struct vpx *v, int id, int value)
  * mode for screens stays off: with it, both moving and still text lose a decibel. */
 static bool tune_vp8(struct vpx *v)
 {
-    return control(v, VP8E_SET_CPUUSED, -6) && control(v, VP8E_SET_SCREEN_CONTENT_MODE, 0) &&
+    static const int speeds[] = {
+        [ENCODER_EFFORT_NORMAL] = -6, [ENCODER_EFFORT_LESS] = -12, [ENCODER_EFFORT_MORE] = -4};
+    return control(v, VP8E_SET_CPUUSED, speeds[v->config.effort]) &&
+           control(v, VP8E_SET_SCREEN_CONTENT_MODE, 0) &&
            control(v, VP8E_SET_STATIC_THRESHOLD, 1) &&
            control(v, VP8E_SET_TOKEN_PARTITIONS, log2_of((int)v->cfg.g_threads, 3));
 }
@@ -127,7 +130,11 @@ static bool tune_vp9(struct vpx *v)
     bool screen = v->config.content == ENCODER_SCREEN;
     int tiles = v->config.width / MIN_TILE_WIDTH;
     tiles = tiles < (int)v->cfg.g_threads ? tiles : (int)v->cfg.g_threads;
-    return control(v, VP8E_SET_CPUUSED, screen ? 9 : 8) &&
+    int speed = v->config.effort == ENCODER_EFFORT_LESS   ? 9
+                : v->config.effort == ENCODER_EFFORT_MORE ? 7
+                : screen                                  ? 9
+                                                          : 8;
+    return control(v, VP8E_SET_CPUUSED, speed) &&
            control(v, VP9E_SET_TUNE_CONTENT, screen ? VP9E_CONTENT_SCREEN : VP9E_CONTENT_DEFAULT) &&
            /* cyclic refresh: what a still picture is refined by */
            control(v, VP9E_SET_AQ_MODE, 3) && control(v, VP8E_SET_STATIC_THRESHOLD, 1) &&

@@ -46,8 +46,13 @@ static void take_rate(struct x264 *x, const struct encoder_rate *rate)
 
 static int set_params(struct x264 *x, const struct encoder_config *c)
 {
+    static const char *const presets[] = {
+        [ENCODER_EFFORT_NORMAL] = "superfast",
+        [ENCODER_EFFORT_LESS] = "ultrafast",
+        [ENCODER_EFFORT_MORE] = "veryfast",
+    };
     x264_param_t *p = &x->param;
-    if (x264_param_default_preset(p, "superfast", "zerolatency") < 0)
+    if (x264_param_default_preset(p, presets[c->effort], "zerolatency") < 0)
         return -1;
     p->i_log_level = X264_LOG_NONE;
     p->i_width = c->width;

@@ -105,6 +105,8 @@ static int check_config(const struct encoder_config *c, char *error, size_t erro
     else if (c->temporal_layers < 0 || c->temporal_layers > 3)
         snprintf(error, error_size, "temporal layers must be from 1 to 3, not %d",
                  c->temporal_layers);
+    else if (c->effort < ENCODER_EFFORT_NORMAL || c->effort > ENCODER_EFFORT_MORE)
+        snprintf(error, error_size, "there is no effort %d", (int)c->effort);
     else if (!is_rate_control(c->rate_control))
         snprintf(error, error_size, "rate control must be constant rate or constant quality");
     else

@@ -23,6 +23,9 @@ enum encoder_rate_control {
     ENCODER_QUALITY, /* the quality that rate stands for (quality.h), the rate is the ceiling */
 };
 
+/* How much time a picture may take for its quality: presets, where a library has such. */
+enum encoder_effort { ENCODER_EFFORT_NORMAL = 0, ENCODER_EFFORT_LESS, ENCODER_EFFORT_MORE };
+
 struct encoder_config {
     enum codec codec;
     enum encoder_content content;
@@ -30,7 +33,8 @@ struct encoder_config {
     int fps; /* 1-120: the most that are submitted; fewer may come, as they are captured */
     uint32_t bitrate_bps;
     enum encoder_rate_control rate_control;
-    int threads;         /* >= 1 */
+    int threads; /* >= 1 */
+    enum encoder_effort effort;
     int temporal_layers; /* 1-3, 0 is 1; a backend without them delivers temporal_id 0 only */
 
     /* For asynchronous backends; NULL: nobody is told. Called by a thread of the backend's each

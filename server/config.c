@@ -219,6 +219,11 @@ static const char *set_fps(struct config *c, const char *value)
     return media_set_fps(&c->coding, value);
 }
 
+static const char *set_effort(struct config *c, const char *value)
+{
+    return media_set_effort(&c->coding, value);
+}
+
 static const char *set_layers(struct config *c, const char *value)
 {
     return media_set_layers(&c->coding, value);
@@ -307,6 +312,7 @@ static const struct option options[] = {
     {"quality", "NAME", set_quality, "low medium high very-high ultra extreme max insane"},
     {"bitrate", "KBPS", set_bitrate, "overrides --quality"},
     {"rate-control", "NAME", set_rate_control, "cbr, or quality with the rate as ceiling (cbr)"},
+    {"effort", "NAME", set_effort, "time spent on quality: less, normal or more (normal)"},
     {"fps", "N", set_fps, "most pictures a second (30)"},
     {"layers", "N", set_layers, "sizes of each source for viewers to choose from, 1 to 3 (1)"},
     {"temporal-layers", "N", set_temporal_layers,

@@ -157,6 +157,22 @@ const char *media_set_fps(struct media_coding *c, const char *value)
     return why ? "must be 1 to 120" : NULL;
 }
 
+const char *media_set_effort(struct media_coding *c, const char *value)
+{
+    static const char *const names[] = {
+        [ENCODER_EFFORT_NORMAL] = "normal",
+        [ENCODER_EFFORT_LESS] = "less",
+        [ENCODER_EFFORT_MORE] = "more",
+    };
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(names[i], value) == 0) {
+            c->effort = (enum encoder_effort)i;
+            return NULL;
+        }
+    }
+    return "must be less, normal or more";
+}
+
 const char *media_set_layers(struct media_coding *c, const char *value)
 {
     long n;
@@ -196,6 +212,7 @@ static const char *set_json_coding(struct media *m, const char *key, const char 
         {"bitrate_kbps", media_set_bitrate},
         {"rate_control", media_set_rate_control},
         {"temporal_layers", media_set_temporal_layers},
+        {"effort", media_set_effort},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (strcmp(rows[i].key, key) == 0)

@@ -24,6 +24,7 @@ struct media_coding {
     char encoder[32];         /* "": the first for the codec */
     uint32_t quality_bps;     /* what the quality's name stands for */
     struct encoder_rate rate; /* its bitrate is 0 until media_settle: the quality's then */
+    enum encoder_effort effort;
     unsigned layers, temporal_layers;
 };
 
@@ -43,11 +44,13 @@ const char *media_set_quality(struct media_coding *c, const char *value);
 const char *media_set_bitrate(struct media_coding *c, const char *kbps);
 const char *media_set_rate_control(struct media_coding *c, const char *value);
 const char *media_set_fps(struct media_coding *c, const char *value);
+const char *media_set_effort(struct media_coding *c, const char *value);
 const char *media_set_layers(struct media_coding *c, const char *value);
 const char *media_set_temporal_layers(struct media_coding *c, const char *value);
 
 /* The admin's: `source` as --source, and a JSON object {"audio", "codec", "encoder", "quality",
- * "bitrate_kbps", "rate_control", "fps", "layers", "temporal_layers"}, each of which may be
+ * "bitrate_kbps", "rate_control", "fps", "effort", "layers",
+ * "temporal_layers"}, each of which may be
  * missing. `m` holds what is used then. 0, or -EINVAL with a sentence. */
 int media_read(struct media *m, const char *source, const char *options, char *error,
                size_t error_size);

@@ -103,6 +103,7 @@ static struct source_config source_config(const struct room *r, const struct roo
         .rate = m->coding.rate,
         .n_layers = m->coding.layers,
         .temporal_layers = m->coding.temporal_layers,
+        .effort = m->coding.effort,
         .forwarder = r->forwarder,
         .stream_id = slot->video_stream,
         .on_change = r->on_change,

@@ -46,9 +46,10 @@ struct source_config {
     const char *kind, *arg; /* "file" and its path, or as in capture.h; arg NULL: none */
     const char *encoder;    /* backend name, NULL: the first for the codec */
     enum codec codec;
-    struct encoder_rate rate;     /* of the largest layer; fps of a file: only where it says none */
-    unsigned n_layers;            /* at most; 0 is 1. Small pictures have fewer, a file has one */
-    unsigned temporal_layers;     /* 0 is 1; an encoder may make fewer */
+    struct encoder_rate rate; /* of the largest layer; fps of a file: only where it says none */
+    unsigned n_layers;        /* at most; 0 is 1. Small pictures have fewer, a file has one */
+    unsigned temporal_layers; /* 0 is 1; an encoder may make fewer */
+    enum encoder_effort effort;
     struct forwarder *forwarder;  /* borrowed: outlives the source */
     uint32_t stream_id;           /* a stream without a source */
     void (*on_change)(void *arg); /* a thread of the source */

@@ -22,6 +22,7 @@ struct source_layer_config {
     const char *encoder;         /* borrowed; NULL: the first for the codec */
     enum codec codec;
     unsigned temporal_layers;
+    enum encoder_effort effort;
     void (*on_ready)(void *arg); /* encoder.h; NULL is fine */
     void *on_ready_arg;
 };

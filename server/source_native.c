@@ -119,6 +119,7 @@ static struct source_layer_config layer_config(struct native *n, unsigned index)
         .encoder = n->config.encoder,
         .codec = n->config.codec,
         .temporal_layers = n->config.temporal_layers,
+        .effort = n->config.effort,
         .on_ready = on_ready,
         .on_ready_arg = n,
     };

@@ -35,7 +35,7 @@ static void as_offer(struct fake *f)
     struct backend_answer agreed;
     struct sdp_places places;
     struct backend_room room;
-    struct backend_seat seat;
+    struct backend_seat seat = {0};
     char error[200];
     fake_reserve(f, FAKE_ROOM, &room, &seat);
     if (sdp_take_offer(&agreed, &places, &parsed, &room, -1, error, sizeof(error)) != 0)

@@ -192,6 +192,8 @@ static void check_refusals(const struct encoder_ops *ops)
     assert_int_equal(refused(ops->name, c), -EINVAL);
     c = good, c.temporal_layers = -1;
     assert_int_equal(refused(ops->name, c), -EINVAL);
+    c = good, c.effort = (enum encoder_effort)3;
+    assert_int_equal(refused(ops->name, c), -EINVAL);
     c = good, c.rate_control = (enum encoder_rate_control)7;
     assert_int_equal(refused(ops->name, c), -EINVAL);
     c = good, c.codec = (enum codec)99;
@@ -286,9 +288,27 @@ static void test_decodes(void **state)
     each_backend((enum codec)0, check_decodes_any_way);
 }
 
+/* More effort is never paid with more than the rate allows, and every one gives pictures. */
+static void test_every_effort_encodes(void **state)
+{
+    (void)state;
+    for (const struct encoder_ops *const *ops = encoder_backends(); *ops; ops++) {
+        for (int effort = ENCODER_EFFORT_NORMAL; effort <= ENCODER_EFFORT_MORE; effort++) {
+            struct encoder_config config = config_of(320, 240, 30, 500000);
+            config.content = ENCODER_NATURAL;
+            config.effort = (enum encoder_effort)effort;
+            struct rig r = rig_new(*ops, config, SCENE_NATURAL);
+            assert_true(rig_encode(&r, true).keyframe);
+            assert_in_range(rig_kbps(&r, 30), 100, 900);
+            rig_free(&r);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_effort_encodes),
         cmocka_unit_test(test_starts_with_keyframe),
         cmocka_unit_test(test_keyframe_on_demand),
         cmocka_unit_test(test_no_keyframe_unasked),

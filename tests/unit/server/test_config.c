@@ -45,13 +45,14 @@ static void options_are_taken(void **state)
 {
     (void)state;
     struct config c;
-    assert_int_equal(read_words(&c,
-                                "serve --listen [::1]:9000 --udp-port=0 --advertise 10.0.0.1,::2 "
-                                "--source screen:1 --source pattern --room calm-fox-007 "
-                                "--quality low --fps 60 --workers 3 --pin-workers --max-viewers 7 "
-                                "--metrics-open --log-level debug --log-json --no-ice-tcp",
-                                NULL),
-                     0);
+    assert_int_equal(
+        read_words(&c,
+                   "serve --listen [::1]:9000 --udp-port=0 --advertise 10.0.0.1,::2 "
+                   "--source screen:1 --source pattern --room calm-fox-007 "
+                   "--quality low --fps 60 --workers 3 --pin-workers --max-viewers 7 --effort more "
+                   "--metrics-open --log-level debug --log-json --no-ice-tcp",
+                   NULL),
+        0);
     assert_string_equal(c.listen_ip, "::1");
     assert_int_equal(c.listen_port, 9000);
     assert_int_equal(c.udp_port, 0);
@@ -65,6 +66,7 @@ static void options_are_taken(void **state)
     assert_int_equal(c.workers, 3);
     assert_int_equal(c.max_viewers, 7);
     assert_true(c.pin_workers);
+    assert_int_equal(c.coding.effort, ENCODER_EFFORT_MORE);
     assert_true(c.metrics_open && c.log_json && c.no_ice_tcp);
     assert_int_equal(c.log_level, 3);
 }
@@ -155,6 +157,12 @@ static void bad_options_name_themselves(void **state)
         {"--codec mpeg2", "--codec"},
         {"--codec h265", "--codec"},
         {"--encoder none", "--encoder"},
+        {"--effort best", "--effort"},
+        {"--layers 4", "--layers"},
+        {"--temporal-layers 0", "--temporal-layers"},
+        {"--rate-control vbr", "--rate-control"},
+        {"--audio loud", "--audio"},
+        {"--audio tone", "--audio"}, /* of which source? */
         {"--quality best", "--quality"},
         {"--bitrate 5", "--bitrate"},
         {"--workers 0", "--workers"},

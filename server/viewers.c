@@ -250,7 +250,9 @@ static void on_select(void *arg, uint32_t viewer_id, unsigned slot, int layer, i
         return;
     const struct room_slot *place = &g->room->slots[slot];
     const struct viewer_selection video = {forwarder_layer(place, layer), max_temporal, paused};
+    const struct viewer_selection audio = {-1, -1, paused};
     forwarder_select(s->forwarder, viewer_id, place->video_stream, &video);
+    forwarder_select(s->forwarder, viewer_id, place->audio_stream, &audio);
 }
 
 static void on_keyframe(void *arg, uint32_t viewer_id, unsigned slot)

@@ -27,8 +27,9 @@
  * long its pictures are fitted into the old size, which costs no keyframe. */
 #define RESIZE_US 250000
 /* A picture that stays is submitted again until it is as sharp as can be seen, or for so long. */
-#define REFINE_US 2500000
-#define REFINED_QUANTIZER 20 /* of 100, see encoder.h */
+#define REFINE_US 8000000    /* a page of text at 1 Mbit/s is not there before */
+#define REFINED_QUANTIZER 24 /* of 100, see encoder.h; the finest that openh264 goes to is 23 */
+#define REFINED_REPEATS 30   /* at such a quantizer: the whole of the picture has had its turn */
 #define REFINED_BYTES 160    /* a unit that says that nothing is left to gain */
 #define SMALLEST_LAYER 128   /* pixels of its shorter side */
 #define LAYER_RATE_DIVISOR 3 /* of half the size: a quarter of the pixels, less well predicted */
@@ -51,6 +52,7 @@ struct native {
     int new_width, new_height; /* of a picture that waits to have kept it */
     int64_t resize_us;         /* until then; 0: none */
     int64_t changed_us;        /* when it last showed something new */
+    unsigned fine_repeats;     /* since then, in a row, that were finely quantized */
     int64_t due_us;            /* with a lower rate than the capture's: of the next picture */
     uint64_t captured_before;  /* by captures that have ended */
     uint64_t superseded_before;
@@ -218,17 +220,24 @@ static const struct picture *fit(struct native *n, const struct picture *pic, in
     return scale_picture(pic, out) == 0 ? out : NULL;
 }
 
-static bool is_sharp(const struct native *n)
+/* Notes what became of a picture. */
+static void follow_refinement(struct native *n, const struct picture *pic, int64_t now)
 {
     const struct source_layer *l = &n->layer;
-    return (l->quantizer >= 0 && l->quantizer <= REFINED_QUANTIZER) || l->unit_size < REFINED_BYTES;
+    bool fine = l->quantizer >= 0 && l->quantizer <= REFINED_QUANTIZER;
+    if (!pic->repeat)
+        n->changed_us = now;
+    n->fine_repeats = pic->repeat && fine ? n->fine_repeats + 1 : 0;
+}
+
+static bool is_sharp(const struct native *n)
+{
+    return n->fine_repeats >= REFINED_REPEATS || n->layer.unit_size < REFINED_BYTES;
 }
 
 /* Is another look at the same pixels worth it? */
-static bool wants_repeat(struct native *n, const struct picture *pic, int64_t now)
+static bool wants_repeat(struct native *n, int64_t now)
 {
-    if (!pic->repeat)
-        n->changed_us = now;
     if (n->resize_us != 0 || atomic_load(&n->layer.waits))
         return true;
     for (unsigned i = 0; i + 1 < n->n_layers; i++) {
@@ -292,8 +301,9 @@ static int show(struct native *n, const struct picture *pic, const struct wishes
     offer_to_small(n, out, &w->rate, w->captured);
     if (publisher_is_wanted(n->publisher, n->n_layers - 1))
         err = source_layer_encode(&n->layer, out, &w->rate, w->captured, error, error_size);
+    follow_refinement(n, pic, now);
     /* a backend paces what it is asked for by its frame rate */
-    if (!err && wants_repeat(n, pic, now))
+    if (!err && wants_repeat(n, now))
         capture_poke(n->capture);
     return err;
 }

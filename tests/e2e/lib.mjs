@@ -219,7 +219,7 @@ export async function watchBarcode(page, sourceWidth = 0) {
     return Boolean(video);
   });
   await page.evaluate((width) => {
-    const CELL = 16, COLUMNS = 24, ROWS = 2, SYNC = 0b10110010;
+    const CELL = 16, COLUMNS = 24, ROWS = 2, SYNC = 0b10110010, LONG_MS = 200;
     const canvas = document.createElement('canvas');
     canvas.width = CELL * COLUMNS;
     canvas.height = CELL * ROWS;
@@ -235,7 +235,7 @@ export async function watchBarcode(page, sourceWidth = 0) {
       return crc;
     };
     const result = { frames: 0, read: 0, bad: 0, times: new Set(), delaysMs: [], newest: 0,
-      backMs: 0, mediaTime: 0, backwards: 0, shownAt: 0, gapMs: 0, widths: new Set() };
+      backMs: 0, mediaTime: 0, backwards: 0, shownAt: 0, gapMs: 0, gapsMs: [], widths: new Set() };
     window.barcode = result;
     const video = window.watched;
     const onFrame = (_, { mediaTime }) => {
@@ -244,7 +244,11 @@ export async function watchBarcode(page, sourceWidth = 0) {
       result.mediaTime = mediaTime;
       const now = performance.timeOrigin + performance.now();
       result.frames++;
-      result.gapMs = Math.max(result.gapMs, result.shownAt && now - result.shownAt);
+      const gap = result.shownAt && now - result.shownAt;
+      result.gapMs = Math.max(result.gapMs, gap);
+      if (gap > LONG_MS) {
+        result.gapsMs.push(gap);
+      }
       result.shownAt = now;
       result.widths.add(video.videoWidth);
       const scale = width ? video.videoWidth / width : 1;
@@ -274,14 +278,16 @@ export async function watchBarcode(page, sourceWidth = 0) {
   }, sourceWidth);
 }
 
-/** gapMs: the longest time between two presented frames; backwards: frames whose media time is not
- * later than the one before's; backMs: how much older than one before a picture was at most. */
+/** gapMs: the longest time between two presented frames; gapsMs: all over 200 ms; backwards: frames
+ * whose media time is not later than the one before's; backMs: how much older than one before a
+ * picture was at most. */
 export async function readBarcode(page) {
   return page.evaluate(() => {
-    const { frames, read, bad, times, delaysMs, backwards, backMs, gapMs, widths } = window.barcode;
+    const { frames, read, bad, times, delaysMs, backwards, backMs, gapMs, gapsMs, widths } =
+      window.barcode;
     const sorted = [...delaysMs].sort((a, b) => a - b);
     return { frames, read, bad, distinct: times.size, medianMs: sorted[sorted.length >> 1],
-      minMs: sorted[0], backwards, backMs, gapMs, widths: [...widths] };
+      minMs: sorted[0], backwards, backMs, gapMs, gapsMs, widths: [...widths] };
   });
 }
 

@@ -93,6 +93,11 @@ static int64_t stalled_us(const struct gcc *g, int64_t now_us)
     return stalled > 0 ? stalled : 0;
 }
 
+bool gcc_stalled(const struct gcc *g, int64_t now_us)
+{
+    return stalled_us(g, now_us) > 0;
+}
+
 uint64_t gcc_target_bps(const struct gcc *g, int64_t now_us)
 {
     double bps = estimate(g);
@@ -212,6 +217,18 @@ void gcc_on_sent(struct gcc *g, uint16_t transport_seq, unsigned bytes, int64_t 
     gcc_probe_on_sent(&g->probe, transport_seq, bytes, now_us);
     twcc_on_sent(&g->twcc, transport_seq, bytes, now_us);
     meter_add(&g->sent, bytes, now_us);
+}
+
+void gcc_on_sent_train(struct gcc *g, uint16_t transport_seq, unsigned n, unsigned bytes,
+                       unsigned last_bytes, int64_t now_us)
+{
+    if (g->twcc.in_flight == 0)
+        g->in_flight_us = now_us;
+    for (unsigned i = 0; g->probe.state == GCC_PROBE_ACTIVE && i < n; i++)
+        gcc_probe_on_sent(&g->probe, (uint16_t)(transport_seq + i), i + 1 < n ? bytes : last_bytes,
+                          now_us);
+    twcc_on_sent_train(&g->twcc, transport_seq, n, bytes, last_bytes, now_us);
+    meter_add(&g->sent, (n - 1) * bytes + last_bytes, now_us);
 }
 
 /* Takes all results in; returns when the newest packet that arrived was sent, or -1. */

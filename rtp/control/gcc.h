@@ -71,6 +71,9 @@ struct gcc {
 void gcc_init(struct gcc *g, const struct gcc_config *config, int64_t now_us);
 /* `bytes` on the wire, as for the pacer. */
 void gcc_on_sent(struct gcc *g, uint16_t transport_seq, unsigned bytes, int64_t now_us);
+/* The same for a train: `n` packets of `bytes` each but the last one. */
+void gcc_on_sent_train(struct gcc *g, uint16_t transport_seq, unsigned n, unsigned bytes,
+                       unsigned last_bytes, int64_t now_us);
 /* RTPFB with FMT 15. False if it is malformed: counted. */
 bool gcc_on_feedback(struct gcc *g, const struct rtcp_feedback *f, int64_t now_us);
 /* A receiver report's block; rtt_us < 0: not known. */
@@ -89,4 +92,6 @@ uint64_t gcc_pace_bps(const struct gcc *g, int64_t now_us);
 /* Bytes of padding that a running probe wants now, after media. */
 uint32_t gcc_padding(const struct gcc *g, int64_t now_us);
 bool gcc_probing(const struct gcc *g);
+/* Nothing that was sent has been heard of for so long that the path seems to be away. */
+bool gcc_stalled(const struct gcc *g, int64_t now_us);
 int64_t gcc_queue_us(const struct gcc *g); /* what packets wait on the way, about */

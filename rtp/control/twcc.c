@@ -95,6 +95,25 @@ void twcc_on_sent(struct twcc *t, uint16_t seq, unsigned bytes, int64_t now_us)
     t->next_seq = (uint16_t)(seq + 1);
 }
 
+void twcc_on_sent_train(struct twcc *t, uint16_t seq, unsigned n, unsigned bytes,
+                        unsigned last_bytes, int64_t now_us)
+{
+    assert(n > 0 && n <= TWCC_PACKETS && bytes <= TWCC_PACKET_MAX && last_bytes <= bytes);
+    twcc_on_sent(t, seq, n > 1 ? bytes : last_bytes, now_us);
+    if (n == 1)
+        return;
+    while (t->count + n - 1 > TWCC_PACKETS)
+        forget_oldest(t);
+    uint32_t packet = *packet_at(t, seq);
+    for (unsigned i = 1; i + 1 < n; i++)
+        *packet_at(t, (uint16_t)(seq + i)) = packet;
+    packet -= (bytes - last_bytes) << FATE_BITS;
+    *packet_at(t, (uint16_t)(seq + n - 1)) = packet;
+    t->in_flight += (n - 2) * bytes + last_bytes;
+    t->count = (uint16_t)(t->count + n - 1);
+    t->next_seq = (uint16_t)(seq + n);
+}
+
 void twcc_begin(struct twcc *t, const struct rtcp_transport_cc *feedback, int64_t now_us)
 {
     if (now_us - t->last_sent_us > FORGET_US)

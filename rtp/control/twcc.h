@@ -46,6 +46,9 @@ struct twcc_result {
 void twcc_init(struct twcc *t);
 /* A gap in the sequence numbers forgets what was before. Larger packets count TWCC_PACKET_MAX. */
 void twcc_on_sent(struct twcc *t, uint16_t seq, unsigned bytes, int64_t now_us);
+/* The same for `n` packets (1 to TWCC_PACKETS) in a row, of `bytes` each but the last one. */
+void twcc_on_sent_train(struct twcc *t, uint16_t seq, unsigned n, unsigned bytes,
+                        unsigned last_bytes, int64_t now_us);
 /* Places this feedback in time. */
 void twcc_begin(struct twcc *t, const struct rtcp_transport_cc *feedback, int64_t now_us);
 bool twcc_next(struct twcc *t, struct rtcp_transport_cc *feedback, struct twcc_result *out);

@@ -120,6 +120,38 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+#define MEAN_PART 4 /* of a new rate in the mean */
+
+static void smooth(uint64_t *mean, uint64_t value)
+{
+    *mean = *mean == 0 ? value : (*mean * (MEAN_PART - 1) + value) / MEAN_PART;
+}
+
+static void measure_temporal(struct stream_layer *l, int64_t elapsed_us)
+{
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < FORWARDER_TEMPORAL_MAX; i++) {
+        bytes += l->temporal_bytes[i];
+        smooth(&l->mean_bps[i], bytes * 8000000 / (uint64_t)elapsed_us);
+        l->temporal_bytes[i] = 0;
+    }
+}
+
+static void count_frame(struct stream_layer *l, const struct frame *f)
+{
+    unsigned id =
+        f->temporal_id < FORWARDER_TEMPORAL_MAX ? f->temporal_id : FORWARDER_TEMPORAL_MAX - 1;
+    l->rate_bytes += f->payload.size;
+    l->temporal_bytes[id] += f->payload.size;
+    if (l->n_temporal <= id)
+        l->n_temporal = (uint8_t)(id + 1);
+    if (!f->keyframe)
+        return;
+    uint64_t mean = l->keyframe_bytes;
+    smooth(&mean, f->payload.size);
+    l->keyframe_bytes = (uint32_t)mean;
+}
+
 /* A frame counts for the time after it. */
 static void measure_rate(struct stream_layer *l, const struct frame *f)
 {
@@ -130,10 +162,11 @@ static void measure_rate(struct stream_layer *l, const struct frame *f)
         uint64_t rate = l->rate_bytes * 8000000 / (uint64_t)elapsed_us;
         l->rate_bps = larger(rate, l->last_rate_bps);
         l->last_rate_bps = rate;
+        measure_temporal(l, elapsed_us);
         l->rate_bytes = 0;
         l->rate_since_us = f->captured_us;
     }
-    l->rate_bytes += f->payload.size;
+    count_frame(l, f);
 }
 
 void stream_push(struct stream *s, unsigned layer, const struct frame *f)

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #define FORWARDER_LAYERS_MAX 3
+#define FORWARDER_TEMPORAL_MAX 4
 
 #define STREAM_RING 512              /* frames, power of two */
 #define STREAM_MAX_BYTES (16u << 20) /* of cached payload */
@@ -45,6 +46,11 @@ struct stream_layer {
     uint64_t rate_bps;
     uint64_t last_rate_bps, rate_bytes;
     int64_t rate_since_us;
+    /* smoothed over about 2 s, up to and with each temporal layer; 0: not known yet */
+    uint64_t mean_bps[FORWARDER_TEMPORAL_MAX];
+    uint64_t temporal_bytes[FORWARDER_TEMPORAL_MAX]; /* of each alone, since rate_since_us */
+    uint8_t n_temporal;                              /* seen */
+    uint32_t keyframe_bytes;                         /* mean; 0: none yet */
 
     uint64_t frames, gaps;
 };

@@ -70,6 +70,7 @@ void viewer_finish(struct viewer *v)
     leave_all(v);
     for (unsigned i = 0; i < v->n_tracks; i++)
         past_free(v->tracks[i].past);
+    viewer_path_free(v->path);
     peer_finish(&v->peer);
 }
 
@@ -126,7 +127,8 @@ static void follow_rate(struct viewer *v, int64_t now_us)
     if (pace_bps == v->pace_bps)
         return;
     v->pace_bps = pace_bps;
-    pacer_set_rate(&v->pacer, pace_bps, now_us);
+    if (!v->path || !v->path->narrow)
+        pacer_set_rate(&v->pacer, pace_bps, now_us);
 }
 
 /* After anything that may have moved the transport. */
@@ -176,6 +178,7 @@ void viewer_on_frame(struct viewer *v, const struct stream *s, int64_t now_us)
     if (!is_connected(v))
         return;
     follow_rate(v, now_us);
+    viewer_path_on_frame(v, now_us);
     viewer_start_tracks(v, s);
     if (s->kind == FORWARDER_AUDIO)
         viewer_on_audio(v, now_us);
@@ -260,6 +263,19 @@ static bool send_control(struct viewer *v, struct viewer_train *train, uint8_t *
     return size != 0 && single(train, &v->peer.ice.remote, size);
 }
 
+/* Sound, then what was lost, then pictures, then what only probes. */
+static bool send_rtp(struct viewer *v, struct viewer_train *train, uint8_t *out, int64_t now_us)
+{
+    bool may = pacer_available(&v->pacer, now_us) > 0 && viewer_path_may_send(v, now_us);
+    if (viewer_send_audio(v, train, out, may, now_us))
+        return true;
+    if (may && (viewer_send_resends(v, train, out, now_us) ||
+                viewer_send_media(v, train, out, NULL, now_us)))
+        return true;
+    uint32_t padding = viewer_path_padding(v, now_us);
+    return padding > 0 && viewer_send_padding(v, train, out, padding, now_us);
+}
+
 bool viewer_send(struct viewer *v, struct viewer_train *train, uint8_t *out, size_t room,
                  int64_t now_us)
 {
@@ -269,21 +285,28 @@ bool viewer_send(struct viewer *v, struct viewer_train *train, uint8_t *out, siz
     if (!is_connected(v) || v->stalled)
         return false;
     *train = (struct viewer_train){.to = v->peer.ice.remote};
-    bool may = pacer_available(&v->pacer, now_us) > 0;
-    if (!viewer_send_audio(v, train, out, may, now_us) &&
-        !(may && (viewer_send_resends(v, train, out, now_us) ||
-                  viewer_send_media(v, train, out, NULL, now_us))))
+    viewer_path_on_time(v, now_us);
+    uint16_t first_seq = v->transport_seq;
+    if (!send_rtp(v, train, out, now_us))
         return false;
     assert(train->size <= VIEWER_TRAIN_BYTES && train->n_segments <= VIEWER_TRAIN_MAX);
     v->counters.packets_sent += train->n_segments;
     v->counters.bytes_sent += train->size;
     pacer_spend(&v->pacer, train->size);
+    if (v->path)
+        viewer_path_on_sent(v, train, first_seq, now_us);
     return true;
 }
 
 static int64_t min(int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+static int64_t media_timeout(const struct viewer *v)
+{
+    int64_t at = pacer_next_timeout(&v->pacer);
+    return v->path && v->path->narrow && v->path->train_us > at ? v->path->train_us : at;
 }
 
 int64_t viewer_next_timeout(struct viewer *v, int64_t now_us)
@@ -297,7 +320,9 @@ int64_t viewer_next_timeout(struct viewer *v, int64_t now_us)
     if (!v->stalled)
         next = min(next, viewer_audio_timeout(v));
     if (!v->stalled && viewer_has_media(v))
-        next = min(next, pacer_next_timeout(&v->pacer));
+        next = min(next, media_timeout(v));
+    if (!v->stalled)
+        next = min(next, viewer_path_timeout(v));
     return next;
 }
 

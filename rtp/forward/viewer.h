@@ -30,6 +30,7 @@
 #include "rtp/control/pacer.h"
 #include "rtp/control/report.h"
 #include "rtp/forward/past.h"
+#include "rtp/forward/viewer_path.h"
 #include "rtp/forward/stream.h"
 #include "rtp/payload/payload.h"
 #include "rtp/session/peer.h"
@@ -116,6 +117,14 @@ struct viewer_track {
     uint16_t cursor_packet; /* next packet of the next frame to send */
     uint64_t cursor_id;     /* that frame */
     struct past *past;      /* owned; of video that has played */
+    /* as the path allows (viewer_path.h) */
+    enum layer_mode mode;
+    uint8_t best_layer;    /* LAYER_ANY: nothing is known against the largest */
+    uint8_t best_temporal; /* LAYER_ANY: all */
+    bool rejoins;          /* goes on at a keyframe, with nothing before it */
+    bool held;             /* there are frames, but none to be sent */
+    bool slide_due;        /* of slides, the next one */
+    uint8_t codec;         /* of the newest frame that was sent */
     struct extensions_block extensions;
     struct extensions_block described; /* the same with a dependency descriptor; size 0: never */
     struct report report;
@@ -143,6 +152,7 @@ struct viewer_counters {
     uint64_t frames_skipped;         /* above the temporal limit */
     uint64_t audio_sent, audio_rode; /* packets of sound; those that left in a picture's train */
     uint64_t audio_skipped;          /* that were too late */
+    uint64_t padding_sent;           /* packets that only probe */
     uint64_t bad_rtcp;
 };
 
@@ -153,7 +163,8 @@ struct viewer {
     int64_t first_frame_us; /* when the first frame had been sent whole; -1: not yet */
     struct peer peer;
     struct pacer pacer;
-    uint64_t pace_bps; /* what the pacer was last told */
+    struct viewer_path *path; /* owned; NULL until a picture plays */
+    uint64_t pace_bps;        /* what the pacer was last told */
     char cname[VIEWER_CNAME_MAX];
     uint16_t transport_seq; /* next transport-wide sequence number */
     struct viewer_counters counters;

@@ -4,6 +4,7 @@
  *     viewer_track.c  where a track stands in its stream: layers, starts, keyframes again
  *     viewer_media.c  turns frames into trains, and sends packets again
  *     viewer_audio.c  sound
+ *     viewer_path.c   what the way to it takes, and what is made of that
  *     viewer_rtcp.c   reads feedback and writes reports
  */
 #pragma once
@@ -37,6 +38,8 @@ void viewer_start_tracks(struct viewer *v, const struct stream *only); /* NULL: 
 /* The frame to go on with; NULL: nothing to send now. */
 const struct frame *viewer_next_frame(struct viewer *v, struct viewer_track *t);
 void viewer_skip_late(struct viewer *v);
+/* All it may still have to send of the past is of no use: it goes on at a keyframe. */
+void viewer_track_rejoin(struct viewer_track *t);
 bool viewer_has_media(const struct viewer *v); /* the pacer holds something back */
 bool viewer_has_resends(const struct viewer *v);
 void viewer_track_need_keyframe(struct viewer *v, struct viewer_track *t, int64_t now_us);
@@ -68,6 +71,30 @@ bool viewer_send_resends(struct viewer *v, struct viewer_train *train, uint8_t *
 /* `ride` NULL: none. */
 bool viewer_send_media(struct viewer *v, struct viewer_train *train, uint8_t *out,
                        struct viewer_ride *ride, int64_t now_us);
+
+/* Padding alone, on the stream of retransmissions, of about `bytes`. */
+bool viewer_send_padding(struct viewer *v, struct viewer_train *train, uint8_t *out, uint32_t bytes,
+                         int64_t now_us);
+
+/* viewer_path.c */
+/* Into its flight recorder; t NULL: of all tracks. */
+void viewer_path_note(struct viewer *v, enum viewer_why why, const struct viewer_track *t,
+                      int64_t now_us);
+void viewer_path_begin(struct viewer *v); /* nothing happens if there is no memory */
+/* A train has left whose first transport-wide number is `first_seq`. */
+void viewer_path_on_sent(struct viewer *v, const struct viewer_train *train, uint16_t first_seq,
+                         int64_t now_us);
+bool viewer_path_on_feedback(struct viewer *v, const struct rtcp_feedback *f, int64_t now_us);
+void viewer_path_on_remb(struct viewer *v, uint64_t bps, int64_t now_us);
+void viewer_path_on_report(struct viewer *v, const struct report *r, int64_t now_us);
+void viewer_path_on_frame(struct viewer *v, int64_t now_us);
+/* What is due now, before anything is sent. */
+void viewer_path_on_time(struct viewer *v, int64_t now_us);
+bool viewer_path_may_send(const struct viewer *v, int64_t now_us); /* pictures, by their trains */
+uint32_t viewer_path_padding(const struct viewer *v, int64_t now_us); /* bytes that probe */
+int64_t viewer_path_timeout(const struct viewer *v);
+/* Bits that fit into half a second; UINT64_MAX: there is no need to care. */
+uint64_t viewer_path_room_bits(const struct viewer *v);
 
 /* viewer_audio.c */
 void viewer_on_audio(struct viewer *v, int64_t now_us); /* there may be something to send */

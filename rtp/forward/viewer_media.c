@@ -10,6 +10,7 @@
  * to 5 ms between them. */
 #define PACED_SEGMENTS 16
 #define PACED_US 2500
+#define NARROW_PAIR_BPS 500000
 #define RESEND_GAP_MIN_MS 5
 #define RESEND_GAP_UNKNOWN_MS 20 /* while the round trip is not known */
 #define RTX_OSN_SIZE 2           /* the original sequence number (RFC 4588 4) */
@@ -79,6 +80,15 @@ void viewer_put_header(struct viewer *v, const struct viewer_track *t, uint8_t *
         put_u16(out + RTP_HEADER_SIZE + t->extensions.transport_cc_at, v->transport_seq++);
 }
 
+/* What the pacer has, but two packets at a time where they do not take long. */
+static unsigned narrow_segments(const struct viewer *v, int64_t most, int64_t bytes)
+{
+    bool slow = v->pacer.rate_bps < NARROW_PAIR_BPS;
+    if (bytes < 2 * most)
+        return slow ? 1 : 2;
+    return at_most(PACED_SEGMENTS, (unsigned)(bytes / most));
+}
+
 /* How many packets of this payload size may leave in one train now. */
 static unsigned segments_allowed(struct viewer *v, const struct viewer_track *t,
                                  size_t payload_size, int64_t now_us)
@@ -86,6 +96,8 @@ static unsigned segments_allowed(struct viewer *v, const struct viewer_track *t,
     size_t extensions = t->described.size > 0 ? EXTENSIONS_MAX_SIZE : t->extensions.size;
     size_t most = RTP_HEADER_SIZE + extensions + payload_size + SEAL_TRAILER_MAX;
     int64_t bytes = pacer_available(&v->pacer, now_us);
+    if (v->path && v->path->narrow)
+        return narrow_segments(v, (int64_t)most, bytes);
     int64_t pause = (int64_t)(v->pacer.rate_bps / 8 * PACED_US / 1000000);
     int64_t paced = (bytes > pause ? bytes : pause) / (int64_t)most;
     if (paced < PACED_SEGMENTS)
@@ -147,6 +159,7 @@ static void send_frame(struct viewer *v, struct viewer_track *t, const struct fr
                        uint8_t *out)
 {
     struct past *past = t->past;
+    t->codec = f->codec;
     uint32_t ts = t->cursor_packet == 0 ? past_begin_frame(past, f->id, f->rtp_ts)
                                         : past_timestamp(&past->runs[past->run], f->id, f->rtp_ts);
     bool first = t->cursor_packet == 0;
@@ -329,4 +342,37 @@ bool viewer_send_resends(struct viewer *v, struct viewer_train *train, uint8_t *
             return true;
     }
     return false;
+}
+
+/* --- probing --- */
+
+/* One that can be padded: it has sent something that RTX repeats. */
+static const struct viewer_track *find_padded(struct viewer *v)
+{
+    const struct viewer_track *t;
+    for (uint32_t set = v->present & v->sent & ~v->audio; (t = viewer_take_track(v, &set));) {
+        if (t->pads && t->formats[t->codec].rtx_payload_type != 0)
+            return t;
+    }
+    return NULL;
+}
+
+bool viewer_send_padding(struct viewer *v, struct viewer_train *train, uint8_t *out, uint32_t bytes,
+                         int64_t now_us)
+{
+    (void)now_us;
+    struct viewer_track *t = (struct viewer_track *)find_padded(v);
+    if (!t)
+        return false;
+    struct viewer_header h;
+    viewer_begin_header(&h, t, true, t->codec, t->past->newest_ts);
+    h.bytes[0] |= RTP_PADDING;
+    uint8_t padding[PADDING_MAX] = {[PADDING_MAX - 1] = PADDING_MAX};
+    do {
+        uint8_t *at = out + train->size;
+        viewer_put_header(v, t, at, &h, t->rtx_seq++, false);
+        viewer_add_segment(train, seal_rtp(v->peer.seal, at, h.size, padding, PADDING_MAX));
+        v->counters.padding_sent++;
+    } while (train->size < bytes && train->n_segments < VIEWER_TRAIN_MAX);
+    return true;
 }

@@ -32,10 +32,13 @@ static void on_blocks(struct viewer *v, const struct rtcp_packet *p, int64_t now
             return;
         }
         struct viewer_track *t = find_track(v, block.ssrc);
-        if (t)
+        if (t) {
             report_on_block(&t->report, &block, v->unix_offset_us, now_us);
-        else if (!is_rtx(v, block.ssrc))
+            if (t->kind == FORWARDER_VIDEO && t->report.any_block)
+                viewer_path_on_report(v, &t->report, now_us);
+        } else if (!is_rtx(v, block.ssrc)) {
             v->counters.bad_rtcp++;
+        }
     }
 }
 
@@ -93,14 +96,32 @@ static bool on_fir(struct viewer *v, const struct rtcp_feedback *f, int64_t now_
     return i > 0;
 }
 
-/* Unknown kinds of feedback, and bandwidth estimates that nothing here uses, are no error. */
+static bool on_rtpfb(struct viewer *v, unsigned format, const struct rtcp_feedback *f,
+                     int64_t now_us)
+{
+    if (format == RTCP_NACK)
+        return on_nack(v, f);
+    return format != RTCP_TRANSPORT_CC || viewer_path_on_feedback(v, f, now_us);
+}
+
+static bool on_remb(struct viewer *v, const struct rtcp_feedback *f, int64_t now_us)
+{
+    uint64_t bps;
+    if (rtcp_read_remb(f, &bps))
+        viewer_path_on_remb(v, bps, now_us);
+    return true; /* else it is something else of the application's */
+}
+
+/* Unknown kinds of feedback are no error. */
 static bool on_feedback(struct viewer *v, const struct rtcp_packet *p, int64_t now_us)
 {
     struct rtcp_feedback f;
     if (!rtcp_read_feedback(p, &f))
         return false;
     if (p->type == RTCP_RTPFB)
-        return p->count != RTCP_NACK || on_nack(v, &f);
+        return on_rtpfb(v, p->count, &f, now_us);
+    if (p->count == RTCP_AFB)
+        return on_remb(v, &f, now_us);
     if (p->count == RTCP_PLI)
         return on_pli(v, &f, now_us);
     return p->count != RTCP_FIR || on_fir(v, &f, now_us);

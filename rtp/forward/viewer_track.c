@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define RTT_UNKNOWN_US 100000
+#define SLIDE_OLD_US 1000000 /* a keyframe that is not worth being shown any more */
 #define ALL_TEMPORAL UINT8_MAX
 
 static uint32_t bit(const struct viewer *v, const struct viewer_track *t)
@@ -23,6 +24,8 @@ void viewer_track_init(struct viewer_track *t, const struct viewer_track_config 
     memcpy(t->formats, config->formats, sizeof(t->formats));
     t->selection = (struct viewer_selection){.layer = -1, .max_temporal = -1};
     t->replayed_us = INT64_MIN;
+    t->mode = LAYER_FULL;
+    t->best_layer = t->best_temporal = LAYER_ANY;
     t->pads = t->kind == FORWARDER_VIDEO;
     for (unsigned i = 0; i < PAYLOAD_CODECS; i++)
         t->pads = t->pads && (!t->formats[i].payload_type || t->formats[i].rtx_payload_type);
@@ -42,6 +45,8 @@ void viewer_track_init(struct viewer_track *t, const struct viewer_track_config 
 static uint8_t choose_layer(const struct viewer_track *t)
 {
     unsigned largest = t->stream->n_layers - 1;
+    if (t->best_layer < largest)
+        largest = t->best_layer;
     int wanted = t->selection.layer;
     return (uint8_t)(wanted >= 0 && (unsigned)wanted < largest ? (unsigned)wanted : largest);
 }
@@ -75,6 +80,7 @@ void viewer_track_leave(struct viewer *v, struct viewer_track *t)
     set_watched(t, 0);
     v->present &= ~bit(v, t);
     t->started = t->waiting = t->lost = t->unsupported = t->replays = t->asked = false;
+    t->rejoins = t->held = false;
     t->cursor_id = 0; /* what comes next is new */
     t->cursor_packet = 0;
     if (!t->past)
@@ -96,6 +102,13 @@ bool viewer_wants_layer(const struct viewer *v, const struct stream *s, unsigned
 
 /* --- runs --- */
 
+/* Does a narrow path take it in a moment, or is there nothing behind its keyframe yet? */
+static bool is_affordable(const struct viewer *v, const struct stream *s, unsigned layer)
+{
+    const struct stream_layer *l = &s->layers[layer];
+    return l->keyframe_id == l->newest_id || l->gop_bytes * 8 <= viewer_path_room_bits(v);
+}
+
 /* At most twice what a fresh keyframe would cost, or a second of the stream. */
 static bool is_cheap(const struct stream *s, unsigned layer)
 {
@@ -116,7 +129,7 @@ static void begin_run(struct viewer *v, struct viewer_track *t, unsigned layer, 
     t->cursor_id = first_id;
     t->cursor_packet = 0;
     t->started = true;
-    t->waiting = t->lost = t->replays = t->asked = false;
+    t->waiting = t->lost = t->replays = t->asked = t->rejoins = t->held = false;
     if (t->past)
         past_begin_run(t->past, &(struct past_start){
                                     .layer = t->layer,
@@ -132,12 +145,14 @@ static void begin_run(struct viewer *v, struct viewer_track *t, unsigned layer, 
 
 /* The target, or else the nearest smaller layer, or else a larger one: rather that than nothing.
  * -1: none has a keyframe to start from. */
-static int find_start(const struct viewer_track *t)
+static int find_start(const struct viewer *v, const struct viewer_track *t)
 {
     for (int i = t->target; i >= 0; i--) {
-        if (stream_join_id(t->stream, (unsigned)i) != 0)
+        if (stream_join_id(t->stream, (unsigned)i) != 0 && is_affordable(v, t->stream, (unsigned)i))
             return i;
     }
+    if (viewer_path_room_bits(v) != UINT64_MAX)
+        return -1;
     for (unsigned i = t->target + 1u; i < t->stream->n_layers; i++) {
         if (stream_join_id(t->stream, i) != 0)
             return (int)i;
@@ -164,7 +179,7 @@ static void count_start(struct viewer *v, struct viewer_track *t)
 
 static void start_track(struct viewer *v, struct viewer_track *t)
 {
-    int layer = find_start(t);
+    int layer = find_start(v, t);
     if (layer < 0) {
         if (!t->waiting)
             stream_want_keyframe(t->stream, t->target);
@@ -181,6 +196,8 @@ static void start_track(struct viewer *v, struct viewer_track *t)
         return;
     if (t->kind == FORWARDER_VIDEO && !t->past && !(t->past = past_new(t->seq)))
         return;
+    if (t->kind == FORWARDER_VIDEO)
+        viewer_path_begin(v);
     count_start(v, t);
     /* After a lost place the frames are merely late: the player has its time line by now. */
     begin_run(v, t, (unsigned)layer, join, !t->lost);
@@ -190,26 +207,72 @@ void viewer_start_tracks(struct viewer *v, const struct stream *only)
 {
     struct viewer_track *t;
     for (uint32_t set = v->present; (t = viewer_take_track(v, &set));) {
-        if (!t->started && (!only || t->stream == only))
+        if (only && t->stream != only)
+            continue;
+        t->held = false;
+        if (!t->started)
             start_track(v, t);
     }
 }
 
-/* Back to the cached keyframe, or over to another layer. A frame has just ended. */
-static void change_run(struct viewer *v, struct viewer_track *t)
+/* Back to the cached keyframe, or over to another layer. A frame has just ended. False: nothing
+ * goes on before there is a keyframe: of a smaller layer that a narrow path needs, or to rejoin. */
+static bool change_run(struct viewer *v, struct viewer_track *t)
 {
-    bool moves = t->target != t->layer;
+    bool moves = t->target != t->layer || t->rejoins;
+    bool narrow = viewer_path_room_bits(v) != UINT64_MAX;
     uint64_t join = stream_join_id(t->stream, t->target);
     t->replays = false;
     bool may = join != 0 && is_supported(t, stream_frame(t->stream, t->target, join)) &&
-               (t->target < t->layer || is_cheap(t->stream, t->target));
+               (narrow ? is_affordable(v, t->stream, t->target)
+                       : t->target < t->layer || t->rejoins || is_cheap(t->stream, t->target));
     if (may) {
-        v->counters.layer_switches += moves;
+        v->counters.layer_switches += t->target != t->layer;
         begin_run(v, t, t->target, join, true);
     } else if (!t->asked || !moves) {
         t->asked = moves;
         stream_want_keyframe(t->stream, t->target);
     }
+    return may || !(t->rejoins || (narrow && t->target < t->layer));
+}
+
+/* Keyframes only, each while it is new. False: there is none to be sent. */
+static bool next_slide(struct viewer *v, struct viewer_track *t)
+{
+    if (t->mode != LAYER_SLIDES || !t->slide_due)
+        return false;
+    const struct stream_layer *l = &t->stream->layers[t->target];
+    const struct frame *keyframe = stream_frame(t->stream, t->target, l->keyframe_id);
+    const struct frame *newest = stream_frame(t->stream, t->target, l->newest_id);
+    bool shown = t->layer == t->target && l->keyframe_id < t->cursor_id;
+    if (!keyframe || shown || newest->captured_us - keyframe->captured_us > SLIDE_OLD_US) {
+        if (!t->asked)
+            stream_want_keyframe(t->stream, t->target);
+        t->asked = true;
+        return false;
+    }
+    if (!is_supported(t, keyframe))
+        return false;
+    t->slide_due = false;
+    begin_run(v, t, t->target, l->keyframe_id, true);
+    return true;
+}
+
+/* A frame has ended, and another one is to begin. */
+static bool may_go_on(struct viewer *v, struct viewer_track *t)
+{
+    if (t->mode < LAYER_FEWER)
+        return next_slide(v, t);
+    return !(t->replays || t->rejoins || t->layer != t->target) || change_run(v, t);
+}
+
+void viewer_track_rejoin(struct viewer_track *t)
+{
+    t->rejoins = t->started;
+    t->asked = false;
+    t->cursor_packet = 0;
+    if (t->past)
+        t->past->resend_count = 0;
 }
 
 /* Is the frame left out? Up goes the limit only with a frame of the base, since what lies between
@@ -218,6 +281,8 @@ static bool is_skipped(struct viewer_track *t, const struct frame *f)
 {
     int wanted = t->selection.max_temporal;
     uint8_t limit = (uint8_t)(wanted < 0 || wanted > ALL_TEMPORAL ? ALL_TEMPORAL : wanted);
+    if (t->best_temporal < limit)
+        limit = t->best_temporal;
     if (limit < t->temporal || f->temporal_id == 0)
         t->temporal = limit;
     return f->temporal_id > t->temporal;
@@ -225,8 +290,9 @@ static bool is_skipped(struct viewer_track *t, const struct frame *f)
 
 const struct frame *viewer_next_frame(struct viewer *v, struct viewer_track *t)
 {
-    if (t->cursor_packet == 0 && t->started && (t->replays || t->layer != t->target))
-        change_run(v, t);
+    t->held = t->cursor_packet == 0 && t->started && !may_go_on(v, t);
+    if (t->held)
+        return NULL;
     while (t->started && t->cursor_id <= stream_newest_id(t->stream, t->layer)) {
         const struct frame *f = stream_frame(t->stream, t->layer, t->cursor_id);
         if (!f) {
@@ -266,7 +332,8 @@ void viewer_skip_late(struct viewer *v)
     struct viewer_track *t;
     for (uint32_t set = v->present & ~v->audio; (t = viewer_take_track(v, &set));) {
         uint64_t join = stream_join_id(t->stream, t->layer);
-        if (!is_late(t) || join <= t->cursor_id)
+        if (t->mode < LAYER_FEWER || !is_late(t) || join <= t->cursor_id ||
+            !is_affordable(v, t->stream, t->layer))
             continue;
         v->counters.keyframe_jumps++;
         begin_run(v, t, t->layer, join, false);
@@ -290,7 +357,8 @@ bool viewer_has_media(const struct viewer *v)
     const struct viewer_track *t;
     for (uint32_t set = v->present & ~v->audio; (t = viewer_take_track(any, &set));) {
         bool turns = t->replays || (t->layer != t->target && !t->asked);
-        if (t->started && (turns || t->cursor_id <= stream_newest_id(t->stream, t->layer)))
+        if (t->started && !t->held &&
+            (turns || t->cursor_id <= stream_newest_id(t->stream, t->layer)))
             return true;
     }
     return viewer_has_resends(v);
@@ -302,6 +370,10 @@ void viewer_track_need_keyframe(struct viewer *v, struct viewer_track *t, int64_
 {
     if (!t->stream || !(v->present & bit(v, t)) || t->unsupported || t->kind != FORWARDER_VIDEO)
         return;
+    if (t->mode < LAYER_FEWER || t->rejoins) {
+        v->counters.keyframes_limited++; /* one comes as soon as the path takes it */
+        return;
+    }
     int64_t gap_us = t->report.rtt_us < 0 ? RTT_UNKNOWN_US : t->report.rtt_us;
     gap_us = gap_us > VIEWER_REPLAY_GAP_US ? gap_us : VIEWER_REPLAY_GAP_US;
     bool any = t->replayed_us != INT64_MIN;
@@ -312,10 +384,12 @@ void viewer_track_need_keyframe(struct viewer *v, struct viewer_track *t, int64_
     if (!any || now_us - t->replayed_us > 4 * gap_us)
         t->n_replays = 0;
     bool cached = t->started && stream_join_id(t->stream, t->layer) != 0 &&
-                  is_cheap(t->stream, t->layer) && t->n_replays < VIEWER_REPLAYS_MAX;
+                  is_cheap(t->stream, t->layer) && is_affordable(v, t->stream, t->layer) &&
+                  t->n_replays < VIEWER_REPLAYS_MAX;
     if (!cached) {
         t->n_replays = 0;
         stream_want_keyframe(t->stream, t->started ? t->layer : t->target);
+        viewer_path_note(v, VIEWER_WHY_ASKED, t, now_us);
         return;
     }
     t->n_replays++;
@@ -323,6 +397,7 @@ void viewer_track_need_keyframe(struct viewer *v, struct viewer_track *t, int64_
     t->replays = true;
     v->counters.keyframes_from_cache++;
     t->stream->keyframes_from_cache++;
+    viewer_path_note(v, VIEWER_WHY_CACHE, t, now_us);
 }
 
 /* Where it stood if nothing of that is lost, with the time that has passed squeezed; else as when

@@ -169,6 +169,32 @@ static void test_the_reference_time_wraps(void **state)
     assert_in_range(before - results[0].arrived_us, 4000000, 6000000);
 }
 
+/* A train is its packets, one after the other, also where the ring is full and a gap is before it.
+ */
+static void test_a_train_is_its_packets(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned n, bytes, last, gap;
+    } rows[] = {{1, 1200, 300, 0}, {2, 1200, 1200, 0}, {64, 1100, 40, 0},  {9, 1200, 700, 0},
+                {3, 500, 500, 2},  {1, 90, 90, 1},     {64, 1232, 1232, 0}};
+    static struct twcc one, train;
+    twcc_init(&one);
+    twcc_init(&train);
+    uint16_t seq = 65000;
+    int64_t now_us = 1000000;
+    for (unsigned k = 0; k < 200; k++) {
+        unsigned n = rows[k % 7].n, bytes = rows[k % 7].bytes, last = rows[k % 7].last;
+        seq = (uint16_t)(seq + (k >= 100 ? rows[k % 7].gap : 0));
+        for (unsigned i = 0; i < n; i++)
+            twcc_on_sent(&one, (uint16_t)(seq + i), i + 1 < n ? bytes : last, now_us);
+        twcc_on_sent_train(&train, seq, n, bytes, last, now_us);
+        assert_memory_equal(&one, &train, sizeof(one));
+        seq = (uint16_t)(seq + n);
+        now_us += k % 50 == 49 ? 9000000 : 5000;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +205,7 @@ int main(void)
         cmocka_unit_test_setup(test_old_ones_are_forgotten, setup),
         cmocka_unit_test_setup(test_lost_feedback_leaves_what_it_was_about, setup),
         cmocka_unit_test_setup(test_a_gap_in_the_numbers_starts_over, setup),
+        cmocka_unit_test(test_a_train_is_its_packets),
         cmocka_unit_test_setup(test_the_reference_time_wraps, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

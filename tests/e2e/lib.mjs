@@ -237,7 +237,16 @@ export async function watchBarcode(page, sourceWidth = 0) {
     const result = { frames: 0, read: 0, bad: 0, times: new Set(), delaysMs: [], newest: 0,
       backMs: 0, mediaTime: 0, backwards: 0, shownAt: 0, gapMs: 0, gapsMs: [], widths: new Set() };
     window.barcode = result;
-    const video = window.watched;
+    let video = window.watched;
+    /* for pages that go on in another element after a new connection */
+    result.follow = () => {
+      video = [...document.querySelectorAll('video')].find((v) => v.videoWidth > 0) ?? video;
+      if (video !== window.watched) {
+        window.watched = video;
+        result.mediaTime = 0;
+        video.requestVideoFrameCallback(onFrame);
+      }
+    };
     const onFrame = (_, { mediaTime }) => {
       video.requestVideoFrameCallback(onFrame);
       result.backwards += mediaTime <= result.mediaTime ? 1 : 0;

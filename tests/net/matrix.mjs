@@ -18,7 +18,7 @@ Needs a program in build/release. A freeze is a pause of more than 200 ms betwee
 
 const RATE = 1e6;
 const BLACKOUT_MS = 3000;
-const BACK_WITHIN_MS = 30000;
+const BACK_WITHIN_MS = 30000, NEVER = Infinity;
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /* What happens to a viewer in the middle of its cell; resolves to when it is over. */
@@ -58,7 +58,7 @@ function options() {
   return o;
 }
 
-const fixed = (value, digits = 0) => value === undefined ? '-' : value.toFixed(digits);
+const fixed = (value, digits = 0) => Number.isFinite(value) ? value.toFixed(digits) : '-';
 
 /** From `before` to `now`, both of seen(), `ms` apart. */
 function freezesOf(before, now, ms) {
@@ -67,6 +67,8 @@ function freezesOf(before, now, ms) {
   return { perMinute: (gaps.length * 60000) / ms, mean: gaps.length ? sum / gaps.length : 0,
     longest: Math.max(0, ...gaps) };
 }
+
+const rate = (before, now, ms) => ((now.presented - before.presented) * 1000) / ms;
 
 const medianBetween = (before, now) => {
   const delays = now.delaysMs.slice(before.delaysMs.length).sort((a, b) => a - b);
@@ -91,18 +93,18 @@ async function cell({ amphi, browsers, port, near }, { loss, rtt, name, seconds,
     if (IMPAIRMENTS[name]) {
       await sleep((seconds * 1000) / 4);
       const over = await IMPAIRMENTS[name](relay);
-      back = await backAfter(page, over, BACK_WITHIN_MS).catch(() => Infinity);
+      back = await backAfter(page, over, BACK_WITHIN_MS).catch(() => NEVER);
     }
     await sleep(Math.max(0, begun + seconds * 1000 - Date.now()));
     const ms = Date.now() - begun;
     const [now, besideNow] = await Promise.all([look(page), look(near)]);
     const freezes = freezesOf(before, now, ms), besides = freezesOf(beside, besideNow, ms);
     return [`${loss} %`, rtt, name, fixed(now.firstFrameMs), fixed(freezes.perMinute, 1),
-      fixed(freezes.mean), fixed(freezes.longest), fixed(back),
-      fixed(((now.presented - before.presented) * 1000) / ms, 1), now.lost - before.lost,
+      fixed(freezes.mean), fixed(freezes.longest), back === NEVER ? 'never' : fixed(back),
+      fixed(rate(before, now, ms), 1), now.lost - before.lost,
       now.repaired - before.repaired, fixed(medianBetween(before, now) - medianBetween(beside, besideNow)),
-      now.sameConnection ? 'no' : 'yes', fixed(besides.perMinute, 1), fixed(besides.longest),
-      besideNow.lost - beside.lost];
+      now.sameConnection ? 'no' : 'yes', fixed(rate(beside, besideNow, ms), 1),
+      fixed(besides.perMinute, 1), fixed(besides.longest), besideNow.lost - beside.lost];
   } finally {
     await page.close();
     relay.close();
@@ -110,8 +112,8 @@ async function cell({ amphi, browsers, port, near }, { loss, rtt, name, seconds,
 }
 
 const HEAD = ['loss', 'RTT', 'with', 'first frame ms', 'freezes/min', 'mean ms', 'longest ms', 'back ms',
-  'fps', 'lost', 'RTX', 'added latency ms', 'new connection', 'neighbour freezes/min',
-  'its longest ms', 'its losses'];
+  'fps', 'lost', 'RTX', 'added latency ms', 'new connection', 'neighbour fps',
+  'its freezes/min', 'its longest ms', 'its losses'];
 const row = (cells) => console.log(`| ${cells.join(' | ')} |`);
 
 async function main() {

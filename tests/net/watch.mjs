@@ -23,11 +23,15 @@ export async function openPage(context, url, relay = null) {
   return page;
 }
 
-/** Until the page has a picture; then its barcode is read, and the connection remembered. */
+/** Until the page has a picture; then its barcode is read, also after the page has made itself a new
+ * connection, and the present one is remembered. */
 export async function watch(page, within = 20000) {
   await page.waitForFunction(() => window.amphi?.firstFrameMs > 0, null, { timeout: within });
   await page.evaluate(() => (window.firstConnection = window.amphi.peerConnection));
   await watchBarcode(page);
+  await page.evaluate(() => {
+    setInterval(() => window.watched.isConnected || window.barcode.follow(), 50);
+  });
 }
 
 const inbound = (page) => page.evaluate(async () => {

@@ -9,12 +9,12 @@
 #include <gio/gunixfdlist.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,30 +32,27 @@ static struct {
 
 /* --- programs --- */
 
-/* `keep` stays open in it as descriptor 3 (-1: none). */
+#define DESKTOP_ARGS_MAX 24
+
+/* `keep` stays open in it as descriptor 3 (-1: none), as systemd hands over a socket that listens.
+ * It does not outlive a test that dies. Nothing of ours runs after a fork: the bus has threads. */
 static inline pid_t desktop_spawn(char *const argv[], int keep)
 {
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid > 0)
-        return pid;
-    char self[16];
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* it does not outlive a test that dies */
-    int null = open("/dev/null", O_RDWR);
-    dup2(null, 0);
-    dup2(null, 1);
-    dup2(null, 2);
-    if (keep >= 0) {
-        if (keep == 3)
-            fcntl(3, F_SETFD, 0);
-        else
-            dup2(keep, 3);
-        snprintf(self, sizeof(self), "%d", (int)getpid());
-        setenv("LISTEN_PID", self, 1); /* as systemd hands over a socket that listens */
-        setenv("LISTEN_FDS", "1", 1);
-    }
-    execvp(argv[0], argv);
-    _exit(127);
+    char *all[DESKTOP_ARGS_MAX] = {"setpriv", "--pdeathsig", "KILL", "sh", "-c", NULL, "sh"};
+    all[5] = keep >= 0 ? "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"" : "exec \"$@\"";
+    int n = 7;
+    for (int i = 0; argv[i] && n < DESKTOP_ARGS_MAX - 1; i++)
+        all[n++] = argv[i];
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    for (int fd = 0; fd < 3; fd++)
+        posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
+    if (keep >= 0)
+        posix_spawn_file_actions_adddup2(&actions, keep, 3);
+    pid_t pid = 0;
+    assert_int_equal(posix_spawnp(&pid, all[0], &actions, NULL, all, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    return pid;
 }
 
 static inline void desktop_kill(pid_t *pid)

@@ -15,16 +15,39 @@ static struct {
     char socket[96];
 } pipewire;
 
+/* What Debian's own has, without what asks a system bus for priorities. */
+static const char pipewire_config[] =
+    "context.properties = { core.daemon = true core.name = pipewire-0 }\n"
+    "context.spa-libs = { support.* = support/libspa-support }\n"
+    "context.modules = [\n"
+    "  { name = libpipewire-module-protocol-native } { name = libpipewire-module-metadata }\n"
+    "  { name = libpipewire-module-spa-device-factory }\n"
+    "  { name = libpipewire-module-spa-node-factory }\n"
+    "  { name = libpipewire-module-client-node } { name = libpipewire-module-client-device }\n"
+    "  { name = libpipewire-module-access } { name = libpipewire-module-adapter }\n"
+    "  { name = libpipewire-module-link-factory }\n"
+    "  { name = libpipewire-module-session-manager }\n"
+    "]\n"
+    "context.objects = [ { factory = spa-node-factory args = {\n"
+    "  factory.name = support.node.driver node.name = Dummy-Driver\n"
+    "  node.group = pipewire.dummy priority.driver = 20000 } } ]\n";
+
 /* The socket listens before the server begins, so nothing need wait for it. */
 static inline void pipewire_start_server(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char config[96];
+    snprintf(config, sizeof(config), "%s/pipewire.conf", desktop.folder);
+    FILE *file = fopen(config, "w");
+    assert_non_null(file);
+    fputs(pipewire_config, file);
+    fclose(file);
     snprintf(pipewire.socket, sizeof(pipewire.socket), "%s/pipewire-0", desktop.folder);
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", pipewire.socket);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(fd, 16), 0);
-    char *argv[] = {"pipewire", NULL};
+    char *argv[] = {"pipewire", "-c", config, NULL};
     pipewire.server = desktop_spawn(argv, fd);
     close(fd);
 }
@@ -45,6 +68,7 @@ static inline void pipewire_stop_server(void)
 
 #define SHOWN "amphi-test-screen"
 #define SHOWN_DAMAGE_MAX 4
+#define SHOWN_WAITS_MAX 20 /* seconds */
 
 static struct {
     struct pw_thread_loop *loop;
@@ -148,9 +172,12 @@ static inline uint32_t shown_start(int width, int height, enum spa_video_format 
     const struct spa_pod *param = shown_format(&b);
     pw_stream_connect(shown.stream, PW_DIRECTION_OUTPUT, PW_ID_ANY,
                       PW_STREAM_FLAG_DRIVER | PW_STREAM_FLAG_MAP_BUFFERS, &param, 1);
-    while (pw_stream_get_node_id(shown.stream) == SPA_ID_INVALID && !shown.is_dead)
-        pw_thread_loop_wait(shown.loop);
-    assert_false(shown.is_dead);
+    int waits = 0;
+    while (pw_stream_get_node_id(shown.stream) == SPA_ID_INVALID && !shown.is_dead &&
+           waits < SHOWN_WAITS_MAX)
+        waits += pw_thread_loop_timed_wait(shown.loop, 1) != 0;
+    if (shown.is_dead || waits == SHOWN_WAITS_MAX)
+        fail_msg("PipeWire does not take a stream");
     uint32_t node = pw_stream_get_node_id(shown.stream);
     pw_thread_loop_unlock(shown.loop);
     return node;
@@ -211,14 +238,14 @@ static inline void shown_describe(struct pw_buffer *b, const struct shown_frame 
 static inline struct pw_buffer *shown_wait_for_buffer(void)
 {
     struct pw_buffer *b = NULL;
-    while (!shown.is_dead && !b) {
+    for (int waits = 0; !shown.is_dead && !b && waits < SHOWN_WAITS_MAX;) {
         const bool ready = pw_stream_get_state(shown.stream, NULL) == PW_STREAM_STATE_STREAMING &&
                            (int)shown.agreed.size.width == shown.width &&
                            (int)shown.agreed.size.height == shown.height;
         if (ready)
             b = pw_stream_dequeue_buffer(shown.stream);
         if (!b)
-            pw_thread_loop_timed_wait(shown.loop, 1);
+            waits += pw_thread_loop_timed_wait(shown.loop, 1) != 0;
     }
     assert_non_null(b);
     return b;

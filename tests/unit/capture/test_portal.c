@@ -235,7 +235,10 @@ static bool give_up_once_started(void *arg, int fd, int64_t deadline_us)
 {
     (void)arg, (void)deadline_us;
     poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 20);
-    return !portal_mock.has_started;
+    g_mutex_lock(&portal_mock.lock);
+    const bool has_started = portal_mock.has_started;
+    g_mutex_unlock(&portal_mock.lock);
+    return !has_started;
 }
 
 static void who_waits_may_give_up(void **state)

@@ -3,6 +3,7 @@
  *
  *     bench_pipeline [--encoder NAME] [--codec NAME] [--size WxH] [--fps N] [--kbps N]
  *                    [--scene text|typing|natural|still] [--display :N] [--seconds N]
+ *                    [--warm N]
  *                    [--without simd|avx2|avx512|damage|newest|decoupling]
  *
  * Prints one JSON line. Pictures are replayed by a backend of this program, which draws them before
@@ -15,6 +16,9 @@
  * --without leaves one thing out: simd, or what is above a level of it; damage (whole pictures are
  * converted); newest (a picture that waits is let go for the next one); decoupling (a picture is
  * captured once the one before has left).
+ *
+ * What happens in the first seconds (10; --warm) does not count: frame pools have grown to their
+ * size once there has been a second GOP, and the history of it.
  *
  * CPU is that of all threads but the viewer's. Latency is from captured_us until the kernel has the
  * frame's first packets; `rest` of it is what was not spent in the encoder.
@@ -41,7 +45,6 @@ enum {
     MOVING = 6, /* pictures that are drawn of what moves everywhere: there and back */
     LETTER_WIDTH = 12,
     LETTER_HEIGHT = 24,
-    WARM_US = 2000000,
 };
 
 enum scene_choice { TEXT = 1, TYPING, NATURAL, STILL };
@@ -50,7 +53,7 @@ struct options {
     const char *encoder, *scene_name, *display, *without;
     enum codec codec;
     enum scene_choice scene;
-    int width, height, fps, kbps, seconds;
+    int width, height, fps, kbps, seconds, warm;
 };
 
 static struct options options = {.codec = CODEC_H264,
@@ -61,7 +64,8 @@ static struct options options = {.codec = CODEC_H264,
                                  .height = 1080,
                                  .fps = 30,
                                  .kbps = 6000,
-                                 .seconds = 4};
+                                 .seconds = 4,
+                                 .warm = 10};
 
 static bool is_without(const char *what)
 {
@@ -487,12 +491,6 @@ static void print(const struct moment *a, const struct moment *b, struct source 
            (double)b->stats.bitrate_bps / 1e3);
 }
 
-/* Frame pools have grown to their size once there has been a second GOP, and the history of it. */
-static int64_t warm_us(void)
-{
-    return options.scene == STILL ? 6000000 : 2 * SOURCE_GOP_US + WARM_US;
-}
-
 static void run(void)
 {
     static struct moment before, after;
@@ -500,7 +498,7 @@ static void run(void)
     pipeline_viewer_new(&v);
     struct source *s = open_source(&v);
     pipeline_viewer_connect(&v);
-    pipeline_viewer_run(&v, loopback_now_us() + warm_us());
+    pipeline_viewer_run(&v, loopback_now_us() + (int64_t)options.warm * 1000000);
     take_moment(&before, s);
     v.loop.check_us = INT64_MAX; /* libnice's HMAC of a check allocates */
     allocations_begin();
@@ -545,6 +543,8 @@ static void parse(const char *name, const char *value)
         options.display = value;
     else if (strcmp(name, "--seconds") == 0)
         options.seconds = atoi(value);
+    else if (strcmp(name, "--warm") == 0)
+        options.warm = atoi(value);
     else if (strcmp(name, "--without") == 0)
         options.without = value;
     else

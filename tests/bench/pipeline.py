@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """pipeline.py BENCH_PIPELINE [--json] - from capture to wire: every encoder, sizes, rates, contents, and what each
-optimisation is worth.
+optimisation is worth. On a machine that does other things too, only under `chrt -r 1` are the latencies the source's own.
 
 Runs bench_pipeline once for each row (its first comment says what is measured) and prints tables, or its JSON lines.
 On an X server that may be started (Xvfb) an idle screen is grabbed, too."""
@@ -30,15 +30,15 @@ def encoder_rows(program):
         for size, fps, kbps in SIZES:
             for scene in ("text", "natural"):
                 yield measure(program, "--codec", codec, "--encoder", encoder, "--size", size, "--fps", fps,
-                              "--kbps", kbps, "--scene", scene, "--seconds", 3)
+                              "--kbps", kbps, "--scene", scene, "--seconds", 3, "--warm", 10 if fps == 30 and size == SIZES[0][0] else 3)
 
 
 def trial_rows(program):
     for without, scene in TRIALS:
-        yield measure(program, "--scene", scene, *(["--without", without] if without else []))
+        yield measure(program, "--scene", scene, "--warm", 4, *(["--without", without] if without else []))
     for without in ("", "newest", "decoupling"):  # where the encoder is late, a picture waits for it
         yield measure(program, "--codec", "vp9", "--size", "1920x1080", "--fps", 60, "--kbps", 8000, "--scene", "natural",
-                      *(["--without", without] if without else []))
+                      "--warm", 3, *(["--without", without] if without else []))
 
 
 def display_rows(program):

@@ -1,5 +1,6 @@
 #include "capture/capture_x11_ask.h"
 
+#include "capture/capture_x11_alive.h"
 #include "capture/utf8.h"
 
 #include <errno.h>
@@ -19,6 +20,8 @@ const char *x11_display_name(void)
 int x11_ask_connect(struct x11_ask *ask)
 {
     int number = 0;
+    if (!x11_is_alive())
+        return -ENODEV;
     ask->conn = xcb_connect(NULL, &number);
     if (xcb_connection_has_error(ask->conn))
         return -ENODEV;

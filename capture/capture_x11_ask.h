@@ -27,8 +27,8 @@ struct x11_ask {
     xcb_atom_t active, list, name, utf8, state, hidden, type, desktop, dock;
 };
 
-/* A connection to $DISPLAY: blocks while a server that is there does not answer. -ENODEV if there
- * is none. Everything else is asked for by x11_ask_init. */
+/* A connection to $DISPLAY. -ENODEV if there is none, or if it hangs (capture_x11_alive.h), which
+ * takes its time to find out. Everything else is asked for by x11_ask_init. */
 int x11_ask_connect(struct x11_ask *ask);
 int x11_ask_init(struct x11_ask *ask);
 void x11_ask_disconnect(struct x11_ask *ask); /* never connected is fine */

@@ -310,6 +310,8 @@ static void server_that_hangs_is_not_waited_for(void **state)
     for (int i = 0; i < 20; i++)
         assert_int_equal(windows_update(w), -ETIMEDOUT);
     assert_int_equal(windows_look(w, "screen", NULL, &look), -ETIMEDOUT);
+    struct windows *none = NULL;
+    assert_int_equal(windows_open(&none), -ENODEV); /* nor by who comes now */
     kill(x.pid, SIGCONT);
     int r;
     while ((r = windows_update(w)) == -ETIMEDOUT) /* it recovers */

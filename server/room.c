@@ -67,6 +67,7 @@ static void empty_slot(struct room_slot *slot)
 {
     source_close(slot->source);
     source_audio_close(slot->audio);
+    audio_opening_abandon(slot->opening);
     free(slot->media);
     *slot =
         (struct room_slot){.video_stream = slot->video_stream, .audio_stream = slot->audio_stream};
@@ -111,9 +112,9 @@ static struct source_config source_config(const struct room *r, const struct roo
     };
 }
 
-static int open_audio(const struct room *r, struct room_slot *slot, char *error, size_t error_size)
+static struct source_audio_config audio_config(const struct room *r, const struct room_slot *slot)
 {
-    const struct source_audio_config config = {
+    return (struct source_audio_config){
         .kind = slot->media->audio.kind,
         .arg = text_or_null(slot->media->audio.arg),
         .coding = {.frame_ms = 20, .bitrate_bps = ROOM_AUDIO_BPS, .fec = true},
@@ -122,6 +123,11 @@ static int open_audio(const struct room *r, struct room_slot *slot, char *error,
         .on_change = r->on_change,
         .on_change_arg = r->on_change_arg,
     };
+}
+
+static int open_audio(const struct room *r, struct room_slot *slot, char *error, size_t error_size)
+{
+    const struct source_audio_config config = audio_config(r, slot);
     int err = source_audio_open(&slot->audio, &config, error, error_size);
     if (err)
         slot->audio = NULL;
@@ -197,25 +203,48 @@ int room_start(struct room *r)
     return err;
 }
 
-/* Sound that ended by itself and may return is closed, and opened again when its time has come. */
-static void tick_audio(struct room *r, struct room_slot *slot, int64_t now_us)
+static void end_audio(struct room_slot *slot, const char *reason, int64_t now_us)
+{
+    snprintf(slot->audio_reason, sizeof(slot->audio_reason), "%s", reason);
+    source_audio_close(slot->audio);
+    slot->audio = NULL;
+    slot->audio_retry_us = now_us + ROOM_AUDIO_RETRY_US;
+}
+
+static void begin_audio(const struct room *r, struct room_slot *slot, int64_t now_us)
+{
+    const struct source_audio_config config = audio_config(r, slot);
+    slot->audio_retry_us = now_us + ROOM_AUDIO_RETRY_US;
+    if (audio_opening_begin(&slot->opening, &config) != 0)
+        slot->opening = NULL;
+}
+
+static void take_audio(struct room_slot *slot, int64_t now_us)
+{
+    int err = audio_opening_take(slot->opening, &slot->audio, slot->audio_reason,
+                                 sizeof(slot->audio_reason));
+    if (err == -EINPROGRESS)
+        return;
+    slot->opening = NULL;
+    slot->audio_retry_us = now_us + ROOM_AUDIO_RETRY_US;
+    if (!err && source_audio_start(slot->audio) != 0)
+        end_audio(slot, "cannot start its threads", now_us);
+}
+
+/* Sound that ended by itself and may return is closed, and opened again when its time has come, on
+ * a thread of its own: its server may be what hangs. */
+static void tick_audio(const struct room *r, struct room_slot *slot, int64_t now_us)
 {
     struct source_audio_info info;
     if (slot->audio) {
         source_audio_info(slot->audio, &info);
-        if (!info.end_reason[0] || !info.may_return)
-            return;
-        snprintf(slot->audio_reason, sizeof(slot->audio_reason), "%s", info.end_reason);
-        source_audio_close(slot->audio);
-        slot->audio = NULL;
-        slot->audio_retry_us = now_us + ROOM_AUDIO_RETRY_US;
-        return;
+        if (info.end_reason[0] && info.may_return)
+            end_audio(slot, info.end_reason, now_us);
+    } else if (slot->opening) {
+        take_audio(slot, now_us);
+    } else if (now_us >= slot->audio_retry_us) {
+        begin_audio(r, slot, now_us);
     }
-    if (now_us < slot->audio_retry_us)
-        return;
-    slot->audio_retry_us = now_us + ROOM_AUDIO_RETRY_US;
-    if (open_audio(r, slot, slot->audio_reason, sizeof(slot->audio_reason)) == 0)
-        (void)source_audio_start(slot->audio);
 }
 
 void room_tick(struct room *r, int64_t now_us)

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "server/audio_opening.h"
 #include "server/media.h"
 #include "server/source.h"
 #include "server/source_audio.h"
@@ -25,6 +26,7 @@ struct room_slot {
     struct media *media;                 /* owned; of the source */
     bool has_audio;                      /* it is to have sound, which may be gone for now */
     struct source_audio *audio;          /* owned; NULL: to be opened again */
+    struct audio_opening *opening;       /* owned; NULL: not being opened again */
     int64_t audio_retry_us;
     char audio_reason[160];
     bool focused;

@@ -178,13 +178,7 @@ static int open_parts(struct source_audio *s, char *error, size_t error_size)
         snprintf(error, error_size, "out of memory");
         return -ENOMEM;
     }
-    /* nobody need ask for a keyframe: each packet is one */
-    const struct forwarder_source source = {.arg = s};
-    err = forwarder_attach(s->config.forwarder, s->config.stream_id, &source, 1);
-    s->is_attached = err == 0;
-    if (err)
-        snprintf(error, error_size, "no memory for one more source");
-    return err;
+    return 0;
 }
 
 int source_audio_open(struct source_audio **out, const struct source_audio_config *config,
@@ -214,7 +208,12 @@ int source_audio_open(struct source_audio **out, const struct source_audio_confi
 int source_audio_start(struct source_audio *s)
 {
     assert(!s->started);
-    int err = audio_start(s->audio);
+    /* nobody need ask for a keyframe: each packet is one */
+    const struct forwarder_source source = {.arg = s};
+    int err = forwarder_attach(s->config.forwarder, s->config.stream_id, &source, 1);
+    s->is_attached = err == 0;
+    if (!err)
+        err = audio_start(s->audio);
     if (err)
         return err;
     if (pthread_create(&s->thread, NULL, encode_thread, s) != 0) {

@@ -1,10 +1,11 @@
 /* source_audio.h - the sound of a stream: capture, Opus, frames of one packet, forwarder.
  *
- * Life: source_audio_open checks that the sound can be had and says why not; source_audio_start
- * begins its threads; source_audio_close ends them and leaves the stream, which stays for another
- * source. `on_change` is called on its encode thread when sound first comes and when it ends by
- * itself; if it may return then, or source_audio_open said -ENODEV, the server closes and opens it
- * again now and then, into the same stream.
+ * Life: source_audio_open, on any thread, checks that the sound can be had and says why not;
+ * source_audio_start, on the forwarder's thread as is source_audio_close from then on, attaches it
+ * to the stream and begins its threads; source_audio_close ends them and leaves the stream, which
+ * stays for another source. `on_change` is called on its encode thread when sound first comes and
+ * when it ends by itself; if it may return then, or source_audio_open said -ENODEV, the server
+ * closes and opens it again now and then, into the same stream.
  *
  * Frames stand on the time line of pictures: rtp_ts is captured_us in units of 48 kHz, exact to the
  * sample, of what a decoder hears first of the packet. Silence that Opus does not send (DTX) is a

@@ -7,12 +7,16 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <regex.h>
+#include <sched.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* What a room asks of the forwarder and of sources; all of it is written down. */
 static uint32_t next_stream, streams_removed;
-static unsigned opened, started, closed, audio_opened, audio_closed;
-static int open_error, audio_error;
+static unsigned opened, started, closed, audio_started;
+static _Atomic unsigned audio_opened, audio_closed;
+static int open_error, start_error;
+static _Atomic int audio_error;
 
 struct source {
     struct source_info info;
@@ -85,10 +89,14 @@ struct source_audio {
 
 static struct source_audio sound;
 
+static _Atomic bool sound_hangs;
+
 int source_audio_open(struct source_audio **out, const struct source_audio_config *config,
                       char *error, size_t error_size)
 {
     (void)error_size;
+    while (sound_hangs)
+        sched_yield();
     assert_true(config->stream_id > 0);
     if (audio_error) {
         strcpy(error, "the sound server is not there");
@@ -103,7 +111,8 @@ int source_audio_open(struct source_audio **out, const struct source_audio_confi
 int source_audio_start(struct source_audio *s)
 {
     assert_ptr_equal(s, &sound);
-    return 0;
+    audio_started += start_error == 0;
+    return start_error;
 }
 
 void source_audio_close(struct source_audio *s)
@@ -122,8 +131,9 @@ static int setup(void **state)
 {
     (void)state;
     next_stream = streams_removed = 0;
-    opened = started = closed = audio_opened = audio_closed = 0;
-    open_error = audio_error = 0;
+    opened = started = closed = audio_started = 0;
+    audio_opened = audio_closed = 0;
+    open_error = start_error = audio_error = 0;
     return room_init(&room, "CALM-FOX-007", NULL, NULL, NULL, 5);
 }
 
@@ -291,6 +301,14 @@ static void layers_are_told_from_the_best(void **state)
     assert_int_equal(about.streams[0].layers[1].height, 16);
 }
 
+static void tick_until_opened(int64_t now_us)
+{
+    do {
+        room_tick(&room, now_us);
+        sched_yield();
+    } while (room.slots[0].opening);
+}
+
 static void lost_sound_is_tried_again(void **state)
 {
     (void)state;
@@ -308,14 +326,55 @@ static void lost_sound_is_tried_again(void **state)
     assert_string_equal(describe().streams[0].end_reason, "no sound: the sound server is gone");
     audio_error = -ENODEV;
     room_tick(&room, 3000 + ROOM_AUDIO_RETRY_US - 1);
-    room_tick(&room, 3000 + ROOM_AUDIO_RETRY_US);
+    assert_null(room.slots[0].opening);
+    tick_until_opened(3000 + ROOM_AUDIO_RETRY_US);
     assert_string_equal(describe().streams[0].end_reason,
                         "no sound: the sound server is not there");
     audio_error = 0;
     room_tick(&room, 3000 + ROOM_AUDIO_RETRY_US + 1);
     assert_int_equal(audio_opened, 1);
-    room_tick(&room, 3000 + 2 * ROOM_AUDIO_RETRY_US);
+    tick_until_opened(3000 + 2 * ROOM_AUDIO_RETRY_US);
     assert_int_equal(audio_opened, 2);
+    assert_int_equal(audio_started, 2);
+    assert_string_equal(describe().streams[0].end_reason, "");
+}
+
+static void lose_sound(void)
+{
+    add("pattern", "monitor");
+    room_start(&room);
+    strcpy(sound.info.end_reason, "the sound server is gone");
+    sound.info.may_return = true;
+    room_tick(&room, 0);
+    assert_int_equal(audio_closed, 1);
+}
+
+static void a_sound_server_that_hangs_holds_nobody_up(void **state)
+{
+    (void)state;
+    lose_sound();
+    sound_hangs = true;
+    room_tick(&room, ROOM_AUDIO_RETRY_US); /* would not return */
+    room_tick(&room, 9 * ROOM_AUDIO_RETRY_US);
+    assert_string_equal(describe().streams[0].end_reason, "no sound: the sound server is gone");
+    assert_int_equal(room_remove_source(&room, 0), 0); /* nor would this */
+    assert_true(room_is_empty(&room));
+    assert_int_equal(audio_closed, 1);
+    sound_hangs = false;
+    while (audio_closed < 2) /* what nobody takes any more is closed all the same */
+        sched_yield();
+}
+
+static void sound_that_does_not_start_is_tried_again(void **state)
+{
+    (void)state;
+    lose_sound();
+    start_error = -EAGAIN;
+    tick_until_opened(ROOM_AUDIO_RETRY_US);
+    assert_int_equal(audio_closed, 2);
+    assert_string_equal(describe().streams[0].end_reason, "no sound: cannot start its threads");
+    start_error = 0;
+    tick_until_opened(2 * ROOM_AUDIO_RETRY_US);
     assert_string_equal(describe().streams[0].end_reason, "");
 }
 
@@ -333,6 +392,8 @@ int main(void)
         TEST(the_focus_is_told),
         TEST(layers_are_told_from_the_best),
         TEST(lost_sound_is_tried_again),
+        TEST(a_sound_server_that_hangs_holds_nobody_up),
+        TEST(sound_that_does_not_start_is_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -210,27 +210,38 @@ static void begin_proof(struct ice_lite *ice, int64_t now_us)
     ice->proof_next_us = now_us + ICE_PROOF_AGAIN_US;
 }
 
-/* A connection is proved by TCP's own handshake, and another one later is another one. */
 static void set_proved(struct ice_lite *ice)
 {
     ice->proved = true;
     ice->proof_due = false;
     ice->proof_next_us = INT64_MAX;
-    if (address_is_udp(&ice->remote)) {
-        ice->has_proved_before = true;
-        ice->proved_before = ice->remote;
-    }
+}
+
+/* A connection is proved by TCP's own handshake, and another one later is another one. */
+static void remember(struct ice_lite *ice)
+{
+    if (!address_is_udp(&ice->remote))
+        return;
+    ice->has_proved_before = true;
+    ice->proved_before = ice->remote;
+}
+
+void ice_lite_on_handshake(struct ice_lite *ice)
+{
+    if (ice->proved)
+        remember(ice);
 }
 
 static void move_to(struct ice_lite *ice, const struct address *to, int64_t now_us)
 {
     bool first = !ice->selected;
+    bool stays = ice->proved && address_is_udp(&ice->remote) && address_same_end(&ice->remote, to);
+    bool was = ice->has_proved_before && address_same_end(&ice->proved_before, to);
     if (!first)
         ice->address_changes++;
     ice->selected = true;
     ice->remote = *to;
-    if (first || !address_is_udp(to) ||
-        (ice->has_proved_before && address_same_end(&ice->proved_before, to))) {
+    if (first || stays || was || !address_is_udp(to)) {
         set_proved(ice);
         return;
     }
@@ -262,6 +273,7 @@ static enum ice_result take_answer(struct ice_lite *ice, const uint8_t *data, si
         !ice_lite_is_success(data, size, ice->remote_pwd, ice->transaction))
         return ICE_IGNORED;
     set_proved(ice);
+    remember(ice);
     return ICE_PROVED;
 }
 

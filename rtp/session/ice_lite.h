@@ -9,8 +9,9 @@
  *
  * An address that the peer moved to is not proved: whoever knows the password can send checks under
  * a third party's address, and would so aim its media there. So it gets no media until it has
- * answered a check of ours, as RFC 7675 4 asks of who sends media. The first address needs none:
- * DTLS does not get through without answers from it.
+ * answered a check of ours, as RFC 7675 4 asks of who sends media. The first address needs none
+ * for as long as it stays: DTLS does not get through without answers from it. Until it did, nothing
+ * is known of it, so that coming back to it counts as a move like any other.
  */
 #pragma once
 
@@ -56,6 +57,8 @@ void ice_lite_init(struct ice_lite *ice, const struct ice_local *local, const ch
 enum ice_result ice_lite_on_stun(struct ice_lite *ice, const uint8_t *data, size_t size,
                                  const struct address *from, uint8_t *reply, size_t *reply_size,
                                  int64_t now_us);
+/* The DTLS handshake with `remote` is done. */
+void ice_lite_on_handshake(struct ice_lite *ice);
 int64_t ice_lite_consent_deadline(const struct ice_lite *ice);
 
 /* Our check of an address that is not proved, if one is due, else 0. `transaction` is random: who

@@ -59,6 +59,7 @@ static void connect_seal(struct peer *p, int64_t now_us)
     int error = seal_create(&p->seal, &keys);
     explicit_bzero(&keys, sizeof(keys));
     if (error == 0) {
+        ice_lite_on_handshake(&p->ice);
         set_state(p, PEER_CONNECTED, PEER_REASON_NONE, now_us);
         return;
     }

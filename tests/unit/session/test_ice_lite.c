@@ -518,10 +518,35 @@ static void test_a_connection_needs_no_proof(void **state)
     tcp.path = 7;
     ice_lite_init(&ice, &local, theirs.ufrag, theirs.pwd, 0);
     move(&ice, &udp, SECOND);
+    ice_lite_on_handshake(&ice);
     move(&ice, &tcp, SECOND);
     assert_true(ice.proved);
     move(&ice, &udp, SECOND);
     assert_true(ice.proved);
+}
+
+/* Its first check comes under a third party's address, the handshake is done elsewhere, and then it
+ * wants the media where that began. */
+static void test_a_first_address_that_did_not_shake_hands_is_not_proved(void **state)
+{
+    (void)state;
+    struct address victim = at("192.0.2.1", 1000), own = at("192.0.2.2", 2000);
+    for (int tcp = 0; tcp < 2; tcp++) {
+        struct ice_lite ice;
+        own.path = tcp ? 7 : victim.path;
+        ice_lite_init(&ice, &local, theirs.ufrag, theirs.pwd, 0);
+        move(&ice, &victim, SECOND);
+        move(&ice, &own, SECOND);
+        ice_lite_on_handshake(&ice);
+        move(&ice, &victim, SECOND);
+        assert_false(ice.proved);
+        ice_lite_on_handshake(&ice); /* its last message too may have come under that address */
+        assert_false(ice.proved);
+        move(&ice, &own, SECOND);
+        assert_int_equal(ice.proved, tcp);
+        move(&ice, &victim, SECOND);
+        assert_false(ice.proved);
+    }
 }
 
 /* Whatever the request, the answer stays under three times its size. */
@@ -635,6 +660,7 @@ int main(void)
         cmocka_unit_test(test_a_proof_is_for_one_address),
         cmocka_unit_test(test_proofs_are_bounded),
         cmocka_unit_test(test_a_connection_needs_no_proof),
+        cmocka_unit_test(test_a_first_address_that_did_not_shake_hands_is_not_proved),
         cmocka_unit_test(test_answers_do_not_amplify),
         cmocka_unit_test(test_peeks_the_local_ufrag),
         cmocka_unit_test(test_rfc5769_request),

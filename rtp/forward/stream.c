@@ -169,6 +169,32 @@ static void measure_rate(struct stream_layer *l, const struct frame *f)
     count_frame(l, f);
 }
 
+static const struct frame *newest_frame(const struct stream_layer *l)
+{
+    return is_empty(l) ? NULL : l->ring[l->newest_id % STREAM_RING];
+}
+
+/* A layer that nobody watches is not encoded: what is cached of it shows what was once, while the
+ * others have gone on for so long. */
+static bool is_left_behind(const struct stream *s, unsigned layer, int64_t limit_us)
+{
+    const struct frame *own = newest_frame(&s->layers[layer]);
+    for (unsigned i = 0; own && i < s->n_layers; i++) {
+        const struct frame *other = newest_frame(&s->layers[i]);
+        if (other && other->captured_us - own->captured_us > limit_us)
+            return true;
+    }
+    return false;
+}
+
+/* A layer that is merely slow has no gap of its own. */
+static bool was_left_behind(const struct stream *s, unsigned layer, const struct frame *f)
+{
+    const struct frame *own = newest_frame(&s->layers[layer]);
+    return own && f->captured_us - own->captured_us > STREAM_GONE_US &&
+           is_left_behind(s, layer, STREAM_GONE_US);
+}
+
 void stream_push(struct stream *s, unsigned layer, const struct frame *f)
 {
     assert(layer < s->n_layers);
@@ -179,6 +205,10 @@ void stream_push(struct stream *s, unsigned layer, const struct frame *f)
         begin_after_gap(l);
         if (!f->keyframe)
             stream_want_keyframe(s, layer);
+    } else if (!f->keyframe && l->keyframe_id != 0 && was_left_behind(s, layer, f)) {
+        l->keyframe_id = 0; /* whoever stood here goes on, but nobody starts with the old ones */
+        l->gop_bytes = 0;
+        stream_want_keyframe(s, layer);
     }
     while (!is_empty(l) && f->id - l->oldest_id >= STREAM_RING)
         drop_oldest(l);
@@ -220,7 +250,7 @@ uint64_t stream_join_id(const struct stream *s, unsigned layer)
         return 0;
     const struct stream_layer *l = &s->layers[layer];
     if (l->keyframe_id == 0 || l->newest_id - l->keyframe_id >= STREAM_JOIN_MAX_FRAMES ||
-        l->gop_bytes > STREAM_JOIN_MAX_BYTES)
+        l->gop_bytes > STREAM_JOIN_MAX_BYTES || is_left_behind(s, layer, STREAM_STALE_US))
         return 0;
     return l->keyframe_id;
 }

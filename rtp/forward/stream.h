@@ -31,6 +31,10 @@
  * begins a new GOP before these limits (server/source.h). */
 #define STREAM_JOIN_MAX_FRAMES 256
 #define STREAM_JOIN_MAX_BYTES (8u << 20)
+/* A layer that was not encoded for so long, while others were, is no start until its next keyframe:
+ * at once where it is this stale, else from its next frame on. */
+#define STREAM_STALE_US 1500000
+#define STREAM_GONE_US 500000
 #define STREAM_RATE_US 500000 /* its rate is measured over this long */
 
 enum forwarder_kind { FORWARDER_VIDEO = 1, FORWARDER_AUDIO };

@@ -127,6 +127,31 @@ static void up_it_goes_at_once_where_that_is_cheap(void **state)
     hand_free(h);
 }
 
+/* A layer that was not encoded meanwhile shows what was once, however cheap it is. */
+static void what_was_left_behind_is_no_start(void **state)
+{
+    (void)state;
+    struct hand *h = begin(2);
+    push_all(h, true);
+    hand_select(h, 0, -1, false);
+    for (int i = 0; i < 60; i++) {
+        hand_push(h, 0, false, 1);
+        hand_run(h, 33333);
+    }
+    unsigned before = h->n_sent;
+    uint32_t asked = h->keyframes_wanted[1];
+    hand_select(h, 1, -1, false);
+    hand_push(h, 0, false, 1);
+    hand_run(h, 33333);
+    assert_int_equal(h->keyframes_wanted[1], asked + 1);
+    push_all(h, false); /* the first one after the rest is no start either */
+    assert_int_equal(last(h)->layer, 0);
+    push_all(h, true);
+    assert_int_equal(first_of_run(h, before, 1), 3);
+    hand_check(h);
+    hand_free(h);
+}
+
 static void back_and_forth_stays_in_order(void **state)
 {
     (void)state;
@@ -388,6 +413,7 @@ int main(void)
         cmocka_unit_test(down_it_goes_at_once),
         cmocka_unit_test(up_it_goes_with_a_keyframe),
         cmocka_unit_test(up_it_goes_at_once_where_that_is_cheap),
+        cmocka_unit_test(what_was_left_behind_is_no_start),
         cmocka_unit_test(back_and_forth_stays_in_order),
         cmocka_unit_test(packets_of_the_old_layer_are_sent_again),
         cmocka_unit_test(frames_above_the_limit_are_left_out),

@@ -395,8 +395,9 @@ static bool reopen_capture(struct native *n)
         publisher_break(n->publisher, n->n_layers - 1);
         pthread_mutex_lock(&n->lock);
         n->capture = c;
+        bool stop = n->stop; /* then nobody wakes it any more */
         pthread_mutex_unlock(&n->lock);
-        return true;
+        return !stop;
     }
     return false;
 }

@@ -48,12 +48,14 @@ static void lay_line(struct past *p, struct past_run *r, const struct past_start
 
 void past_begin_run(struct past *p, const struct past_start *start)
 {
+    uint16_t shift = p->runs[p->run].number_shift;
     p->run = (uint16_t)((p->run + 1) % PAST_RUNS);
     struct past_run *r = &p->runs[p->run];
     *r = (struct past_run){
         .first_id = start->first_id,
         .line_id = start->first_id - 1,
         .first_seq = p->history.next_seq,
+        .number_shift = shift,
         .layer = start->layer,
     };
     if (start->squeezed || (p->any && (int32_t)(start->first_ts - p->newest_ts) <= 0))
@@ -86,10 +88,10 @@ uint16_t past_number(const struct past_run *run, uint16_t number)
     return (uint16_t)(number + run->number_shift);
 }
 
-uint16_t past_begin_number(struct past *p, uint64_t id, uint16_t number)
+uint16_t past_begin_number(struct past *p, uint64_t id, uint16_t number, bool keyframe)
 {
     struct past_run *r = &p->runs[p->run];
-    if (id == r->first_id)
+    if (keyframe && id == r->first_id)
         r->number_shift = (uint16_t)(p->newest_number + 1 - number);
     p->newest_number = past_number(r, number);
     return p->newest_number;

@@ -62,8 +62,9 @@ uint32_t past_begin_frame(struct past *p, uint64_t id, uint32_t rtp_ts);
 /* Of a frame that was begun: the same whenever its packets are sent. */
 uint32_t past_timestamp(const struct past_run *run, uint64_t id, uint32_t rtp_ts);
 /* The same for numbers that frames have of their own (the dependency descriptor's): they never go
- * back from run to run. First the frame that is begun, then any. */
-uint16_t past_begin_number(struct past *p, uint64_t id, uint16_t number);
+ * back from run to run, and go on in one that does not begin with a keyframe, since its frames
+ * refer to those before it. First the frame that is begun, then any. */
+uint16_t past_begin_number(struct past *p, uint64_t id, uint16_t number, bool keyframe);
 uint16_t past_number(const struct past_run *run, uint16_t number);
 uint16_t past_add(struct past *p, uint64_t frame_id, uint16_t packet); /* gives its number */
 

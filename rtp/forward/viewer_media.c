@@ -150,7 +150,8 @@ static uint16_t frame_number(struct past *past, const struct frame *f, bool begi
     if (f->dependency_size == 0)
         return 0;
     uint16_t own = get_u16(f->dependency + 1);
-    return begins ? past_begin_number(past, f->id, own) : past_number(&past->runs[past->run], own);
+    return begins ? past_begin_number(past, f->id, own, f->keyframe)
+                  : past_number(&past->runs[past->run], own);
 }
 
 /* What of the frame fits one train. */

@@ -121,9 +121,26 @@ static void resends_are_bounded(void **state)
     past_free(NULL);
 }
 
+/* A viewer pauses where frames of higher temporal layers were left out, and goes on. */
+static void numbers_go_on_where_a_run_is_no_new_beginning(void **state)
+{
+    (void)state;
+    struct past *p = begin(&(struct past_start){.first_id = 10, .live_id = 10});
+    assert_int_equal(past_begin_number(p, 10, 500, true), 1);
+    assert_int_equal(past_begin_number(p, 12, 502, false), 3); /* 11 was left out */
+    past_begin_run(p, &(struct past_start){.first_id = 14, .live_id = 14});
+    assert_int_equal(past_begin_number(p, 14, 504, false), 5); /* refers to two before it */
+    past_begin_run(p, &(struct past_start){.first_id = 15, .live_id = 18});
+    assert_int_equal(past_begin_number(p, 16, 506, false), 7); /* its first was left out, too */
+    past_begin_run(p, &(struct past_start){.first_id = 10, .live_id = 10});
+    assert_int_equal(past_begin_number(p, 10, 500, true), 8); /* the keyframe again */
+    past_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_go_on_where_a_run_is_no_new_beginning),
         cmocka_unit_test(a_join_is_squeezed_before_its_live_frame),
         cmocka_unit_test(a_single_frame_keeps_its_own),
         cmocka_unit_test(time_never_goes_back),

@@ -43,6 +43,30 @@ static char *on_stats_json(void *arg, bool with_viewers)
     return text;
 }
 
+static char *on_viewer_json(void *arg, uint32_t viewer_id)
+{
+    struct server *s = arg;
+    struct stats stats;
+    struct viewer_decision decisions[VIEWER_DECISIONS];
+    int n = forwarder_recall(s->forwarder, viewer_id, decisions);
+    if (n < 0)
+        return NULL;
+    char *text =
+        take_stats(s, &stats) == 0 ? stats_viewer_json(&stats, viewer_id, decisions, n) : NULL;
+    stats_free(&stats);
+    return text;
+}
+
+static int on_remove_viewer(void *arg, uint32_t viewer_id)
+{
+    struct server *s = arg;
+    const struct guest *g = server_find_guest(s, viewer_id);
+    if (!g || !g->started)
+        return -ENOENT;
+    forwarder_remove_viewer(s->forwarder, viewer_id); /* its last event removes the guest */
+    return 0;
+}
+
 static char *on_metrics_text(void *arg)
 {
     struct stats stats;
@@ -165,6 +189,8 @@ void admin_fill_backend(struct server *s, struct backend *out)
     out->is_admin = on_is_admin;
     out->metrics_open = s->config.metrics_open;
     out->stats_json = on_stats_json;
+    out->viewer_json = on_viewer_json;
+    out->remove_viewer = on_remove_viewer;
     out->metrics_text = on_metrics_text;
     out->unhealthy = on_unhealthy;
     out->unready = on_unready;

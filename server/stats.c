@@ -291,6 +291,12 @@ static void set_report(json_t *o, const struct stats *s, uint32_t viewer_id)
     set_known(o, "jitter_buffer_ms", r.jitter_buffer_ms);
 }
 
+/* null: all of them */
+static void set_temporal(json_t *o, uint8_t temporal)
+{
+    set_count(o, "temporal", temporal == LAYER_ANY ? -1 : temporal);
+}
+
 static json_t *viewer_json(const struct stats *s, const struct forwarder_viewer_stats *v)
 {
     char remote[ADDRESS_TEXT_MAX] = "", id[16];
@@ -310,6 +316,13 @@ static json_t *viewer_json(const struct stats *s, const struct forwarder_viewer_
                                              : json_real(v->fraction_lost * 100.0 / 256));
     set_ms(o, "jitter_ms", v->jitter_us);
     set_int(o, "sent_bps", v->sent_bps);
+    set_count(o, "target_bps", v->target_bps);
+    set_count(o, "estimate_bps", v->estimate_bps);
+    set_ms(o, "queue_ms", v->queue_us);
+    json_object_set_new(o, "narrow", json_boolean(v->narrow));
+    set_text(o, "mode", layer_mode_name(v->mode));
+    set_int(o, "layer", v->layer);
+    set_temporal(o, v->temporal);
     set_int(o, "packets_sent", v->counters.packets_sent);
     set_int(o, "bytes_sent", v->counters.bytes_sent);
     set_int(o, "frames_sent", v->counters.frames_sent);
@@ -330,6 +343,41 @@ static json_t *viewer_json(const struct stats *s, const struct forwarder_viewer_
     set_ms(o, "first_frame_ms", v->first_frame_us);
     set_report(o, s, v->id);
     return o;
+}
+
+static json_t *decision_json(const struct viewer_decision *d)
+{
+    json_t *o = json_object();
+    set_int(o, "at_ms", d->at_ms);
+    set_text(o, "why", viewer_why_name((enum viewer_why)d->why));
+    set_int(o, "target_bps", d->target_kbps * UINT64_C(1000));
+    set_int(o, "queue_ms", d->queue_ms);
+    if (d->track == VIEWER_TRACKS_MAX) /* of the path */
+        return o;
+    set_int(o, "track", d->track);
+    set_text(o, "mode", layer_mode_name((enum layer_mode)d->mode));
+    set_int(o, "layer", d->layer);
+    set_temporal(o, d->temporal);
+    return o;
+}
+
+char *stats_viewer_json(const struct stats *s, uint32_t viewer_id,
+                        const struct viewer_decision *decisions, int n_decisions)
+{
+    const struct forwarder_viewer_stats *v = NULL;
+    for (unsigned i = 0; !v && i < s->forwarder.n_viewers; i++) {
+        if (s->forwarder.viewers[i].id == viewer_id)
+            v = &s->forwarder.viewers[i];
+    }
+    if (!v)
+        return NULL;
+    json_t *o = viewer_json(s, v), *list = json_array();
+    for (int i = 0; i < n_decisions; i++)
+        json_array_append_new(list, decision_json(&decisions[i]));
+    json_object_set_new(o, "decisions", list);
+    char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_decref(o);
+    return text;
 }
 
 static json_t *room_json(const struct stats *s, bool with_viewers)

@@ -44,4 +44,8 @@ void stats_free(struct stats *s);
 /* What the forwarder knows of a source's stream, or NULL. */
 const struct forwarder_stream_stats *stats_stream(const struct stats *s, uint32_t stream_id);
 
+/* One viewer in full, with what was decided for it (`decisions`, NULL if nothing was); malloc'd, or
+ * NULL: there is none, or no memory. */
+char *stats_viewer_json(const struct stats *s, uint32_t viewer_id,
+                        const struct viewer_decision *decisions, int n_decisions);
 char *stats_json(const struct stats *s, bool with_viewers); /* malloc'd, or NULL */

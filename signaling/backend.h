@@ -164,6 +164,9 @@ struct backend {
                       const struct backend_source_change *change, char *error, size_t error_size);
     char *(*sources_json)(void *arg); /* malloc'd; what could be added */
 
+    char *(*viewer_json)(void *arg, uint32_t viewer_id); /* malloc'd; NULL: there is none */
+    int (*remove_viewer)(void *arg, uint32_t viewer_id); /* 0, -ENOENT */
+
     bool (*is_admin)(void *arg, const char *bearer);   /* constant time; bearer may be NULL */
     bool metrics_open;                                 /* /metrics needs no token */
     char *(*stats_json)(void *arg, bool with_viewers); /* malloc'd; NULL: out of memory */

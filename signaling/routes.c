@@ -95,6 +95,34 @@ static void serve_stats(const struct routes *r, const struct routes_request *q,
     answer_text(a, "application/json", r->backend->stats_json(r->backend->arg, viewers));
 }
 
+/* The id in /api/v1/viewers/{id}; 0, which nobody has: it is none. */
+static uint32_t viewer_id_of(const char *text)
+{
+    size_t n = strspn(text, "0123456789");
+    unsigned long long id = n > 0 && n <= 10 && text[n] == '\0' ? strtoull(text, NULL, 10) : 0;
+    return id <= UINT32_MAX ? (uint32_t)id : 0;
+}
+
+static void serve_viewer(const struct routes *r, const struct routes_request *q,
+                         struct routes_answer *a, const char *id_text)
+{
+    const struct backend *b = r->backend;
+    uint32_t id = viewer_id_of(id_text);
+    char *text;
+    if (q->method == ROUTES_OPTIONS)
+        answer_options(a, "GET, DELETE, OPTIONS");
+    else if (q->method != ROUTES_GET && q->method != ROUTES_DELETE)
+        answer_method_not_allowed(a, "GET, DELETE, OPTIONS");
+    else if (!answer_is_admin(b, q))
+        answer_unauthorized(a);
+    else if (q->method == ROUTES_DELETE && id != 0 && b->remove_viewer(b->arg, id) == 0)
+        answer_begin(a, 204);
+    else if (q->method == ROUTES_GET && id != 0 && (text = b->viewer_json(b->arg, id)) != NULL)
+        answer_text(a, "application/json", text);
+    else
+        answer_not_found(a, "there is no such viewer");
+}
+
 static void serve_metrics(const struct routes *r, const struct routes_request *q,
                           struct routes_answer *a)
 {
@@ -417,6 +445,8 @@ static void dispatch(struct routes *r, const struct routes_request *q, struct ro
         serve_metrics(r, q, a);
     else if (strcmp(path, "/api/v1/stats") == 0)
         serve_stats(r, q, a);
+    else if ((rest = after(path, "/api/v1/viewers/")) != NULL)
+        serve_viewer(r, q, a, rest);
     else if (strcmp(path, "/api/v1/sources") == 0)
         routes_list_sources(b, q, a);
     else if ((rest = after(path, "/api/v1/rooms/")) != NULL)

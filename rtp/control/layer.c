@@ -197,6 +197,21 @@ uint64_t layer_wanted_bps(const struct layer *l, const struct layer_rung *rungs,
     return rungs[top].bps / 100 * WANT_PERCENT;
 }
 
+const char *layer_mode_name(enum layer_mode mode)
+{
+    switch (mode) {
+    case LAYER_AUDIO:
+        return "audio";
+    case LAYER_SLIDES:
+        return "slides";
+    case LAYER_FEWER:
+        return "fewer";
+    case LAYER_FULL:
+        return "full";
+    }
+    return "unknown";
+}
+
 int64_t layer_slide_gap_us(uint32_t keyframe_bytes, uint64_t audio_bps, uint64_t target_bps)
 {
     if (target_bps <= audio_bps)

@@ -71,5 +71,6 @@ bool layer_decide(struct layer *l, const struct layer_rung *rungs, unsigned n, u
                   uint64_t proven_bps, int64_t now_us);
 /* The most it could put to use, margins included: for gcc_set_wanted. */
 uint64_t layer_wanted_bps(const struct layer *l, const struct layer_rung *rungs, unsigned n);
+const char *layer_mode_name(enum layer_mode mode); /* "audio", "slides", "fewer", "full" */
 /* How long from one slide to the next. */
 int64_t layer_slide_gap_us(uint32_t keyframe_bytes, uint64_t audio_bps, uint64_t target_bps);

@@ -205,7 +205,7 @@ uint16_t forwarder_port(const struct forwarder *f)
 
 /* --- viewers --- */
 
-static struct seat *find_seat(struct forwarder *f, uint32_t id)
+struct seat *forwarder_find_seat(struct forwarder *f, uint32_t id)
 {
     struct seat *seat = &f->seats[id & f->id_mask];
     return seat->state != SEAT_FREE && seat->id == id ? seat : NULL;
@@ -306,7 +306,7 @@ int forwarder_reserve_to_offer(struct forwarder *f, struct forwarder_seat *out)
 
 void forwarder_cancel(struct forwarder *f, uint32_t viewer_id)
 {
-    struct seat *seat = find_seat(f, viewer_id);
+    struct seat *seat = forwarder_find_seat(f, viewer_id);
     if (!seat || seat->state != SEAT_RESERVED)
         return;
     if (f->full_ice)
@@ -316,7 +316,7 @@ void forwarder_cancel(struct forwarder *f, uint32_t viewer_id)
 
 int forwarder_add_viewer(struct forwarder *f, const struct viewer_config *config)
 {
-    struct seat *seat = find_seat(f, config->id);
+    struct seat *seat = forwarder_find_seat(f, config->id);
     if (!seat || seat->state != SEAT_RESERVED)
         return -ENOENT;
     if (config->n_tracks < 1 || config->n_tracks > VIEWER_TRACKS_MAX)
@@ -338,7 +338,7 @@ int forwarder_add_viewer(struct forwarder *f, const struct viewer_config *config
 
 void forwarder_remove_viewer(struct forwarder *f, uint32_t viewer_id)
 {
-    struct seat *seat = find_seat(f, viewer_id);
+    struct seat *seat = forwarder_find_seat(f, viewer_id);
     if (!seat || seat->state != SEAT_TAKEN)
         return;
     seat->state = SEAT_LEAVING; /* until its last event is read */
@@ -348,7 +348,7 @@ void forwarder_remove_viewer(struct forwarder *f, uint32_t viewer_id)
 void forwarder_select(struct forwarder *f, uint32_t viewer_id, uint32_t stream_id,
                       const struct viewer_selection *selection)
 {
-    struct seat *seat = find_seat(f, viewer_id);
+    struct seat *seat = forwarder_find_seat(f, viewer_id);
     if (!seat || seat->state != SEAT_TAKEN)
         return;
     struct worker *w = f->workers[seat->worker];
@@ -358,7 +358,7 @@ void forwarder_select(struct forwarder *f, uint32_t viewer_id, uint32_t stream_i
 
 void forwarder_want_keyframe(struct forwarder *f, uint32_t viewer_id, uint32_t stream_id)
 {
-    struct seat *seat = find_seat(f, viewer_id);
+    struct seat *seat = forwarder_find_seat(f, viewer_id);
     if (seat && seat->state == SEAT_TAKEN)
         (void)worker_want_keyframe(f->workers[seat->worker], viewer_id, stream_id);
 }
@@ -389,7 +389,7 @@ bool forwarder_next_event(struct forwarder *f, struct forwarder_event *out)
     if (out->state == VIEWER_PLAYING || out->state == VIEWER_CLOSED)
         trim_heap(f);
     if (out->state == VIEWER_CLOSED) {
-        struct seat *seat = find_seat(f, out->viewer_id);
+        struct seat *seat = forwarder_find_seat(f, out->viewer_id);
         assert(seat);
         free_seat(f, seat);
     }
@@ -403,7 +403,7 @@ bool forwarder_next_candidate(struct forwarder *f, struct forwarder_candidate *o
 
 void forwarder_add_candidate(struct forwarder *f, uint32_t viewer_id, const char *text)
 {
-    struct seat *seat = find_seat(f, viewer_id);
+    struct seat *seat = forwarder_find_seat(f, viewer_id);
     if (!f->full_ice || !seat || seat->state == SEAT_LEAVING || strlen(text) >= ICE_FULL_TEXT_MAX)
         return;
     char *copy = strdup(text);
@@ -423,7 +423,7 @@ static bool copy_text(char *out, size_t room, const char *text)
 int forwarder_restart(struct forwarder *f, uint32_t viewer_id, const char *ufrag, const char *pwd,
                       struct ice_local *ours)
 {
-    struct seat *seat = find_seat(f, viewer_id);
+    struct seat *seat = forwarder_find_seat(f, viewer_id);
     if (!f->full_ice || !seat || seat->state != SEAT_TAKEN)
         return -ENOENT;
     struct worker_restart *r = calloc(1, sizeof(*r));

@@ -181,8 +181,13 @@ struct forwarder_viewer_stats {
     int fraction_lost; /* 1/256 */
     struct address remote;
     struct viewer_counters counters;
-    uint64_t sent_bps;  /* over the last whole second */
-    uint32_t stream_id; /* of its first track */
+    uint64_t sent_bps; /* over the last whole second */
+    /* What its path takes, what it is sent by, and what packets wait on the way, about; -1: nothing
+     * has been heard of it. */
+    int64_t estimate_bps, target_bps, queue_us;
+    bool narrow;          /* the path: what it gets is measured out */
+    enum layer_mode mode; /* of the first picture */
+    uint32_t stream_id;   /* of its first track */
     /* of the first picture it has a source of */
     uint8_t layer, temporal;
     bool unsupported_codec; /* of any track */
@@ -199,4 +204,7 @@ struct forwarder_stats {
 
 int forwarder_stats(struct forwarder *f,
                     struct forwarder_stats *out); /* then forwarder_stats_free */
+/* Its flight recorder, oldest first: how many; -ENOENT: no such viewer. */
+int forwarder_recall(struct forwarder *f, uint32_t viewer_id,
+                     struct viewer_decision out[VIEWER_DECISIONS]);
 void forwarder_stats_free(struct forwarder_stats *s);

@@ -53,6 +53,7 @@ struct forwarder {
     unsigned since_trim; /* viewers that came or went */
 };
 
+struct seat *forwarder_find_seat(struct forwarder *f, uint32_t id); /* NULL: it is free */
 struct forwarder_stream *forwarder_find_stream(const struct forwarder *f, uint32_t id);
 /* Until the worker has read all that was told before: then there is room again for more. */
 void forwarder_wait_for(struct worker *w);

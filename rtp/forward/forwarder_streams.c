@@ -234,6 +234,26 @@ int forwarder_stats(struct forwarder *f, struct forwarder_stats *out)
     return 0;
 }
 
+int forwarder_recall(struct forwarder *f, uint32_t viewer_id,
+                     struct viewer_decision out[VIEWER_DECISIONS])
+{
+    const struct seat *seat = forwarder_find_seat(f, viewer_id);
+    struct worker_query *q = seat ? calloc(1, sizeof(*q)) : NULL;
+    if (!q)
+        return seat ? -ENOMEM : -ENOENT;
+    sem_t done;
+    sem_init(&done, 0, 0);
+    q->done = &done;
+    q->recall_id = viewer_id;
+    q->recalled = out;
+    worker_ask(f->workers[seat->worker], q);
+    wait_for(&done, 1);
+    int n = q->n_recalled;
+    sem_destroy(&done);
+    free(q);
+    return n;
+}
+
 void forwarder_stats_free(struct forwarder_stats *s)
 {
     free(s->workers);

@@ -312,9 +312,9 @@ static void decide_tracks(struct viewer *v, int64_t now_us)
         viewer_skip_late(v);
 }
 
-static bool is_informed(const struct viewer_path *p)
+bool viewer_path_is_known(const struct viewer_path *p)
 {
-    if (!p->begun)
+    if (!p || !p->begun)
         return false;
     return p->numbered ? p->gcc.has_feedback : p->gcc.has_remb || p->lossy;
 }
@@ -379,7 +379,7 @@ void viewer_path_on_report(struct viewer *v, const struct report *r, int64_t now
         return;
     p->lossy = p->lossy || r->fraction_lost > LOSSY;
     gcc_on_report(&p->gcc, r->fraction_lost, r->rtt_us, now_us);
-    if (is_informed(p))
+    if (viewer_path_is_known(p))
         decide(v, now_us);
 }
 

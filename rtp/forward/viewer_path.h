@@ -72,4 +72,6 @@ struct viewer_path {
 
 struct viewer_path *viewer_path_new(unsigned n_tracks); /* zeroed; NULL: no memory */
 void viewer_path_free(struct viewer_path *p);           /* NULL is fine */
+/* Has anything been heard of it? NULL: no. */
+bool viewer_path_is_known(const struct viewer_path *p);
 const char *viewer_why_name(enum viewer_why why);

@@ -103,6 +103,10 @@ struct worker_query {
     unsigned n_streams, max_streams;
     struct forwarder_viewer_stats *viewers; /* borrowed: the asker's */
     unsigned n_viewers, max_viewers;
+    /* Of this viewer alone, and nothing else; 0: all of the above. */
+    uint32_t recall_id;
+    struct viewer_decision *recalled; /* borrowed: VIEWER_DECISIONS */
+    int n_recalled;                   /* -ENOENT: no such viewer */
 };
 
 void worker_ask(struct worker *w, struct worker_query *q);

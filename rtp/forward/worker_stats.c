@@ -1,6 +1,7 @@
 #include "rtp/forward/worker_inside.h"
 
 #include <assert.h>
+#include <errno.h>
 
 static void fill_worker(struct worker *w, struct forwarder_worker_stats *out)
 {
@@ -86,7 +87,17 @@ static void fill_tracks(const struct viewer *v, struct forwarder_viewer_stats *o
         any_picture = true;
         out->layer = t->layer;
         out->temporal = t->temporal;
+        out->mode = t->mode;
     }
+}
+
+static void fill_path(const struct worker *w, const struct viewer_path *p,
+                      struct forwarder_viewer_stats *out)
+{
+    out->estimate_bps = (int64_t)gcc_estimate_bps(&p->gcc);
+    out->target_bps = (int64_t)gcc_target_bps(&p->gcc, w->now_us);
+    out->queue_us = gcc_queue_us(&p->gcc);
+    out->narrow = p->narrow;
 }
 
 /* What its receiver last said of a track that has been sent, pictures before sound. */
@@ -117,11 +128,17 @@ static void fill_viewer(const struct worker *w, const struct worker_viewer *wv,
         .fraction_lost = -1,
         .counters = v->counters,
         .sent_bps = wv->sent_bps,
+        .estimate_bps = -1,
+        .target_bps = -1,
+        .queue_us = -1,
+        .mode = LAYER_FULL,
         .stream_id = wv->stream_id,
     };
     if (v->peer.ice.selected)
         out->remote = v->peer.ice.remote;
     fill_tracks(v, out);
+    if (viewer_path_is_known(v->path))
+        fill_path(w, v->path, out);
     const struct viewer_track *t = find_reported(v);
     if (t) {
         out->rtt_us = t->report.rtt_us;
@@ -130,8 +147,26 @@ static void fill_viewer(const struct worker *w, const struct worker_viewer *wv,
     }
 }
 
+static int recall(const struct worker *w, uint32_t id, struct viewer_decision *out)
+{
+    const struct worker_viewer *wv = worker_viewer_find(w, id);
+    if (!wv)
+        return -ENOENT;
+    const struct viewer_path *p = wv->viewer.path;
+    int n = 0;
+    uint32_t i = p && p->n_decisions > VIEWER_DECISIONS ? p->n_decisions - VIEWER_DECISIONS : 0;
+    for (; p && i < p->n_decisions; i++)
+        out[n++] = p->decisions[i % VIEWER_DECISIONS];
+    return n;
+}
+
 void worker_answer(struct worker *w, struct worker_query *q)
 {
+    if (q->recall_id != 0) {
+        q->n_recalled = recall(w, q->recall_id, q->recalled);
+        sem_post(q->done);
+        return;
+    }
     fill_worker(w, &q->worker);
     for (const struct worker_stream *ws = w->first_fed; ws; ws = ws->next_fed) {
         assert(q->n_streams < q->max_streams);

@@ -69,6 +69,12 @@ static inline void handmade_init(struct handmade *h)
         .fraction_lost = 64,
         .jitter_us = 1500,
         .sent_bps = 301,
+        .target_bps = 2000000,
+        .estimate_bps = -1,
+        .queue_us = 4500,
+        .mode = LAYER_SLIDES,
+        .layer = 1,
+        .temporal = LAYER_ANY,
         .counters =
             {.packets_sent = 302, .nacks = 303, .resent = 304, .resend_misses = 305, .plis = 306},
     };

@@ -110,6 +110,46 @@ static void a_viewer_in_full(void **state)
     json_decref(root);
 }
 
+static void one_viewer_with_what_was_decided(void **state)
+{
+    (void)state;
+    static const struct viewer_decision decisions[] = {
+        {.at_ms = 350,
+         .target_kbps = 900,
+         .queue_ms = 12,
+         .why = VIEWER_WHY_NARROW,
+         .track = VIEWER_TRACKS_MAX},
+        {.at_ms = 400,
+         .target_kbps = 800,
+         .why = VIEWER_WHY_LAYER,
+         .mode = LAYER_FULL,
+         .layer = 1,
+         .temporal = LAYER_ANY},
+    };
+    handmade_init(&made);
+    assert_null(stats_viewer_json(&made.stats, 78, NULL, 0));
+    char *text = stats_viewer_json(&made.stats, 77, decisions, 2);
+    json_t *viewer = json_loads(text, 0, NULL), *list = json_object_get(viewer, "decisions");
+    free(text);
+    assert_number(viewer, "target_bps", 2000000);
+    assert_true(json_is_null(json_object_get(viewer, "estimate_bps")));
+    assert_number(viewer, "queue_ms", 4.5);
+    assert_number(viewer, "layer", 1);
+    assert_true(json_is_null(json_object_get(viewer, "temporal")));
+    assert_string_equal(json_string_value(json_object_get(viewer, "mode")), "slides");
+    assert_int_equal(json_array_size(list), 2);
+    const json_t *first = json_array_get(list, 0), *second = json_array_get(list, 1);
+    assert_number(first, "at_ms", 350);
+    assert_number(first, "target_bps", 900000);
+    assert_number(first, "queue_ms", 12);
+    assert_string_equal(json_string_value(json_object_get(first, "why")), "narrow");
+    assert_null(json_object_get(first, "track"));
+    assert_string_equal(json_string_value(json_object_get(second, "why")), "layer");
+    assert_string_equal(json_string_value(json_object_get(second, "mode")), "full");
+    assert_number(second, "layer", 1);
+    json_decref(viewer);
+}
+
 static void what_is_not_measured_is_not_zero(void **state)
 {
     (void)state;
@@ -183,6 +223,7 @@ int main(void)
         cmocka_unit_test(the_process_and_its_workers),
         cmocka_unit_test(the_room_and_its_stream),
         cmocka_unit_test(a_viewer_in_full),
+        cmocka_unit_test(one_viewer_with_what_was_decided),
         cmocka_unit_test(what_is_not_measured_is_not_zero),
         cmocka_unit_test(the_transport_of_a_viewer),
         cmocka_unit_test(a_send_delay_nobody_measured_is_null),

@@ -13,6 +13,7 @@
 #define FAKE_TOKEN "open-sesame"
 
 struct fake {
+    bool removed; /* viewer 7 */
     struct backend backend;
     struct backend_room room;
     bool exists;
@@ -233,6 +234,20 @@ static inline char *fake_stats(void *arg, bool with_viewers)
     return text;
 }
 
+/* There is viewer 7 alone. */
+static inline char *fake_viewer(void *arg, uint32_t viewer_id)
+{
+    return viewer_id == 7 && !((struct fake *)arg)->removed ? strdup("{\"id\":\"7\"}") : NULL;
+}
+
+static inline int fake_remove_viewer(void *arg, uint32_t viewer_id)
+{
+    struct fake *f = arg;
+    bool there = viewer_id == 7 && !f->removed;
+    f->removed = f->removed || there;
+    return there ? 0 : -ENOENT;
+}
+
 static inline char *fake_metrics(void *arg)
 {
     (void)arg;
@@ -262,6 +277,8 @@ static inline void fake_init(struct fake *f, unsigned n_streams)
                     .viewer_report = fake_report,
                     .is_admin = fake_is_admin,
                     .stats_json = fake_stats,
+                    .viewer_json = fake_viewer,
+                    .remove_viewer = fake_remove_viewer,
                     .metrics_text = fake_metrics,
                     .unhealthy = fake_unhealthy,
                     .unready = fake_unready},

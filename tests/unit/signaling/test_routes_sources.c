@@ -191,6 +191,29 @@ static void joins_may_have_to_wait(void **state)
     assert_int_equal(handle(&post), 201);
 }
 
+static void a_viewer_is_shown_and_removed(void **state)
+{
+    (void)state;
+    struct routes_request stranger = {.method = ROUTES_GET, .path = "/api/v1/viewers/7"};
+    assert_int_equal(handle(&stranger), 401);
+    stranger.method = ROUTES_DELETE;
+    assert_int_equal(handle(&stranger), 401);
+    assert_int_equal(ask(ROUTES_GET, "/api/v1/viewers/7", NULL), 200);
+    assert_string_equal(body, "{\"id\":\"7\"}");
+    static const char *const nobody[] = {"8", "",           "7x",          "-7",
+                                         "0", "4294967303", "99999999999", "7/"};
+    for (size_t i = 0; i < sizeof(nobody) / sizeof(nobody[0]); i++) {
+        char path[64];
+        snprintf(path, sizeof(path), "/api/v1/viewers/%s", nobody[i]);
+        assert_int_equal(ask(ROUTES_GET, path, NULL), 404);
+        assert_int_equal(ask(ROUTES_DELETE, path, NULL), 404);
+    }
+    assert_int_equal(ask(ROUTES_POST, "/api/v1/viewers/7", "{}"), 405);
+    assert_int_equal(ask(ROUTES_DELETE, "/api/v1/viewers/7", NULL), 204);
+    assert_int_equal(ask(ROUTES_DELETE, "/api/v1/viewers/7", NULL), 404);
+    assert_int_equal(ask(ROUTES_GET, "/api/v1/viewers/7", NULL), 404);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -203,6 +226,7 @@ int main(void)
         TEST(a_server_may_have_none_of_it),
         TEST(bodies_are_bounded),
         TEST(joins_may_have_to_wait),
+        TEST(a_viewer_is_shown_and_removed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

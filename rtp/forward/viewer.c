@@ -157,6 +157,17 @@ void viewer_on_datagram(struct viewer *v, uint8_t *data, size_t size, const stru
         viewer_on_rtcp(v, data, size, now_us);
 }
 
+bool viewer_on_stray(struct viewer *v, uint8_t *data, size_t size, const struct address *from,
+                     int64_t now_us)
+{
+    if (v->state == VIEWER_CLOSED || !peer_on_stray(&v->peer, data, &size, from, now_us))
+        return false;
+    follow_peer(v, now_us);
+    if (is_connected(v))
+        viewer_on_rtcp(v, data, size, now_us);
+    return true;
+}
+
 void viewer_on_path(struct viewer *v, const struct address *remote, int64_t now_us)
 {
     if (v->state == VIEWER_CLOSED)

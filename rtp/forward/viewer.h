@@ -203,6 +203,9 @@ void viewer_finish(struct viewer *v);
 /* `data` is modified (decrypted in place). */
 void viewer_on_datagram(struct viewer *v, uint8_t *data, size_t size, const struct address *from,
                         int64_t now_us);
+/* One from an address that is nobody's; was it this viewer's? (peer_on_stray) */
+bool viewer_on_stray(struct viewer *v, uint8_t *data, size_t size, const struct address *from,
+                     int64_t now_us);
 /* With config->peer.full_ice: see peer_on_path. */
 void viewer_on_path(struct viewer *v, const struct address *remote, int64_t now_us);
 void viewer_on_path_lost(struct viewer *v, int64_t now_us);

@@ -168,6 +168,11 @@ struct worker {
     uint32_t n_viewers;
     struct worker_viewer **by_id; /* by id & id_mask */
 
+    struct {
+        int64_t since_us;
+        unsigned tries; /* of STRAY_TRIES_MAX in the second since then */
+        uint32_t next;  /* of `viewers`: where the next search goes on */
+    } strays;
     uint64_t datagrams_received, datagrams_unknown, datagrams_passed_on;
     struct worker_samples lag;
     size_t mailbox_high_water;

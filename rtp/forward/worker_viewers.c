@@ -13,6 +13,8 @@
 #define VIEWERS_PER_CLOCK 64
 #define RATE_MIN_US 900000 /* a viewer younger than this waits for the next tick */
 #define HELD_US 5000       /* how late the deadlines of a held viewer may become */
+#define STRAY_SIZE_MAX 512
+#define STRAY_TRIES_MAX 1000 /* a second; one costs about as much as a sent packet */
 
 static enum viewer_state state_of(const struct worker_viewer *wv)
 {
@@ -389,14 +391,14 @@ void worker_viewers_tick(struct worker *w)
 /* --- whose datagram is it --- */
 
 static void pass_on(struct worker *w, unsigned to, const uint8_t *data, size_t size,
-                    const struct address *from)
+                    const struct address *from, unsigned via)
 {
     struct worker *other = w->config.peers[to];
     struct pooled_datagram *d =
         size <= DATAGRAM_POOL_SIZE_MAX ? datagram_pool_take(&other->passed_on) : NULL;
     if (d) {
         d->from = *from;
-        d->via = w->config.index;
+        d->via = via;
         d->size = size;
         memcpy(d->data, data, size);
         struct worker_message m = {.type = WORKER_DATAGRAM, .datagram = d};
@@ -471,6 +473,46 @@ static bool find_owner(struct worker *w, const uint8_t *data, size_t size,
     return true;
 }
 
+/* Whose is an SRTCP packet from an address that is nobody's? Only its keys tell. So many viewers
+ * are asked in a second: who floods us with strays keeps only others from being found early. */
+static struct worker_viewer *find_moved(struct worker *w, const uint8_t *data, size_t size,
+                                        const struct address *from)
+{
+    uint8_t copy[STRAY_SIZE_MAX];
+    if (w->now_us - w->strays.since_us >= 1000000) {
+        w->strays.since_us = w->now_us;
+        w->strays.tries = 0;
+    }
+    for (uint32_t i = 0; i < w->n_viewers && w->strays.tries < STRAY_TRIES_MAX; i++) {
+        struct worker_viewer *wv = w->viewers[w->strays.next++ % w->n_viewers];
+        w->strays.tries++;
+        memcpy(copy, data, size);
+        if (viewer_on_stray(&wv->viewer, copy, size, from, w->now_us))
+            return wv;
+    }
+    return NULL;
+}
+
+/* A NAT has given one of our viewers another address, or it is a stranger. The report that a
+ * browser sends next tells, long before its next check. It may be another worker's: it goes round
+ * once. */
+static void take_stray(struct worker *w, const uint8_t *data, size_t size,
+                       const struct address *from, unsigned via)
+{
+    bool may_be = datagram_kind(data, size) == DATAGRAM_RTCP && size <= STRAY_SIZE_MAX &&
+                  address_is_udp(from);
+    struct worker_viewer *wv = may_be ? find_moved(w, data, size, from) : NULL;
+    unsigned next = (w->config.index + 1) % w->config.n_workers;
+    if (wv) {
+        set_origin(w, wv, from, via);
+        worker_viewer_settle(w, wv);
+    } else if (may_be && next != via) {
+        pass_on(w, next, data, size, from, via);
+    } else {
+        w->datagrams_unknown++;
+    }
+}
+
 void worker_demux(struct worker *w, uint8_t *data, size_t size, const struct address *from,
                   unsigned via)
 {
@@ -478,7 +520,7 @@ void worker_demux(struct worker *w, uint8_t *data, size_t size, const struct add
     uint32_t id = 0;
     bool known = find_owner(w, data, size, from, &owner, &id);
     if (known && owner != w->config.index && via == w->config.index) {
-        pass_on(w, owner, data, size, from);
+        pass_on(w, owner, data, size, from, via);
         return;
     }
     /* What was passed on once is not passed on again. */
@@ -486,5 +528,5 @@ void worker_demux(struct worker *w, uint8_t *data, size_t size, const struct add
     if (wv && state_of(wv) != VIEWER_CLOSED)
         (void)give(w, wv, data, size, from, via);
     else
-        w->datagrams_unknown++;
+        take_stray(w, data, size, from, via);
 }

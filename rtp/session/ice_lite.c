@@ -305,6 +305,12 @@ enum ice_result ice_lite_on_stun(struct ice_lite *ice, const uint8_t *data, size
     return result;
 }
 
+void ice_lite_on_authentic(struct ice_lite *ice, const struct address *from, int64_t now_us)
+{
+    if (ice->selected && !address_equal(&ice->remote, from))
+        move_to(ice, from, now_us);
+}
+
 int64_t ice_lite_consent_deadline(const struct ice_lite *ice)
 {
     return ice->last_check_us + ICE_CONSENT_US;

@@ -12,6 +12,9 @@
  * answered a check of ours, as RFC 7675 4 asks of who sends media. The first address needs none
  * for as long as it stays: DTLS does not get through without answers from it. Until it did, nothing
  * is known of it, so that coming back to it counts as a move like any other.
+ *
+ * A NAT may change an address at any time, and browsers check only every few seconds: so anything
+ * else that is authentic and new moves the peer too, though it is no consent.
  */
 #pragma once
 
@@ -59,6 +62,8 @@ enum ice_result ice_lite_on_stun(struct ice_lite *ice, const uint8_t *data, size
                                  int64_t now_us);
 /* The DTLS handshake with `remote` is done. */
 void ice_lite_on_handshake(struct ice_lite *ice);
+/* Something of the peer's other than a check, authentic and no replay, came from there. */
+void ice_lite_on_authentic(struct ice_lite *ice, const struct address *from, int64_t now_us);
 int64_t ice_lite_consent_deadline(const struct ice_lite *ice);
 
 /* Our check of an address that is not proved, if one is due, else 0. `transaction` is random: who

@@ -156,6 +156,20 @@ enum peer_input peer_on_datagram(struct peer *p, uint8_t *data, size_t *size,
     return kind == DATAGRAM_RTP ? PEER_INPUT_RTP : PEER_INPUT_RTCP;
 }
 
+bool peer_on_stray(struct peer *p, uint8_t *data, size_t *size, const struct address *from,
+                   int64_t now_us)
+{
+    if (p->state != PEER_CONNECTED || p->full_ice || !p->seal || !address_is_udp(from) ||
+        !address_is_udp(&p->ice.remote) || datagram_kind(data, *size) != DATAGRAM_RTCP)
+        return false;
+    size_t plain = unseal_rtcp(p->seal, data, *size);
+    if (plain == 0)
+        return false;
+    ice_lite_on_authentic(&p->ice, from, now_us);
+    *size = plain;
+    return true;
+}
+
 bool peer_may_send(const struct peer *p)
 {
     return p->state == PEER_CONNECTED && p->ice.proved;

@@ -70,6 +70,11 @@ void peer_finish(struct peer *p); /* zeroed memory is fine */
 
 enum peer_input peer_on_datagram(struct peer *p, uint8_t *data, size_t *size,
                                  const struct address *from, int64_t now_us);
+/* A datagram from an address that is nobody's. True if it was an SRTCP packet of this peer's, which
+ * is then as after peer_on_datagram, and its sender where the peer is now (to be proved); else
+ * nothing has changed but `data`. */
+bool peer_on_stray(struct peer *p, uint8_t *data, size_t *size, const struct address *from,
+                   int64_t now_us);
 /* With full_ice: the agent has chosen a path to `remote`, or another one. */
 void peer_on_path(struct peer *p, const struct address *remote, int64_t now_us);
 void peer_on_path_lost(struct peer *p, int64_t now_us);

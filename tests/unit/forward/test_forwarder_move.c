@@ -2,8 +2,10 @@
 #include "rtp/session/cipher.h"
 #include "tests/unit/forward/forwarder_fixture.h"
 
-/* A new socket, as behind a NAT that forgot the old one; the server is told by a check. */
-static int move_client(struct client *c, uint16_t port)
+#define STRANGE_SSRC 4711 /* of no track */
+
+/* A new socket, as behind a NAT that forgot the old one. */
+static int move_silently(struct client *c, uint16_t port)
 {
     struct address to;
     int before = c->loop.fd;
@@ -11,6 +13,13 @@ static int move_client(struct client *c, uint16_t port)
     c->loop.fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
     assert_true(c->loop.fd >= 0);
     assert_int_equal(connect(c->loop.fd, &to.sa, address_size(&to)), 0);
+    return before;
+}
+
+/* The server is told by a check. */
+static int move_client(struct client *c, uint16_t port)
+{
+    int before = move_silently(c, port);
     loopback_client_check(&c->loop, loopback_now_us());
     return before;
 }
@@ -53,6 +62,53 @@ static void a_moved_viewer_goes_on(void **unused)
     fixture_free(x);
 }
 
+/* The next report tells it, whichever worker's socket it comes to. */
+static void a_moved_viewer_needs_no_check(void **unused)
+{
+    (void)unused;
+    struct fixture *x = fixture_new(3, 4, false);
+    struct client *c = add_client(x);
+    (void)add_client(x);
+    run_until(x, are_connected);
+    publish_and_wait(x, true);
+    for (int i = 0; i < 6; i++) {
+        uint8_t report[100];
+        c->loop.questions = 0;
+        c->loop.check_us = INT64_MAX;
+        int before = move_silently(c, forwarder_port(x->f));
+        size_t size = rtcp_write_pli(report, sizeof(report), 1, STRANGE_SSRC);
+        loopback_client_send_rtcp(&c->loop, report, size);
+        run_until(x, is_asked);
+        publish_and_wait(x, false);
+        close(before);
+    }
+    assert_int_equal(c->loop.not_authentic, 0);
+    assert_int_equal(worker_sum(x).datagrams_unknown, 0);
+    fixture_free(x);
+}
+
+/* Each is counted once, however many have looked at it. */
+static void strays_of_nobody_are_unknown(void **unused)
+{
+    (void)unused;
+    struct fixture *x = fixture_new(3, 4, false);
+    struct client *c = add_client(x);
+    run_until(x, are_connected);
+    publish_and_wait(x, true);
+    int before = move_silently(c, forwarder_port(x->f));
+    uint8_t stray[48] = {0x81, 205, 0, 11};
+    for (int i = 0; i < 10; i++)
+        loopback_client_send(&c->loop, stray, sizeof(stray));
+    while (worker_sum(x).datagrams_unknown < 10)
+        pump(x);
+    assert_int_equal(worker_sum(x).datagrams_unknown, 10);
+    assert_int_equal(c->loop.questions, 0);
+    close(c->loop.fd);
+    c->loop.fd = before;
+    publish_and_wait(x, false); /* where it was */
+    fixture_free(x);
+}
+
 /* Else whoever watches could have its stream sent to anybody. */
 static void nothing_goes_where_nobody_answers(void **unused)
 {
@@ -90,6 +146,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_moved_viewer_goes_on),
+        cmocka_unit_test(a_moved_viewer_needs_no_check),
+        cmocka_unit_test(strays_of_nobody_are_unknown),
         cmocka_unit_test(nothing_goes_where_nobody_answers),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

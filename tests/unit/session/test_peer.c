@@ -484,6 +484,56 @@ static void test_media_follows_a_new_address(void **state)
     destroy_scene(&s);
 }
 
+/* A NAT changed the address: what it says next tells, not only its next check. */
+static void test_an_authentic_report_tells_a_new_address(void **state)
+{
+    (void)state;
+    struct scene s;
+    uint8_t packet[512], copy[512];
+    connect_scene(&s, DTLS_SERVER);
+    struct address old = s.viewer.from, fresh = at("192.0.2.9", 6000);
+    size_t n = sealed_pli(&s, packet, sizeof(packet)), size = n;
+    memcpy(copy, packet, n);
+    copy[n / 2] ^= 1;
+    assert_false(peer_on_stray(&s.peer, copy, &size, &fresh, s.now)); /* not authentic */
+    memcpy(copy, packet, n);
+    assert_int_equal(give(&s, copy, &size, &old), PEER_INPUT_RTCP);
+    size = n;
+    assert_false(peer_on_stray(&s.peer, packet, &size, &fresh, s.now)); /* a replay */
+    assert_true(address_equal(&s.peer.ice.remote, &old));
+    assert_true(peer_may_send(&s.peer));
+
+    int64_t consent = ice_lite_consent_deadline(&s.peer.ice);
+    size = sealed_pli(&s, packet, sizeof(packet));
+    assert_true(peer_on_stray(&s.peer, packet, &size, &fresh, s.now + SECOND));
+    assert_int_equal(size, 12);
+    assert_true(address_equal(&s.peer.ice.remote, &fresh));
+    assert_int_equal(ice_lite_consent_deadline(&s.peer.ice), consent);
+    assert_false(peer_may_send(&s.peer)); /* it may be somebody else's */
+    s.viewer.from = fresh;
+    assert_int_equal(drain(&s), 1); /* our check, and the viewer's answer to it: */
+    size = s.viewer.proof_size;
+    assert_int_equal(give(&s, s.viewer.proof, &size, &fresh), PEER_INPUT_NONE);
+    assert_true(peer_may_send(&s.peer));
+    destroy_scene(&s);
+}
+
+static void test_no_stray_moves_a_peer_that_is_not_connected(void **state)
+{
+    (void)state;
+    struct scene s;
+    uint8_t packet[512];
+    connect_scene(&s, DTLS_SERVER);
+    struct address fresh = at("192.0.2.9", 6000), tcp = fresh;
+    tcp.path = 1;
+    size_t n = sealed_pli(&s, packet, sizeof(packet));
+    assert_false(peer_on_stray(&s.peer, packet, &n, &tcp, s.now));
+    peer_close(&s.peer, s.now);
+    assert_false(peer_on_stray(&s.peer, packet, &n, &fresh, s.now));
+    assert_false(address_equal(&s.peer.ice.remote, &fresh));
+    destroy_scene(&s);
+}
+
 /* Garbage of every kind at every stage changes nothing but counters. */
 static void test_garbage_changes_nothing(void **state)
 {
@@ -631,6 +681,8 @@ int main(void)
         cmocka_unit_test(test_wrong_fingerprint_closes),
         cmocka_unit_test(test_fingerprint_is_demanded),
         cmocka_unit_test(test_media_follows_a_new_address),
+        cmocka_unit_test(test_an_authentic_report_tells_a_new_address),
+        cmocka_unit_test(test_no_stray_moves_a_peer_that_is_not_connected),
         cmocka_unit_test(test_garbage_changes_nothing),
         cmocka_unit_test(test_names),
         cmocka_unit_test(an_agent_chooses_the_path),

@@ -278,12 +278,22 @@ static inline void shown_nudge(void)
     pw_thread_loop_unlock(shown.loop);
 }
 
+/* Its node is gone; nothing else is. */
+static inline void shown_vanish(void)
+{
+    pw_thread_loop_lock(shown.loop);
+    pw_stream_destroy(shown.stream);
+    shown.stream = NULL;
+    pw_thread_loop_unlock(shown.loop);
+}
+
 static inline void shown_stop(void)
 {
     if (!shown.loop)
         return;
     pw_thread_loop_lock(shown.loop);
-    pw_stream_destroy(shown.stream);
+    if (shown.stream)
+        pw_stream_destroy(shown.stream);
     pw_core_disconnect(shown.core);
     pw_thread_loop_unlock(shown.loop);
     pw_thread_loop_stop(shown.loop);

@@ -92,8 +92,9 @@ static void show_first(const struct shown_frame *f)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
     struct capture_stats stats = {0};
-    show(f);
-    while (stats.captured == 0 && !capture_end_reason(c)) {
+    for (int i = 0; stats.captured == 0 && !capture_end_reason(c); i++) {
+        if (i % 50 == 0) /* what went into a link that was being torn down is lost */
+            show(f);
         nanosleep(&pause, NULL);
         shown_nudge();
         capture_stats(c, &stats);
@@ -313,7 +314,7 @@ static void a_person_may_end_the_share(void **state)
     begin_portal(64, 48, SPA_VIDEO_FORMAT_BGRx);
     show_first(&(struct shown_frame){.rgb = 5});
     capture_release(c, take_showing(0, 0, 5));
-    shown_stop(); /* and the node goes first */
+    shown_vanish(); /* first, as compositors do */
     mock_close_session();
     expect_end(false, "the sharing was ended on the desktop");
 }

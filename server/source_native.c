@@ -29,7 +29,7 @@
 /* A picture that stays is submitted again until it is as sharp as can be seen, or for so long. */
 #define REFINE_US 8000000    /* a page of text at 1 Mbit/s is not there before */
 #define REFINED_QUANTIZER 24 /* of 100, see encoder.h; the finest that openh264 goes to is 23 */
-#define REFINED_REPEATS 30   /* at such a quantizer: the whole of the picture has had its turn */
+#define REFINED_REPEATS 30   /* that are no finer: the whole of the picture has had its turn */
 #define REFINED_BYTES 160    /* a unit that says that nothing is left to gain */
 #define SMALLEST_LAYER 128   /* pixels of its shorter side */
 #define LAYER_RATE_DIVISOR 3 /* of half the size: a quarter of the pixels, less well predicted */
@@ -52,7 +52,8 @@ struct native {
     int new_width, new_height; /* of a picture that waits to have kept it */
     int64_t resize_us;         /* until then; 0: none */
     int64_t changed_us;        /* when it last showed something new */
-    unsigned fine_repeats;     /* since then, in a row, that were finely quantized */
+    int finest;                /* quantizer since then, of those that are fine enough */
+    unsigned fine_repeats;     /* since that one came first */
     int64_t due_us;            /* with a lower rate than the capture's: of the next picture */
     uint64_t captured_before;  /* by captures that have ended */
     uint64_t superseded_before;
@@ -223,16 +224,23 @@ static const struct picture *fit(struct native *n, const struct picture *pic, in
 /* Notes what became of a picture. */
 static void follow_refinement(struct native *n, const struct picture *pic, int64_t now)
 {
-    const struct source_layer *l = &n->layer;
-    bool fine = l->quantizer >= 0 && l->quantizer <= REFINED_QUANTIZER;
-    if (!pic->repeat)
+    int quantizer = n->layer.quantizer;
+    if (!pic->repeat) {
         n->changed_us = now;
-    n->fine_repeats = pic->repeat && fine ? n->fine_repeats + 1 : 0;
+        n->finest = REFINED_QUANTIZER + 1;
+    }
+    if (quantizer >= 0 && quantizer < n->finest) {
+        n->finest = quantizer;
+        n->fine_repeats = 0;
+    } else if (n->finest <= REFINED_QUANTIZER) {
+        n->fine_repeats++;
+    }
 }
 
 static bool is_sharp(const struct native *n)
 {
-    return n->fine_repeats >= REFINED_REPEATS || n->layer.unit_size < REFINED_BYTES;
+    return (n->finest <= REFINED_QUANTIZER && n->fine_repeats >= REFINED_REPEATS) ||
+           n->layer.unit_size < REFINED_BYTES;
 }
 
 /* Is another look at the same pixels worth it? */

@@ -397,9 +397,10 @@ static struct source *open_source(struct pipeline_viewer *v)
     char error[256];
     struct source *s;
     bool grab = options.display != NULL;
+    if (grab)
+        setenv("DISPLAY", options.display, 1);
     const struct source_config config = {
         .kind = grab ? "screen" : "pattern",
-        .arg = grab ? options.display : NULL,
         .encoder = options.encoder,
         .codec = options.codec,
         .rate = {.bitrate_bps = (uint32_t)options.kbps * 1000, .fps = options.fps},

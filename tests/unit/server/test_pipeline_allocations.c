@@ -157,7 +157,8 @@ static void opening_allocates(void **state)
     allocations_begin();
     assert_int_equal(source_open(&s, &config, error, sizeof(error)), 0);
     allocations_inside = true;
-    free(malloc(atomic_load(&allocations_ours) > 0 ? 100 : 200));
+    void *volatile at = malloc(100); /* volatile: or a compiler leaves both calls out */
+    free(at);
     allocations_inside = false;
     allocations_end();
     allocations_exempt = true;

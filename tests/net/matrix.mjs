@@ -112,7 +112,7 @@ async function cell({ amphi, browsers, port, near }, { loss, rtt, name, seconds,
 }
 
 const HEAD = ['loss', 'RTT', 'with', 'first frame ms', 'freezes/min', 'mean ms', 'longest ms', 'back ms',
-  'fps', 'lost', 'RTX', 'added latency ms', 'new connection', 'neighbour fps',
+  'fps', 'lost', 'RTX and probing', 'added latency ms', 'new connection', 'neighbour fps',
   'its freezes/min', 'its longest ms', 'its losses'];
 const row = (cells) => console.log(`| ${cells.join(' | ')} |`);
 

@@ -3,9 +3,9 @@
  *
  *     bench_convert [--rounds N] [--cpu-mask HEX]
  *
- * Prints one JSON line per case, times in microseconds of CPU per picture. The pictures are cold: both
- * sides rotate through more memory than a core's L2 holds. Rounds alternate A, B, A, B on the same
- * pictures and the medians are compared, so a disturbance of the machine hits both alike.
+ * Prints one JSON line per case, times in microseconds of CPU per picture. The pictures are cold:
+ * both sides rotate through more memory than a core's L2 holds. Rounds alternate A, B, A, B on the
+ * same pictures and the medians are compared, so a disturbance of the machine hits both alike.
  */
 #include "encode/convert.h"
 #include "encode/cpu.h"

@@ -1,6 +1,7 @@
 #include "capture/access_units.h"
 
 #include "capture/annexb.h"
+#include "capture/coded_frame.h"
 #include "capture/ivf.h"
 
 #include <errno.h>
@@ -64,8 +65,35 @@ static int next_bytes(struct access_units *u, struct ivf_frame *out)
     return 0;
 }
 
+/* The same for a codec whose frames say themselves what they are; -ENOTSUP: of a kind that browsers
+ * do not play. */
+static int read_coded(struct access_units *u, struct access_unit *out, uint64_t *timestamp)
+{
+    static const enum coded_frame_codec codecs[] = {
+        [ACCESS_UNITS_VP8] = CODED_FRAME_VP8,
+        [ACCESS_UNITS_VP9] = CODED_FRAME_VP9,
+        [ACCESS_UNITS_AV1] = CODED_FRAME_AV1,
+    };
+    struct ivf_frame bytes;
+    struct coded_frame frame;
+    int err = next_bytes(u, &bytes);
+    if (err)
+        return err;
+    if (!coded_frame_read(&frame, codecs[u->codec], bytes.data, bytes.size))
+        return -EBADMSG;
+    if (frame.keyframe && frame.profile != 0)
+        return -ENOTSUP;
+    if (frame.keyframe && frame.width > 0) {
+        u->cursor.sps.width = (uint32_t)frame.width;
+        u->cursor.sps.height = (uint32_t)frame.height;
+    }
+    *out = (struct access_unit){.data = bytes.data, .size = bytes.size, .keyframe = frame.keyframe};
+    *timestamp = bytes.timestamp;
+    return 0;
+}
+
 /* 0, -ENODATA, -EBADMSG. What holds no slice is passed over, but for its parameter sets. */
-static int read_unit(struct access_units *u, struct access_unit *out, struct contents *c,
+static int read_h264(struct access_units *u, struct access_unit *out, struct contents *c,
                      uint64_t *timestamp)
 {
     struct access_units_cursor *cursor = &u->cursor;
@@ -87,6 +115,15 @@ static int read_unit(struct access_units *u, struct access_unit *out, struct con
     } while (!c->has_slice);
     out->keyframe = c->has_idr && cursor->headers;
     return 0;
+}
+
+static int read_unit(struct access_units *u, struct access_unit *out, struct contents *c,
+                     uint64_t *timestamp)
+{
+    if (u->codec == ACCESS_UNITS_H264)
+        return read_h264(u, out, c, timestamp);
+    *c = (struct contents){.headers = NULL};
+    return read_coded(u, out, timestamp);
 }
 
 /* --- the whole file --- */
@@ -181,7 +218,8 @@ static int survey(struct access_units *u, const struct ivf *ivf, char *error, si
             u->n_skipped++;
             continue;
         }
-        const char *why = objection(&u->cursor.sps, &contents);
+        const char *why =
+            u->codec == ACCESS_UNITS_H264 ? objection(&u->cursor.sps, &contents) : NULL;
         if (why)
             return refuse(error, error_size, -ENOTSUP, why);
         if (u->n_units == 0) {
@@ -191,28 +229,40 @@ static int survey(struct access_units *u, const struct ivf *ivf, char *error, si
         note_unit(u, &s, &unit, timestamp);
     }
     if (err == -EBADMSG) {
-        snprintf(error, error_size, "is cut off after %" PRIu64 " pictures",
-                 u->n_skipped + u->n_units);
+        snprintf(error, error_size, "is cut off%s after %" PRIu64 " pictures",
+                 u->codec == ACCESS_UNITS_H264 ? "" : " or broken", u->n_skipped + u->n_units);
         return err;
     }
+    if (err == -ENOTSUP)
+        return refuse(error, error_size, err,
+                      "is of another profile than 0, the only one that every browser plays");
     if (u->n_units == 0)
         return refuse(error, error_size, -EBADMSG,
-                      "holds no H.264 keyframe (IDR picture) with its parameter sets");
+                      u->codec == ACCESS_UNITS_H264
+                          ? "holds no H.264 keyframe (IDR picture) with its parameter sets"
+                          : "holds no keyframe");
+    if (u->first.sps.width == 0 || u->first.sps.height == 0)
+        return refuse(error, error_size, -EBADMSG, "does not say how large its pictures are");
     choose_rate(u, &s, ivf);
     access_units_rewind(u);
     return 0;
 }
 
-static int refuse_fourcc(const struct ivf *ivf, char *error, size_t size)
+/* 0: not known. */
+static enum access_units_codec codec_of(const struct ivf *ivf)
 {
-    static const char *const names[][2] = {{"VP80", "VP8"}, {"VP90", "VP9"}, {"AV01", "AV1"}};
-    const char *name = "a codec that is not known";
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(ivf->fourcc, names[i][0]) == 0)
-            name = names[i][1];
+    static const struct {
+        const char *fourcc;
+        enum access_units_codec codec;
+    } rows[] = {{"H264", ACCESS_UNITS_H264},
+                {"VP80", ACCESS_UNITS_VP8},
+                {"VP90", ACCESS_UNITS_VP9},
+                {"AV01", ACCESS_UNITS_AV1}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(ivf->fourcc, rows[i].fourcc) == 0)
+            return rows[i].codec;
     }
-    snprintf(error, size, "holds %s: only H.264 files can be played", name);
-    return -ENOTSUP;
+    return 0;
 }
 
 /* What people take for a video file, and is one, but with the pictures inside something else. */
@@ -244,17 +294,22 @@ static int refuse_container(const uint8_t *data, size_t size, char *error, size_
 int access_units_open(struct access_units *u, const uint8_t *data, size_t size, char *error,
                       size_t error_size)
 {
-    *u = (struct access_units){.end = data + size, .cursor = {.at = data}};
+    *u = (struct access_units){
+        .end = data + size, .codec = ACCESS_UNITS_H264, .cursor = {.at = data}};
     struct ivf ivf = {.rate = 0};
     if (size == 0)
         return refuse(error, error_size, -EBADMSG, "is empty");
     if (ivf_starts(data, size)) {
         if (!ivf_parse(&ivf, data, size))
             return refuse(error, error_size, -EBADMSG, "has an IVF header that cannot be read");
-        if (strcmp(ivf.fourcc, "H264") != 0)
-            return refuse_fourcc(&ivf, error, error_size);
+        u->codec = codec_of(&ivf);
+        if (!u->codec)
+            return refuse(error, error_size, -ENOTSUP,
+                          "holds a codec that is not known: H264, VP80, VP90 and AV01 are");
         u->is_ivf = true;
         u->cursor.at = ivf.frames;
+        if (u->codec != ACCESS_UNITS_H264)
+            u->cursor.sps = (struct sps){.width = ivf.width, .height = ivf.height};
     } else if (!annexb_starts(data, size)) {
         return refuse_container(data, size, error, error_size);
     }

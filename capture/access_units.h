@@ -4,9 +4,9 @@
  * access_units_next hands out its pictures from the first keyframe on, and access_units_rewind
  * begins again there. Nothing is copied: the bytes belong to the caller and must not change.
  *
- * H.264 only, as a byte stream (Annex B) or in IVF. A keyframe is an IDR picture whose parameter
- * sets are known; pictures before the first one are left out. What browsers do not play over WebRTC
- * is refused: B pictures, fields, anything but 8-bit 4:2:0.
+ * H.264 as a byte stream (Annex B) or in IVF, VP8, VP9 and AV1 in IVF. A keyframe of H.264 is an
+ * IDR picture whose parameter sets are known; pictures before the first keyframe are left out. What
+ * browsers do not play over WebRTC is refused: B pictures, fields, anything but 4:2:0.
  */
 #pragma once
 
@@ -18,8 +18,15 @@
 
 #define ACCESS_UNITS_MAX_RATE 240 /* pictures a second; a file that says more says nothing */
 
+enum access_units_codec {
+    ACCESS_UNITS_H264 = 1,
+    ACCESS_UNITS_VP8,
+    ACCESS_UNITS_VP9,
+    ACCESS_UNITS_AV1,
+};
+
 struct access_unit {
-    const uint8_t *data; /* Annex B */
+    const uint8_t *data; /* H.264: Annex B; AV1: OBUs with sizes */
     size_t size;
     bool keyframe;
     /* Of a keyframe without its own: the parameter sets to be sent before it, or NULL and 0. */
@@ -32,12 +39,14 @@ struct access_units_cursor {
     const uint8_t
         *headers; /* the last SPS to the last PPS before a slice, Annex B; NULL: none yet */
     size_t headers_size;
-    struct sps sps; /* of the last picture; width 0: cannot be read */
+    struct sps sps; /* of the last picture; width 0: cannot be read. Of the other codecs only its
+                       size, which AV1 has from the file's header */
 };
 
 struct access_units {
     /* immutable after open */
     const uint8_t *end;
+    enum access_units_codec codec;
     bool is_ivf;
     uint64_t n_units, n_keyframes;
     uint64_t n_skipped;   /* pictures before the first keyframe */

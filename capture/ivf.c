@@ -26,8 +26,11 @@ bool ivf_parse(struct ivf *out, const uint8_t *data, size_t size)
     uint32_t version = get_le(data + 4, 2), header = get_le(data + 6, 2);
     if (version != 0 || header < HEADER_SIZE || header > size)
         return false;
-    *out = (struct ivf){
-        .rate = get_le(data + 16, 4), .scale = get_le(data + 20, 4), .frames = data + header};
+    *out = (struct ivf){.width = (uint16_t)get_le(data + 12, 2),
+                        .height = (uint16_t)get_le(data + 14, 2),
+                        .rate = get_le(data + 16, 4),
+                        .scale = get_le(data + 20, 4),
+                        .frames = data + header};
     memcpy(out->fourcc, data + 8, 4);
     return true;
 }

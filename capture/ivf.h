@@ -11,9 +11,10 @@
 #include <stdint.h>
 
 struct ivf {
-    char fourcc[5];        /* "H264", "VP80", "VP90", "AV01" */
-    uint32_t rate, scale;  /* a tick of the timestamps is scale / rate seconds; may be 0 */
-    const uint8_t *frames; /* the first one */
+    char fourcc[5];         /* "H264", "VP80", "VP90", "AV01" */
+    uint16_t width, height; /* as the writer says; may be 0 */
+    uint32_t rate, scale;   /* a tick of the timestamps is scale / rate seconds; may be 0 */
+    const uint8_t *frames;  /* the first one */
 };
 
 struct ivf_frame {

@@ -250,6 +250,13 @@ static const char *set_pin_workers(struct config *c, const char *value)
     return NULL;
 }
 
+static const char *set_adapt(struct config *c, const char *value)
+{
+    (void)value;
+    c->adapt = true;
+    return NULL;
+}
+
 static const char *set_max_viewers(struct config *c, const char *value)
 {
     long n;
@@ -319,6 +326,8 @@ static const struct option options[] = {
      "frame rates for viewers to fall back to, 1 to 3; costs some quality (1)"},
     {"workers", "N", set_workers, "forwarder threads (one per core)"},
     {"pin-workers", NULL, set_pin_workers, "each forwarder thread on a processor of its own"},
+    {"adapt", NULL, set_adapt,
+     "send each viewer what its path takes (new: it still probes too much)"},
     {"max-viewers", "N", set_max_viewers, "viewers of the process (10000)"},
     {"admin-token", "TEXT", set_admin_token, "bearer token of the admin API (a random one)"},
     {"metrics-open", NULL, set_metrics_open, "serve /metrics without the token"},

@@ -40,6 +40,7 @@ struct config {
     char room[CONFIG_TEXT_MAX]; /* "": make one up */
     int workers;                /* 0: one per core */
     bool pin_workers;
+    bool adapt;
     int max_viewers;
     char admin_token[CONFIG_TEXT_MAX]; /* "": make one up */
     bool metrics_open;

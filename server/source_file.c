@@ -90,10 +90,25 @@ static struct encoded next_unit(struct file *f)
     return out;
 }
 
+static enum codec codec_of(const struct file *f)
+{
+    switch (f->units.codec) {
+    case ACCESS_UNITS_H264:
+        return CODEC_H264;
+    case ACCESS_UNITS_VP8:
+        return CODEC_VP8;
+    case ACCESS_UNITS_VP9:
+        return CODEC_VP9;
+    case ACCESS_UNITS_AV1:
+        return CODEC_AV1;
+    }
+    return CODEC_H264;
+}
+
 static void set_coding(struct file *f)
 {
     const struct sps *sps = &f->units.cursor.sps;
-    publisher_set_coding(f->publisher, 0, CODEC_H264, "none", (int)sps->width, (int)sps->height);
+    publisher_set_coding(f->publisher, 0, codec_of(f), "none", (int)sps->width, (int)sps->height);
 }
 
 /* A paused file goes on unseen, and is seen again from its next keyframe on. */

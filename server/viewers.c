@@ -174,7 +174,7 @@ static int on_start(void *arg, uint32_t viewer_id, const struct backend_answer *
     struct guest *g = server_find_guest(s, viewer_id);
     if (!g || g->started)
         return -ENOENT;
-    struct viewer_config config = {.id = viewer_id};
+    struct viewer_config config = {.id = viewer_id, .adapts = s->config.adapt};
     server_random(&config.seed, sizeof(config.seed));
     if (!copy(config.cname, sizeof(config.cname), g->seat.cname) ||
         !fill_peer(g, answer, &config.peer) || !fill_tracks(g, answer, &config))

@@ -38,6 +38,7 @@ int viewer_init(struct viewer *v, const struct viewer_config *config, struct str
     v->created_us = v->state_since_us = now_us;
     v->first_frame_us = -1;
     v->unix_offset_us = unix_offset_us;
+    v->adapts = config->adapts;
     memcpy(v->cname, config->cname, sizeof(v->cname));
     v->cname[sizeof(v->cname) - 1] = '\0';
     v->pace_bps = VIEWER_PACE_BPS;

@@ -79,6 +79,7 @@ struct viewer_config {
     uint64_t seed; /* random: first sequence numbers, timestamp offsets, report dither */
     char cname[VIEWER_CNAME_MAX];
     struct peer_config peer;
+    bool adapts; /* to what its path takes, as far as it says so: viewer_path.c. Else it gets all */
     unsigned n_tracks;
     struct viewer_track_config tracks[VIEWER_TRACKS_MAX];
 };
@@ -171,6 +172,7 @@ struct viewer {
     int64_t unix_offset_us; /* CLOCK_REALTIME - CLOCK_MONOTONIC, given at init */
     bool closing;           /* RTCP BYE is still to be sent */
     bool stalled;           /* see viewer_set_stalled */
+    bool adapts;            /* immutable after init */
     unsigned n_tracks;
     unsigned next_track; /* whose turn it is to send media */
     /* tracks, a bit each, so that those that are only reserved cost nothing */

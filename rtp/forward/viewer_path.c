@@ -61,7 +61,7 @@ void viewer_path_note(struct viewer *v, enum viewer_why why, const struct viewer
 
 void viewer_path_begin(struct viewer *v)
 {
-    if (v->path)
+    if (v->path || !v->adapts)
         return;
     struct viewer_path *p = viewer_path_new(v->n_tracks);
     if (!p)

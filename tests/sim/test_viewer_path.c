@@ -179,6 +179,7 @@ static void move_in(struct house *h, uint64_t link_bps)
 {
     struct seat *s = &h->seats[h->n++];
     struct viewer_config config = {
+        .adapts = true,
         .id = h->n,
         .seed = h->n,
         .cname = "house",

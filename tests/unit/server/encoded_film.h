@@ -1,4 +1,4 @@
-/* encoded_film.h - a short H.264 film from one of the encoders, and where its pictures are. */
+/* encoded_film.h - a short film from one of the encoders, and where its pictures are. */
 #pragma once
 
 #include "encode/encoder.h"
@@ -53,11 +53,11 @@ static inline void film_add(struct film *f, const struct encoded *unit)
 }
 
 /* `backend` NULL: the first one. A keyframe first and then every `gop` pictures. */
-static inline void film_make(struct film *f, const char *backend, int width, int height,
-                             unsigned pictures, unsigned gop)
+static inline void film_make_of(struct film *f, enum codec codec, const char *backend, int width,
+                                int height, unsigned pictures, unsigned gop)
 {
     const struct encoder_config config = {
-        .codec = CODEC_H264,
+        .codec = codec,
         .content = ENCODER_NATURAL,
         .width = width,
         .height = height,
@@ -85,6 +85,12 @@ static inline void film_make(struct film *f, const char *backend, int width, int
     }
     free(p.plane[0]);
     encoder_close(e);
+}
+
+static inline void film_make(struct film *f, const char *backend, int width, int height,
+                             unsigned pictures, unsigned gop)
+{
+    film_make_of(f, CODEC_H264, backend, width, height, pictures, gop);
 }
 
 static inline void film_free(struct film *f)

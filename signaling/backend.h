@@ -13,6 +13,10 @@
 #define BACKEND_ROOM_MAX 64   /* characters of a room code, with its terminator */
 #define BACKEND_STREAMS_MAX 8 /* slots of a room */
 #define BACKEND_LAYERS_MAX 3
+#define BACKEND_TITLE_MAX 128
+#define BACKEND_PASSWORD_MAX 129
+#define BACKEND_SECRET_MAX 65
+#define BACKEND_RID_MAX 17
 #define BACKEND_CANDIDATES_MAX 16
 #define BACKEND_FINGERPRINT_MAX 200
 #define BACKEND_UFRAG_MAX 257
@@ -48,9 +52,12 @@ struct backend_stream {
 struct backend_room {
     char code[BACKEND_ROOM_MAX];
     unsigned viewers;
-    bool live;          /* at least one active stream can be watched */
-    bool presenter;     /* somebody publishes, or may come back */
-    unsigned n_streams; /* active ones */
+    bool live;         /* at least one active stream can be watched */
+    bool presenter;    /* somebody publishes, or may come back */
+    bool reconnecting; /* who published has gone without a word and may come back */
+    bool password_required;
+    char title[BACKEND_TITLE_MAX];                      /* or "" */
+    unsigned n_streams;                                 /* active ones */
     struct backend_stream streams[BACKEND_STREAMS_MAX]; /* by slot: sparse */
 };
 
@@ -62,7 +69,8 @@ struct backend_candidate {
 
 /* A reserved place for one viewer: all that its SDP needs. */
 struct backend_seat {
-    bool offering; /* to `reserve`: we are to offer, and not to answer */
+    bool offering;  /* to `reserve`: we are to offer, and not to answer */
+    int best_layer; /* to `reserve`: of the grant; 0: no layer is barred */
     uint32_t viewer_id;
     char ufrag[32], pwd[64];
     char fingerprint[BACKEND_FINGERPRINT_MAX]; /* "sha-256 AB:CD:..." */
@@ -98,6 +106,78 @@ struct backend_answer {
         /* header extension ids, 0: not negotiated */
         uint8_t transport_cc_id, playout_delay_id, mid_id, dependency_id;
     } tracks[2 * BACKEND_STREAMS_MAX];
+};
+
+/* --- who may what --- */
+
+/* What somebody shows to be let in; each may be NULL. A bearer is a password or a watch token. */
+struct backend_credential {
+    const char *bearer, *secret;
+};
+
+enum backend_access {
+    BACKEND_ACCESS_GRANTED = 1,
+    BACKEND_ACCESS_NO_ROOM,
+    BACKEND_ACCESS_REQUIRED,  /* nothing was shown, and something is needed */
+    BACKEND_ACCESS_INVALID,   /* what was shown is wrong */
+    BACKEND_ACCESS_TOKEN_USED /* a token of one use, a second time; or it has run out */
+};
+
+struct backend_grant {
+    int best_layer; /* counted from 0, the best; what a seat is reserved with */
+};
+
+struct backend_room_wish {
+    const char *code, *password, *title; /* NULL: none, or as it is; password "": none any more */
+    int max_viewers;                     /* negative: as it is; 0: no limit of its own */
+};
+
+struct backend_room_made {
+    char code[BACKEND_ROOM_MAX], secret[BACKEND_SECRET_MAX];
+};
+
+/* --- publishing: what comes in from a browser, OBS, GoPeep, any WHIP client --- */
+
+/* One m-line of what a publisher sends, as it was agreed. */
+struct backend_publish_track {
+    bool audio;
+    unsigned slot; /* where it goes */
+    char mid[17];
+    uint32_t ssrc, rtx_ssrc; /* 0: not told: learnt from mid, rid, payload type */
+    unsigned n_rids;         /* simulcast; 0: none */
+    char rids[BACKEND_LAYERS_MAX][BACKEND_RID_MAX]; /* the best layer first, where that is known */
+    struct {
+        uint8_t payload_type, rtx_payload_type;
+    } formats[BACKEND_CODECS]; /* by enum backend_codec; 0: not negotiated */
+    uint8_t opus_payload_type;
+    bool nack, transport_cc, remb; /* feedback that was agreed */
+    /* header extension ids, 0: not negotiated */
+    uint8_t transport_cc_id, mid_id, rid_id, repaired_rid_id, dependency_id, abs_send_time_id;
+};
+
+struct backend_publication {
+    char ufrag[BACKEND_UFRAG_MAX], pwd[BACKEND_PWD_MAX];
+    bool dtls_client; /* our role */
+    unsigned n_fingerprints;
+    char fingerprints[BACKEND_FINGERPRINTS_MAX][BACKEND_FINGERPRINT_MAX];
+    char kind[16]; /* "whip", "browser", "gopeep": shown in stats */
+    unsigned n_tracks;
+    struct backend_publish_track tracks[2 * BACKEND_STREAMS_MAX];
+};
+
+/* What a presenter says of one of its streams; negative, NULL: as it is. */
+struct backend_publish_info {
+    const char *window_name, *app_name;
+    int width, height;
+    int active, focused, paused;
+};
+
+/* How the viewers of a room fare. */
+struct backend_audience {
+    unsigned viewers, good, poor, joining;
+    char worst[96];      /* what limits the worst one, in words; "" while all is well */
+    uint64_t usable_bps; /* what the best tenth can take of the first picture; 0: not known */
+    unsigned layers;     /* that somebody watches, a bit each, bit 0 the best */
 };
 
 /* A STUN or TURN server for the browsers. The texts have no spaces, quotes, backslashes, angle
@@ -166,6 +246,38 @@ struct backend {
 
     char *(*viewer_json)(void *arg, uint32_t viewer_id); /* malloc'd; NULL: there is none */
     int (*remove_viewer)(void *arg, uint32_t viewer_id); /* 0, -ENOENT */
+
+    /* Rooms. Each may be NULL: this server has those it was started with. `make_room`: 0; -EEXIST
+     * the code is taken; -EINVAL it is no code; -ENOSPC no more rooms. `change_room`, `end_room`:
+     * 0, -ENOENT. Who may do it is asked of may_publish or is_admin before. */
+    bool open_rooms; /* anyone may make one */
+    int (*make_room)(void *arg, const struct backend_room_wish *wish,
+                     struct backend_room_made *out);
+    int (*change_room)(void *arg, const char *code, const struct backend_room_wish *wish);
+    int (*end_room)(void *arg, const char *code);
+    /* Constant time in what is secret. A token that may be used once is used up by may_watch. */
+    enum backend_access (*may_watch)(void *arg, const char *code,
+                                     const struct backend_credential *shown,
+                                     struct backend_grant *out);
+    enum backend_access (*may_publish)(void *arg, const char *code,
+                                       const struct backend_credential *shown);
+
+    /* Publishing; NULL: this server takes none. The seat's id is of the same numbers as viewers':
+     * leave, candidate, restart and http_on_viewer mean it too. `publish_reserve`: 0; -ENOENT no
+     * such room; -EAGAIN full. `publish_start` puts the publisher into the slots of its tracks;
+     * whoever published there before, but for a native source, is fenced off: closed with the
+     * reason "replaced". 0; -EINVAL; -EBUSY: a native source has the slot.
+     * `publish_slot`: where a publisher's next picture may go: the first slot without a native
+     * source of which bit i of `taken` is not set; -ENOSPC. */
+    int (*publish_reserve)(void *arg, const char *code, struct backend_seat *seat);
+    int (*publish_slot)(void *arg, const char *code, unsigned taken);
+    int (*publish_start)(void *arg, uint32_t id, const struct backend_publication *what);
+    /* Ended on purpose: its streams end at once, where those of one that was lost wait for it. */
+    void (*publish_end)(void *arg, uint32_t id);
+    void (*publish_info)(void *arg, uint32_t id, unsigned slot,
+                         const struct backend_publish_info *info);
+    bool (*audience)(void *arg, const char *code,
+                     struct backend_audience *out); /* false: no room */
 
     bool (*is_admin)(void *arg, const char *bearer);   /* constant time; bearer may be NULL */
     bool metrics_open;                                 /* /metrics needs no token */

@@ -4,6 +4,7 @@
  *
  *   WebSocket: sdp_write_offer -> (peer) -> sdp_parse -> sdp_take_answer -> backend.start
  *   WHEP:      sdp_parse -> sdp_take_offer -> sdp_write_answer, backend.start
+ *   to a WHIP server: sdp_write_sent -> (server) -> sdp_parse -> sdp_take_answer -> backend.start
  *
  * We only send: H.264, VP8, VP9 (profile 0), AV1 (main profile) and Opus. Our offer reserves an
  * m-line for every slot of the room, with all of these, so that streams come and go without
@@ -109,6 +110,12 @@ struct sdp {
 /* What an offer of ours described, which its answer is checked against. */
 struct sdp_offered {
     uint8_t profiles[BACKEND_STREAMS_MAX][3]; /* of H.264, by slot */
+    bool full_ice;                            /* ours: the peer's may be lite */
+    unsigned n_media;
+    struct {
+        uint8_t slot;
+        bool audio;
+    } media[SDP_MEDIA_MAX]; /* its m-lines; the mid is the index */
 };
 
 /* The m-line of the peer's offer that each accepted track goes to, rising. */
@@ -124,6 +131,11 @@ int sdp_parse(struct sdp *out, const char *text, size_t size, char *error, size_
 int sdp_write_offer(char *out, size_t size, const struct backend_room *room,
                     const struct backend_seat *seat);
 void sdp_note_offered(struct sdp_offered *out, const struct backend_room *room);
+/* The same as a publisher (RFC 9725): with an m-line for what the room carries now, and no more.
+ * The peer is a server, whose ICE may be lite where ours is full. */
+int sdp_write_sent(char *out, size_t size, const struct backend_room *room,
+                   const struct backend_seat *seat);
+void sdp_note_sent(struct sdp_offered *out, const struct backend_room *room);
 /* 0, or -EINVAL: the answer does not fit the offer or cannot be used. */
 int sdp_take_answer(struct backend_answer *out, const struct sdp *answer,
                     const struct sdp_offered *offered, char *error, size_t error_size);

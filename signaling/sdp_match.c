@@ -228,7 +228,7 @@ static int take_fingerprints(struct backend_answer *out, const struct sdp_transp
 
 /* `media`: an m-line that is to be used. */
 static int take_transport(struct backend_answer *out, const struct sdp *sdp,
-                          const struct sdp_media *media, char *error, size_t size)
+                          const struct sdp_media *media, bool full_ice, char *error, size_t size)
 {
     const struct sdp_transport *own = &transport_media(sdp, media)->transport;
     const struct sdp_transport *all = &sdp->transport;
@@ -238,7 +238,7 @@ static int take_transport(struct backend_answer *out, const struct sdp *sdp,
         return fail(error, size, "a=ice-ufrag is missing or not of 4 to 256 ice-chars");
     if (!sdp_is_ice_text(pwd, 22, BACKEND_PWD_MAX - 1))
         return fail(error, size, "a=ice-pwd is missing or not of 22 to 256 ice-chars");
-    if (sdp->ice_lite)
+    if (sdp->ice_lite && !full_ice)
         return fail(error, size, "both sides are ice-lite: nobody would check connectivity");
     copy_text(out->ufrag, ufrag);
     copy_text(out->pwd, pwd);
@@ -293,7 +293,7 @@ static bool is_like_default(const struct backend_stream *s)
 
 /* A slot without H.264 says what another one does, if that is what every browser takes: one payload
  * type is enough then. */
-void sdp_note_offered(struct sdp_offered *out, const struct backend_room *room)
+static void note_profiles(struct sdp_offered *out, const struct backend_room *room)
 {
     const struct backend_stream nothing = {.active = false}, *common = &nothing;
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX && common == &nothing; i++)
@@ -302,6 +302,36 @@ void sdp_note_offered(struct sdp_offered *out, const struct backend_room *room)
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
         bool known = room->streams[i].active && room->streams[i].codec == BACKEND_H264;
         sdp_h264_profile(out->profiles[i], known ? &room->streams[i] : common);
+    }
+}
+
+static void note_media(struct sdp_offered *out, unsigned slot, bool audio)
+{
+    out->media[out->n_media].slot = (uint8_t)slot;
+    out->media[out->n_media++].audio = audio;
+}
+
+void sdp_note_offered(struct sdp_offered *out, const struct backend_room *room)
+{
+    *out = (struct sdp_offered){.full_ice = false};
+    note_profiles(out, room);
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++)
+        note_media(out, i, false);
+    for (unsigned i = 0; i < SDP_AUDIO_SLOTS; i++)
+        note_media(out, i, true);
+}
+
+void sdp_note_sent(struct sdp_offered *out, const struct backend_room *room)
+{
+    *out = (struct sdp_offered){.full_ice = true};
+    note_profiles(out, room);
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
+        if (room->streams[i].active)
+            note_media(out, i, false);
+    }
+    for (unsigned i = 0; i < SDP_AUDIO_SLOTS; i++) {
+        if (room->streams[i].active && room->streams[i].has_audio)
+            note_media(out, i, true);
     }
 }
 
@@ -338,8 +368,8 @@ static int take_answered(struct backend_answer *out, const struct sdp *answer, u
                          char *error, size_t size)
 {
     const struct sdp_media *media = &answer->media[i];
-    bool audio = i >= BACKEND_STREAMS_MAX;
-    unsigned slot = audio ? i - BACKEND_STREAMS_MAX : i;
+    bool audio = offered->media[i].audio;
+    unsigned slot = offered->media[i].slot;
     if (!(audio ? media->is_audio : media->is_video) || !media->is_rtp)
         return fail(error, size, "the answer's m-lines are not those of the offer");
     if (media->port == 0 || media->direction == SDP_INACTIVE)
@@ -347,7 +377,8 @@ static int take_answered(struct backend_answer *out, const struct sdp *answer, u
     const char *fault = fault_of(answer, i, *first);
     if (fault)
         return fail(error, size, fault);
-    int error_code = *first ? 0 : take_transport(out, answer, media, error, size);
+    int error_code =
+        *first ? 0 : take_transport(out, answer, media, offered->full_ice, error, size);
     if (error_code != 0)
         return error_code;
     if (!add_track(out, slot, media, offered->profiles[slot]))
@@ -362,7 +393,7 @@ int sdp_take_answer(struct backend_answer *out, const struct sdp *answer,
 {
     const struct sdp_media *first = NULL;
     memset(out, 0, sizeof(*out));
-    if (answer->n_media != BACKEND_STREAMS_MAX + SDP_AUDIO_SLOTS)
+    if (answer->n_media != offered->n_media)
         return fail(error, error_size, "the answer has not as many m-lines as the offer");
     for (unsigned i = 0; i < answer->n_media; i++) {
         int error_code = take_answered(out, answer, i, offered, &first, error, error_size);
@@ -468,7 +499,7 @@ int sdp_take_offer(struct backend_answer *out, struct sdp_places *places, const 
     plan_audio(&plan, offer, room, only_slot);
     if (!plan.first)
         return no_fit(offer, error, error_size);
-    int error_code = take_transport(out, offer, plan.first, error, error_size);
+    int error_code = take_transport(out, offer, plan.first, false, error, error_size);
     for (unsigned i = 0; i < offer->n_media && error_code == 0; i++) {
         const struct sdp_media *media = &offer->media[i];
         uint8_t profile[3];

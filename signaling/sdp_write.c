@@ -281,14 +281,14 @@ static void put_offered(struct writer *w, const struct backend_room *room,
                         unsigned index)
 {
     char mid[12];
-    bool audio = index >= BACKEND_STREAMS_MAX;
+    bool audio = offered->media[index].audio;
     struct section s = {
         .seat = seat,
         .mid = mid,
         .protocol = "UDP/TLS/RTP/SAVPF",
         .protocol_length = 17,
         .setup = "actpass",
-        .slot = audio ? index - BACKEND_STREAMS_MAX : index,
+        .slot = offered->media[index].slot,
         .audio = audio,
         .bundled = index > 0,
         .extensions = {EXT_TRANSPORT_CC, audio ? 0 : EXT_PLAYOUT_DELAY, EXT_MID,
@@ -310,20 +310,34 @@ static const char *lite_line(const struct backend_seat *seat)
     return seat->full_ice ? "" : "a=ice-lite\r\n";
 }
 
+static int write_offer(char *out, size_t size, const struct backend_room *room,
+                       const struct backend_seat *seat, const struct sdp_offered *offered)
+{
+    struct writer w = {.out = out, .size = size};
+    put_session(&w, seat);
+    put(&w, "a=group:BUNDLE");
+    for (unsigned i = 0; i < offered->n_media; i++)
+        put(&w, " %u", i);
+    put(&w, "\r\n%sa=extmap-allow-mixed\r\na=msid-semantic: WMS *\r\n", lite_line(seat));
+    for (unsigned i = 0; i < offered->n_media; i++)
+        put_offered(&w, room, seat, offered, i);
+    return finish(&w);
+}
+
 int sdp_write_offer(char *out, size_t size, const struct backend_room *room,
                     const struct backend_seat *seat)
 {
-    struct writer w = {.out = out, .size = size};
     struct sdp_offered offered;
     sdp_note_offered(&offered, room);
-    put_session(&w, seat);
-    put(&w, "a=group:BUNDLE");
-    for (unsigned i = 0; i < BACKEND_STREAMS_MAX + SDP_AUDIO_SLOTS; i++)
-        put(&w, " %u", i);
-    put(&w, "\r\n%sa=extmap-allow-mixed\r\na=msid-semantic: WMS *\r\n", lite_line(seat));
-    for (unsigned i = 0; i < BACKEND_STREAMS_MAX + SDP_AUDIO_SLOTS; i++)
-        put_offered(&w, room, seat, &offered, i);
-    return finish(&w);
+    return write_offer(out, size, room, seat, &offered);
+}
+
+int sdp_write_sent(char *out, size_t size, const struct backend_room *room,
+                   const struct backend_seat *seat)
+{
+    struct sdp_offered offered;
+    sdp_note_sent(&offered, room);
+    return write_offer(out, size, room, seat, &offered);
 }
 
 /* An m-line that we do not serve keeps its place with port 0 (RFC 3264 6). */

@@ -265,6 +265,38 @@ static void write_offer(char out[SDP_WRITE_MAX], struct fake *f)
     assert_int_equal(n, strlen(out));
 }
 
+static void publisher_offers_what_it_sends(void **state)
+{
+    (void)state;
+    struct fake f;
+    struct backend_room room;
+    struct backend_seat seat = {0};
+    struct sdp sdp;
+    static char out[SDP_WRITE_MAX];
+    fake_init(&f, 3);
+    f.room.streams[1].active = false;
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++)
+        f.room.streams[i].has_audio = i == 0;
+    assert_int_equal(fake_reserve(&f, FAKE_ROOM, &room, &seat), 0);
+    seat.full_ice = true;
+    int n = sdp_write_sent(out, sizeof(out), &room, &seat);
+    assert_int_equal(n, strlen(out));
+    parse(&sdp, out);
+    assert_int_equal(sdp.n_media, 3);
+    assert_false(sdp.ice_lite);
+    assert_non_null(strstr(out, "a=group:BUNDLE 0 1 2\r\n"));
+    static const char *const msids[] = {"a=msid:video0 video0\r\n", "a=msid:video2 video2\r\n",
+                                        "a=msid:video0 audio0\r\n"};
+    const char *at = out;
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(sdp.media[i].direction, SDP_SENDONLY);
+        assert_true(i < 2 ? sdp.media[i].is_video : sdp.media[i].is_audio);
+        at = strstr(at, msids[i]);
+        assert_non_null(at);
+    }
+    assert_int_equal(sdp_write_sent(out, 500, &room, &seat), -ENOSPC);
+}
+
 static void offer_says_everything(void **state)
 {
     (void)state;
@@ -429,6 +461,7 @@ int main(void)
         cmocka_unit_test(fingerprints_are_checked),
         cmocka_unit_test(ice_text_is_checked),
         cmocka_unit_test(offer_says_everything),
+        cmocka_unit_test(publisher_offers_what_it_sends),
         cmocka_unit_test(offers_have_their_own_session_id),
         cmocka_unit_test(the_largest_offer_fits),
         cmocka_unit_test(candidates_without_any),

@@ -65,6 +65,58 @@ static void answer_of_firefox(void **state)
     assert_int_equal(a.tracks[0].formats[BACKEND_VP8].payload_type, 0);
 }
 
+/* A server's answer to what we publish: two pictures in slots 0 and 2, the sound of the first. */
+static const char server_answer[] =
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1 2\r\na=ice-lite\r\n"
+    "a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\n"
+    "a=fingerprint:sha-256 "
+    "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:"
+    "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\na=setup:passive\r\n"
+    "m=video 9 UDP/TLS/RTP/SAVPF 112 113\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=recvonly\r\n"
+    "a=rtcp-mux\r\na=rtpmap:112 VP8/90000\r\na=rtpmap:113 rtx/90000\r\na=fmtp:113 apt=112\r\n"
+    "a=extmap:1 " SDP_URI_TRANSPORT_CC "\r\n"
+    "m=video 0 UDP/TLS/RTP/SAVPF 112\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=inactive\r\n"
+    "m=audio 9 UDP/TLS/RTP/SAVPF 118\r\nc=IN IP4 0.0.0.0\r\na=mid:2\r\na=recvonly\r\n"
+    "a=rtcp-mux\r\na=rtpmap:118 opus/48000/2\r\n";
+
+static void note_sent(struct sdp_offered *out, struct fake *f)
+{
+    fake_init(f, 3);
+    f->room.streams[1].active = false;
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++)
+        f->room.streams[i].has_audio = i == 0;
+    sdp_note_sent(out, &f->room);
+}
+
+static void answer_of_a_server_is_of_what_was_sent(void **state)
+{
+    (void)state;
+    struct fake f;
+    struct sdp sdp;
+    struct sdp_offered offered;
+    struct backend_answer a;
+    note_sent(&offered, &f);
+    assert_int_equal(offered.n_media, 3);
+    parse(&sdp, server_answer);
+    assert_int_equal(sdp_take_answer(&a, &sdp, &offered, sdp_error, sizeof(sdp_error)), 0);
+    assert_int_equal(a.n_tracks, 2);
+    assert_true(a.dtls_client);
+    assert_int_equal(a.tracks[0].slot, 0);
+    assert_int_equal(a.tracks[0].formats[BACKEND_VP8].payload_type, 112);
+    assert_int_equal(a.tracks[0].formats[BACKEND_VP8].rtx_payload_type, 113);
+    assert_int_equal(a.tracks[0].formats[BACKEND_H264].payload_type, 0);
+    assert_int_equal(a.tracks[0].transport_cc_id, 1);
+    assert_true(a.tracks[1].audio);
+    assert_int_equal(a.tracks[1].slot, 0);
+    assert_string_equal(a.tracks[1].mid, "2");
+
+    char *swapped = edit(server_answer, "m=audio 9", "m=video 9");
+    parse(&sdp, swapped);
+    assert_int_equal(sdp_take_answer(&a, &sdp, &offered, sdp_error, sizeof(sdp_error)), -EINVAL);
+    assert_non_null(strstr(sdp_error, "not those of the offer"));
+    free(swapped);
+}
+
 /* Chromium's answer, edited so that it cannot be used; what the refusal says. */
 static void bad_answers_are_refused(void **state)
 {
@@ -480,6 +532,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answer_of_chromium),
         cmocka_unit_test(answer_of_firefox),
+        cmocka_unit_test(answer_of_a_server_is_of_what_was_sent),
         cmocka_unit_test(bad_answers_are_refused),
         cmocka_unit_test(parts_of_an_answer),
         cmocka_unit_test(whep_of_chromium),

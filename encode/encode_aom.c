@@ -22,7 +22,9 @@ enum {
     WORST_QUANTIZER = 63,
     QUANTIZER_FALL = 6, /* a picture, after a keyframe */
     KEYFRAME_BOOST = 4,
-    TICKS = 1000000, /* a second */
+    REST_US = 400000,    /* a repeat that comes later than this keeps a stream alive, no more */
+    REST_QUANTIZER = 40, /* what differs by less than this quantizer's step is left as it is */
+    TICKS = 1000000,     /* a second */
 };
 
 struct aom {
@@ -35,6 +37,8 @@ struct aom {
     struct layers layers;
     bool is_steered; /* the library has not `cfg` but what steer() made of it */
     int least_quantizer;
+    bool rests;
+    int64_t submitted_us; /* captured_us of the picture before */
     struct encoded out;
     bool ready;
 };
@@ -265,6 +269,23 @@ static void steer(struct aom *a, bool keyframe)
     aom_codec_enc_config_set(&a->codec, &cfg);
 }
 
+/* At its finest quantizer the library goes on coding rounding errors of what stands still, 20 to
+ * 30 kB a picture. Whoever repeats a picture at leisure has given up to refine it: with a coarse
+ * quantizer and no refresh every block is a copy of the one before. */
+static void rest(struct aom *a, const struct picture *pic, bool keyframe)
+{
+    bool rests = pic->repeat && !keyframe && pic->captured_us - a->submitted_us >= REST_US;
+    a->submitted_us = pic->captured_us;
+    if (rests == a->rests)
+        return;
+    aom_codec_enc_cfg_t cfg = a->cfg;
+    if (rests && cfg.rc_min_quantizer < REST_QUANTIZER)
+        cfg.rc_min_quantizer = REST_QUANTIZER;
+    a->rests = rests;
+    control(a, AV1E_SET_AQ_MODE, rests ? 0 : 3);
+    aom_codec_enc_config_set(&a->codec, &cfg);
+}
+
 static int aom_submit(void *priv, const struct picture *pic, bool keyframe)
 {
     struct aom *a = priv;
@@ -274,7 +295,9 @@ static int aom_submit(void *priv, const struct picture *pic, bool keyframe)
     set_image(&a->image, pic);
     if (!begin_layer(a, keyframe))
         return -EIO;
-    steer(a, keyframe);
+    rest(a, pic, keyframe);
+    if (!a->rests)
+        steer(a, keyframe);
     aom_codec_err_t err =
         aom_codec_encode(&a->codec, &a->image, timeline_next(&a->timeline, pic->captured_us),
                          (unsigned long)(TICKS / a->config.fps), keyframe ? AOM_EFLAG_FORCE_KF : 0);

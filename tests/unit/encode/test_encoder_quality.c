@@ -75,6 +75,45 @@ static void test_keyframe_on_still_picture(void **state)
     each_backend((enum codec)0, check_keyframe_on_still);
 }
 
+/* What is sharp and repeated once a second costs next to nothing and loses nothing. */
+static void check_rest(const struct encoder_ops *ops)
+{
+    struct decoder *decoder = ops->codec != CODEC_AV1 ? NULL : decoder_new(ops->codec);
+    if (!decoder)
+        return;
+    struct rig r = rig_new(ops, config_of(640, 360, 30, 2500000), SCENE_TEXT);
+    struct picture decoded;
+    struct encoded au = rig_encode(&r, true);
+    assert_true(decoder_decode(decoder, au.data, au.size, &decoded));
+    r.yuv.repeat = true;
+    for (int n = 0; n < 60; n++) {
+        au = rig_repeat(&r, false);
+        assert_true(decoder_decode(decoder, au.data, au.size, &decoded));
+    }
+    double sharp = scene_mse(&r.yuv, &decoded);
+    r.fps = 1;
+    au = rig_repeat(&r, false); /* a second after this one is the next */
+    assert_true(decoder_decode(decoder, au.data, au.size, &decoded));
+    for (int n = 0; n < 5; n++) {
+        au = rig_repeat(&r, false);
+        assert_true(decoder_decode(decoder, au.data, au.size, &decoded));
+        assert_in_range(au.size, 1, 200);
+    }
+    assert_true(scene_mse(&r.yuv, &decoded) <= sharp * 1.1);
+    r.fps = 30;
+    r.yuv.repeat = false;
+    size_t first = rig_encode(&r, false).size;
+    assert_true(first > 200); /* and awake at once */
+    decoder_free(decoder);
+    rig_free(&r);
+}
+
+static void test_repeats_of_a_sharp_picture_cost_nothing(void **state)
+{
+    (void)state;
+    each_backend((enum codec)0, check_rest);
+}
+
 static int mean_quantizer(struct rig *r, int pictures)
 {
     int sum = 0;
@@ -154,6 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_still_pictures_are_refined),
         cmocka_unit_test(test_keyframe_on_still_picture),
+        cmocka_unit_test(test_repeats_of_a_sharp_picture_cost_nothing),
         cmocka_unit_test(test_quality_mode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

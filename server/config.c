@@ -219,6 +219,22 @@ static const char *set_fps(struct config *c, const char *value)
     return media_set_fps(&c->coding, value);
 }
 
+static const char *set_audio_frame(struct config *c, const char *value)
+{
+    return media_set_audio_frame(&c->coding, value);
+}
+
+static const char *set_audio_bitrate(struct config *c, const char *value)
+{
+    return media_set_audio_bitrate(&c->coding, value);
+}
+
+static const char *set_audio_dtx(struct config *c, const char *value)
+{
+    (void)value;
+    return media_set_audio_dtx(&c->coding, "on");
+}
+
 static const char *set_effort(struct config *c, const char *value)
 {
     return media_set_effort(&c->coding, value);
@@ -313,6 +329,9 @@ static const struct option options[] = {
     {"source", "KIND[:ARG]", set_source,
      "screen[:N], window:ID, camera[:DEV], pattern[:WxH] or file:PATH; repeatable"},
     {"audio", "KIND", set_audio, "with the first source: default, monitor, pulse:NAME or tone"},
+    {"audio-bitrate", "KBPS", set_audio_bitrate, "of Opus, 6 to 160 (96)"},
+    {"audio-frame", "MS", set_audio_frame, "of Opus, 20, 40 or 60: longer costs less to send (20)"},
+    {"audio-dtx", NULL, set_audio_dtx, "send nothing while it is silent"},
     {"room", "CODE", set_room, "code of the room for --source (a random one)"},
     {"codec", "NAME", set_codec, "h264, vp8, vp9 or av1 (h264)"},
     {"encoder", "NAME", set_encoder, "backend of the codec (the best one built in)"},

@@ -34,7 +34,8 @@ struct media_coding media_coding_default(void)
                                  .quality_bps = 6000000,
                                  .rate = {.fps = 30},
                                  .layers = 1,
-                                 .temporal_layers = 1};
+                                 .temporal_layers = 1,
+                                 .sound = {.frame_ms = 20, .bitrate_bps = 96000, .fec = true}};
 }
 
 void media_settle(struct media_coding *c)
@@ -191,6 +192,35 @@ const char *media_set_temporal_layers(struct media_coding *c, const char *value)
     return why ? "must be 1 to 3" : NULL;
 }
 
+const char *media_set_audio_frame(struct media_coding *c, const char *ms)
+{
+    long n;
+    const char *why = parse_number(ms, 20, ENCODE_OPUS_MAX_MS, &n);
+    if (why || n % 20 != 0)
+        return "must be 20, 40 or 60 ms";
+    c->sound.frame_ms = (int)n;
+    return NULL;
+}
+
+const char *media_set_audio_bitrate(struct media_coding *c, const char *kbps)
+{
+    long n;
+    const char *why =
+        parse_number(kbps, ENCODE_OPUS_MIN_BPS / 1000, ENCODE_OPUS_MAX_BPS / 1000, &n);
+    if (!why)
+        c->sound.bitrate_bps = (uint32_t)n * 1000;
+    return why ? "must be 6 to 160 kbit/s" : NULL;
+}
+
+const char *media_set_audio_dtx(struct media_coding *c, const char *on_or_off)
+{
+    bool on = strcmp(on_or_off, "on") == 0;
+    if (!on && strcmp(on_or_off, "off") != 0)
+        return "must be on or off";
+    c->sound.dtx = on;
+    return NULL;
+}
+
 /* --- JSON --- */
 
 static const char *set_json_audio(struct media *m, const char *value)
@@ -213,6 +243,9 @@ static const char *set_json_coding(struct media *m, const char *key, const char 
         {"rate_control", media_set_rate_control},
         {"temporal_layers", media_set_temporal_layers},
         {"effort", media_set_effort},
+        {"audio_frame_ms", media_set_audio_frame},
+        {"audio_bitrate_kbps", media_set_audio_bitrate},
+        {"audio_dtx", media_set_audio_dtx},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (strcmp(rows[i].key, key) == 0)

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "encode/encode_opus.h"
 #include "encode/encoder.h"
 
 #include <stdbool.h>
@@ -26,6 +27,7 @@ struct media_coding {
     struct encoder_rate rate; /* its bitrate is 0 until media_settle: the quality's then */
     enum encoder_effort effort;
     unsigned layers, temporal_layers;
+    struct encode_opus_config sound;
 };
 
 struct media {
@@ -47,10 +49,13 @@ const char *media_set_fps(struct media_coding *c, const char *value);
 const char *media_set_effort(struct media_coding *c, const char *value);
 const char *media_set_layers(struct media_coding *c, const char *value);
 const char *media_set_temporal_layers(struct media_coding *c, const char *value);
+const char *media_set_audio_frame(struct media_coding *c, const char *ms);
+const char *media_set_audio_bitrate(struct media_coding *c, const char *kbps);
+const char *media_set_audio_dtx(struct media_coding *c, const char *on_or_off);
 
 /* The admin's: `source` as --source, and a JSON object {"audio", "codec", "encoder", "quality",
- * "bitrate_kbps", "rate_control", "fps", "effort", "layers",
- * "temporal_layers"}, each of which may be
- * missing. `m` holds what is used then. 0, or -EINVAL with a sentence. */
+ * "bitrate_kbps", "rate_control", "fps", "effort", "layers", "temporal_layers", "audio_frame_ms",
+ * "audio_bitrate_kbps", "audio_dtx"}, each of which may be missing. `m` holds what is used then. 0,
+ * or -EINVAL with a sentence. */
 int media_read(struct media *m, const char *source, const char *options, char *error,
                size_t error_size);

@@ -117,7 +117,7 @@ static struct source_audio_config audio_config(const struct room *r, const struc
     return (struct source_audio_config){
         .kind = slot->media->audio.kind,
         .arg = text_or_null(slot->media->audio.arg),
-        .coding = {.frame_ms = 20, .bitrate_bps = ROOM_AUDIO_BPS, .fec = true},
+        .coding = slot->media->coding.sound,
         .forwarder = r->forwarder,
         .stream_id = slot->audio_stream,
         .on_change = r->on_change,

@@ -18,7 +18,6 @@
 #include <stdint.h>
 
 #define ROOM_AUDIO_RETRY_US 2000000
-#define ROOM_AUDIO_BPS 96000
 
 struct room_slot {
     uint32_t video_stream, audio_stream; /* immutable: the forwarder's */

@@ -39,6 +39,9 @@ static void defaults_are_those_of_the_manual(void **state)
     assert_int_equal(c.max_viewers, 10000);
     assert_int_equal(c.n_sources, 0);
     assert_int_equal(c.coding.codec, CODEC_H264);
+    assert_int_equal(c.coding.sound.frame_ms, 20);
+    assert_int_equal(c.coding.sound.bitrate_bps, 96000);
+    assert_false(c.coding.sound.dtx);
 }
 
 static void options_are_taken(void **state)
@@ -50,7 +53,8 @@ static void options_are_taken(void **state)
                    "serve --listen [::1]:9000 --udp-port=0 --advertise 10.0.0.1,::2 "
                    "--source screen:1 --source pattern --room calm-fox-007 "
                    "--quality low --fps 60 --workers 3 --pin-workers --max-viewers 7 --effort more "
-                   "--metrics-open --log-level debug --log-json --no-ice-tcp",
+                   "--metrics-open --log-level debug --log-json --no-ice-tcp --audio-frame 60 "
+                   "--audio-bitrate 32 --audio-dtx",
                    NULL),
         0);
     assert_string_equal(c.listen_ip, "::1");
@@ -69,6 +73,9 @@ static void options_are_taken(void **state)
     assert_int_equal(c.coding.effort, ENCODER_EFFORT_MORE);
     assert_true(c.metrics_open && c.log_json && c.no_ice_tcp);
     assert_int_equal(c.log_level, 3);
+    assert_int_equal(c.coding.sound.frame_ms, 60);
+    assert_int_equal(c.coding.sound.bitrate_bps, 32000);
+    assert_true(c.coding.sound.dtx);
 }
 
 static void ice_is_configured(void **state)
@@ -140,6 +147,9 @@ static void bad_options_name_themselves(void **state)
         {"stray", "stray"},
         {"--fps", "--fps needs a value"},
         {"--fps 0", "--fps"},
+        {"--audio-frame 30", "--audio-frame"},
+        {"--audio-frame 80", "--audio-frame"},
+        {"--audio-bitrate 5", "--audio-bitrate"},
         {"--fps 121", "--fps"},
         {"--fps 3x", "--fps"},
         {"--listen 8080", "--listen"},

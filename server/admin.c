@@ -16,22 +16,29 @@ static bool on_is_admin(void *arg, const char *bearer)
     return bearer && token_equal(bearer, s->admin_token);
 }
 
-static bool report_of(void *arg, uint32_t viewer_id, struct backend_viewer_report *out)
+static bool guest_of(void *arg, uint32_t viewer_id, struct stats_guest *out)
 {
     const struct guest *g = server_find_guest(arg, viewer_id);
-    if (!g || g->reported_us == 0)
+    if (!g)
         return false;
-    *out = g->report;
+    out->room = g->room;
+    out->has_report = g->reported_us != 0;
+    out->report = g->report;
     return true;
 }
 
 static int take_stats(struct server *s, struct stats *out)
 {
-    int err = stats_take(out, s->forwarder, s->has_room ? &s->room : NULL, s->started_us,
-                         server_now_us());
+    const struct stats_config config = {
+        .forwarder = s->forwarder,
+        .rooms = &s->rooms,
+        .started_us = s->started_us,
+        .now_us = server_now_us(),
+        .guest = guest_of,
+        .guest_arg = s,
+    };
+    int err = stats_take(out, &config);
     http_count(s->http, &out->http);
-    out->report = report_of;
-    out->report_arg = s;
     return err;
 }
 
@@ -85,10 +92,10 @@ static const char *on_unhealthy(void *arg)
 static const char *on_unready(void *arg)
 {
     struct server *s = arg;
-    if (!s->has_room || room_is_empty(&s->room))
+    if (!s->source_room || room_is_empty(s->source_room))
         return NULL;
     struct backend_room about;
-    room_describe(&s->room, &about);
+    room_describe(s->source_room, &about);
     bool ended = false;
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++)
         ended |= about.streams[i].active && about.streams[i].end_reason[0];
@@ -114,7 +121,7 @@ static int on_add_source(void *arg, const char *code, const char *source, const 
     if (err == -ENOENT)
         err = -ENXIO; /* the room is there, but not what is to be shown in it */
     if (!err) {
-        follow_set(s->follow, *slot, media->video.kind,
+        follow_set(s->follow, room->slots[*slot].video_stream, media->video.kind,
                    media->video.arg[0] ? media->video.arg : NULL);
         server_tell_room(s, room);
     }
@@ -129,7 +136,7 @@ static int on_remove_source(void *arg, const char *code, unsigned slot)
     int err = room ? room_remove_source(room, slot) : -ENOENT;
     if (err)
         return err;
-    follow_clear(s->follow, slot);
+    follow_clear(s->follow, room->slots[slot].video_stream);
     server_tell_room(s, room);
     return 0;
 }

@@ -282,6 +282,33 @@ static const char *set_max_viewers(struct config *c, const char *value)
     return why ? "must be 1 to 100000" : NULL;
 }
 
+static const char *set_max_rooms(struct config *c, const char *value)
+{
+    long n;
+    const char *why = parse_number(value, 1, 4000, &n);
+    if (!why)
+        c->max_rooms = (int)n;
+    return why ? "must be 1 to 4000" : NULL;
+}
+
+static const char *set_max_viewers_per_room(struct config *c, const char *value)
+{
+    long n;
+    const char *why = parse_number(value, 0, 100000, &n);
+    if (!why)
+        c->max_viewers_per_room = (int)n;
+    return why ? "must be 0 to 100000" : NULL;
+}
+
+static const char *set_room_idle(struct config *c, const char *value)
+{
+    long n;
+    const char *why = parse_number(value, 10, 86400, &n);
+    if (!why)
+        c->room_idle_s = (int)n;
+    return why ? "must be 10 to 86400 seconds" : NULL;
+}
+
 static const char *set_admin_token(struct config *c, const char *value)
 {
     if (strlen(value) < 8)
@@ -348,6 +375,10 @@ static const struct option options[] = {
     {"adapt", NULL, set_adapt,
      "send each viewer what its path takes (new: it still probes too much)"},
     {"max-viewers", "N", set_max_viewers, "viewers of the process (10000)"},
+    {"max-viewers-per-room", "N", set_max_viewers_per_room,
+     "of each room (0: no limit of its own)"},
+    {"max-rooms", "N", set_max_rooms, "rooms of the process (2000)"},
+    {"room-idle", "SECONDS", set_room_idle, "a room where nobody is ends after this time (300)"},
     {"admin-token", "TEXT", set_admin_token, "bearer token of the admin API (a random one)"},
     {"metrics-open", NULL, set_metrics_open, "serve /metrics without the token"},
     {"log-level", "NAME", set_log_level, "error, warning, info or debug (info)"},
@@ -548,6 +579,8 @@ int config_read(struct config *c, int argc, char *const *argv, const char *port_
         .udp_port = 8189,
         .coding = media_coding_default(),
         .max_viewers = 10000,
+        .max_rooms = 2000,
+        .room_idle_s = 300,
         .log_level = 2,
     };
     if (is_word(argc, argv, "--help") || is_word(argc, argv, "--version")) {
@@ -573,7 +606,7 @@ int config_read(struct config *c, int argc, char *const *argv, const char *port_
 
 const char *config_help(void)
 {
-    static char text[4096];
+    static char text[8192];
     size_t n =
         (size_t)snprintf(text, sizeof(text),
                          "amphi [serve] [options]   one presenter, every seat in the front "

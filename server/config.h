@@ -42,7 +42,9 @@ struct config {
     bool pin_workers;
     bool adapt;
     int max_viewers;
-    char admin_token[CONFIG_TEXT_MAX]; /* "": make one up */
+    int max_rooms, max_viewers_per_room; /* the latter 0: as many as the process takes */
+    int room_idle_s;                     /* a room where nobody is ends after this time */
+    char admin_token[CONFIG_TEXT_MAX];   /* "": make one up */
     bool metrics_open;
     int log_level; /* 0 error, 1 warning, 2 info, 3 debug */
     bool log_json;

@@ -34,7 +34,8 @@ struct follow {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* `stop`, or that something is used */
     bool stop;
-    struct place places[FOLLOW_SLOTS];
+    unsigned n_places;    /* used or not: indices stay */
+    struct place *places; /* owned */
 };
 
 static int64_t now_us(void)
@@ -48,7 +49,7 @@ static int64_t now_us(void)
 
 static bool is_any_used(const struct follow *f)
 {
-    for (unsigned i = 0; i < FOLLOW_SLOTS; i++) {
+    for (unsigned i = 0; i < f->n_places; i++) {
         if (f->places[i].used)
             return true;
     }
@@ -119,12 +120,12 @@ static bool take_names(struct follow_news *known, const char *title, const char 
 }
 
 /* One source: asked without the lock, since the display may take its time. */
-static bool look_at(struct follow *f, unsigned slot, bool names)
+static bool look_at(struct follow *f, unsigned index, bool names)
 {
     struct windows_look look;
     char title[256] = "", app[64] = "";
     pthread_mutex_lock(&f->lock);
-    struct place asked = f->places[slot];
+    struct place asked = f->places[index];
     pthread_mutex_unlock(&f->lock);
     if (!asked.used ||
         windows_look(f->windows, asked.kind, asked.arg[0] ? asked.arg : NULL, &look) != 0)
@@ -133,13 +134,23 @@ static bool look_at(struct follow *f, unsigned slot, bool names)
                  windows_names(f->windows, look.id, title, sizeof(title), app, sizeof(app)) == 0;
 
     pthread_mutex_lock(&f->lock);
-    struct place *p = &f->places[slot];
-    bool same = p->used && strcmp(p->kind, asked.kind) == 0 && strcmp(p->arg, asked.arg) == 0;
+    struct place *p = &f->places[index];
+    bool same = p->used && p->known.place == asked.known.place &&
+                strcmp(p->kind, asked.kind) == 0 && strcmp(p->arg, asked.arg) == 0;
     bool news = same && take_look(&p->known, &look);
     if (same && named)
         news |= take_names(&p->known, title, app);
     pthread_mutex_unlock(&f->lock);
     return news;
+}
+
+/* They do not become fewer. */
+static unsigned count_places(struct follow *f)
+{
+    pthread_mutex_lock(&f->lock);
+    unsigned n = f->n_places;
+    pthread_mutex_unlock(&f->lock);
+    return n;
 }
 
 /* How long to rest afterwards. */
@@ -156,7 +167,8 @@ static int64_t look_around(struct follow *f)
         return AGAIN_US;
     }
     bool news = false, names = f->rounds++ % NAMES_EVERY == 0;
-    for (unsigned i = 0; i < FOLLOW_SLOTS && err == 0; i++)
+    unsigned n = count_places(f);
+    for (unsigned i = 0; i < n && err == 0; i++)
         news |= look_at(f, i, names);
     if (news)
         f->wake(f->wake_arg);
@@ -211,6 +223,7 @@ void follow_destroy(struct follow *f)
     pthread_join(f->thread, NULL);
     pthread_cond_destroy(&f->changed);
     pthread_mutex_destroy(&f->lock);
+    free(f->places);
     free(f);
 }
 
@@ -219,22 +232,51 @@ static bool is_on_display(const char *kind)
     return strcmp(kind, "screen") == 0 || strcmp(kind, "window") == 0;
 }
 
-void follow_set(struct follow *f, unsigned slot, const char *kind, const char *arg)
+static struct place *find_place(struct follow *f, uint32_t place)
 {
-    struct place place = {.used = is_on_display(kind), .known = {.slot = slot}};
-    snprintf(place.kind, sizeof(place.kind), "%s", kind);
+    for (unsigned i = 0; i < f->n_places; i++) {
+        if (f->places[i].used && f->places[i].known.place == place)
+            return &f->places[i];
+    }
+    return NULL;
+}
+
+static struct place *free_place(struct follow *f)
+{
+    for (unsigned i = 0; i < f->n_places; i++) {
+        if (!f->places[i].used)
+            return &f->places[i];
+    }
+    struct place *more = realloc(f->places, (f->n_places + 1) * sizeof(*more));
+    if (!more)
+        return NULL;
+    f->places = more;
+    return &more[f->n_places++];
+}
+
+void follow_set(struct follow *f, uint32_t place, const char *kind, const char *arg)
+{
+    struct place new = {.used = true, .known = {.place = place}};
+    follow_clear(f, place);
+    if (!is_on_display(kind))
+        return;
+    snprintf(new.kind, sizeof(new.kind), "%s", kind);
     if (arg)
-        snprintf(place.arg, sizeof(place.arg), "%s", arg);
+        snprintf(new.arg, sizeof(new.arg), "%s", arg);
     pthread_mutex_lock(&f->lock);
-    f->places[slot] = place;
+    struct place *at = free_place(f);
+    if (at)
+        *at = new;
     pthread_cond_signal(&f->changed);
     pthread_mutex_unlock(&f->lock);
 }
 
-void follow_clear(struct follow *f, unsigned slot)
+void follow_clear(struct follow *f, uint32_t place)
 {
     pthread_mutex_lock(&f->lock);
-    f->places[slot] = (struct place){.used = false};
+    struct place *at = find_place(f, place);
+    if (at)
+        *at = (struct place){.used = false};
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -242,7 +284,7 @@ bool follow_next(struct follow *f, struct follow_news *out)
 {
     bool found = false;
     pthread_mutex_lock(&f->lock);
-    for (unsigned i = 0; i < FOLLOW_SLOTS && !found; i++) {
+    for (unsigned i = 0; i < f->n_places && !found; i++) {
         struct follow_news *n = &f->places[i].known;
         found = n->new_focus || n->new_cursor || n->new_name;
         if (!found)

@@ -3,7 +3,7 @@
  *
  * A thread asks the X display FOLLOW_US apart, and only while something on it is shown; a display
  * that is gone is asked for again. News wait until they are taken, the newest of a kind for each
- * slot: nothing piles up.
+ * place: nothing piles up. A place is what the caller numbers so: a stream of pictures.
  *
  * Life: follow_create, follow_set and follow_clear as sources come and go, follow_next after `wake`
  * was called, follow_destroy. Threads: all of that on one; `wake` is called on the thread of its
@@ -15,7 +15,6 @@
 #include <stdint.h>
 
 #define FOLLOW_US 200000
-#define FOLLOW_SLOTS 8
 
 struct follow;
 
@@ -23,12 +22,12 @@ int follow_create(struct follow **out, void (*wake)(void *arg), void *wake_arg);
 void follow_destroy(struct follow *f); /* NULL is fine */
 
 /* `kind` and `arg` as in capture.h, arg NULL: none. Kinds that are not on an X display are not
- * followed. */
-void follow_set(struct follow *f, unsigned slot, const char *kind, const char *arg);
-void follow_clear(struct follow *f, unsigned slot);
+ * followed, nor is what there is no memory for. */
+void follow_set(struct follow *f, uint32_t place, const char *kind, const char *arg);
+void follow_clear(struct follow *f, uint32_t place); /* one that is not followed is fine */
 
 struct follow_news {
-    unsigned slot;
+    uint32_t place;
     bool new_focus, new_cursor, new_name; /* which of what follows */
     bool focused;
     bool cursor_in_view;

@@ -163,68 +163,66 @@ static void write_workers(FILE *f, const struct stats *s)
     }
 }
 
-typedef double stream_value_fn(const struct stats *s, unsigned i);
+typedef double stream_value_fn(const struct stats_slot *slot);
 
-static double stream_capture_fps(const struct stats *s, unsigned i)
+static double stream_capture_fps(const struct stats_slot *slot)
 {
-    return s->slots[i].source.capture_fps;
+    return slot->source.capture_fps;
 }
 
-static double stream_encode_fps(const struct stats *s, unsigned i)
+static double stream_encode_fps(const struct stats_slot *slot)
 {
-    return s->slots[i].source.encode_fps;
+    return slot->source.encode_fps;
 }
 
-static double stream_bitrate(const struct stats *s, unsigned i)
+static double stream_bitrate(const struct stats_slot *slot)
 {
-    return (double)s->slots[i].source.bitrate_bps;
+    return (double)slot->source.bitrate_bps;
 }
 
-static double stream_captured(const struct stats *s, unsigned i)
+static double stream_captured(const struct stats_slot *slot)
 {
-    return (double)s->slots[i].source.frames_captured;
+    return (double)slot->source.frames_captured;
 }
 
-static double stream_superseded(const struct stats *s, unsigned i)
+static double stream_superseded(const struct stats_slot *slot)
 {
-    return (double)s->slots[i].source.frames_superseded;
+    return (double)slot->source.frames_superseded;
 }
 
-static double stream_encoded(const struct stats *s, unsigned i)
+static double stream_encoded(const struct stats_slot *slot)
 {
-    return (double)s->slots[i].source.frames_encoded;
+    return (double)slot->source.frames_encoded;
 }
 
-static double stream_dropped(const struct stats *s, unsigned i)
+static double stream_dropped(const struct stats_slot *slot)
 {
-    return (double)s->slots[i].source.frames_dropped;
+    return (double)slot->source.frames_dropped;
 }
 
-static double stream_keyframes(const struct stats *s, unsigned i)
+static double stream_keyframes(const struct stats_slot *slot)
 {
-    return (double)s->slots[i].source.keyframes;
+    return (double)slot->source.keyframes;
 }
 
-static double stream_requests(const struct stats *s, unsigned i)
+static double stream_requests(const struct stats_slot *slot)
 {
-    return (double)s->slots[i].source.keyframe_requests;
+    return (double)slot->source.keyframe_requests;
 }
 
-static double stream_coalesced(const struct stats *s, unsigned i)
+static double stream_coalesced(const struct stats_slot *slot)
 {
-    return (double)s->slots[i].source.keyframe_requests_coalesced;
+    return (double)slot->source.keyframe_requests_coalesced;
 }
 
-static double stream_joins(const struct stats *s, unsigned i)
+static double stream_joins(const struct stats_slot *slot)
 {
-    const struct forwarder_stream_stats *f = stats_stream(s, s->slots[i].info.stream_id);
-    return f ? (double)f->joins_from_cache : 0;
+    return slot->stream ? (double)slot->stream->joins_from_cache : 0;
 }
 
-static double stream_waited(const struct stats *s, unsigned i)
+static double stream_waited(const struct stats_slot *slot)
 {
-    const struct forwarder_stream_stats *f = stats_stream(s, s->slots[i].info.stream_id);
-    return f ? (double)f->joins_waited : 0;
+    return slot->stream ? (double)slot->stream->joins_waited : 0;
 }
 
 static const struct {
@@ -262,39 +260,58 @@ static void write_histogram(FILE *f, const char *name, const char *labels,
     fprintf(f, "amphi_%s_count{%s} %" PRIu64 "\n", name, labels, all);
 }
 
-static void stream_labels(char *out, size_t size, const struct stats *s, unsigned i)
+struct labels {
+    char text[128];
+};
+
+/* A room code and a track id are of our own alphabet: nothing to escape. */
+static struct labels stream_labels(const struct stats_room *r, const struct stats_slot *slot)
 {
-    /* a room code and a track id are of our own alphabet: nothing to escape */
-    snprintf(out, size, "room=\"%s\",track=\"video%u\"", s->room->code, i);
+    struct labels l;
+    snprintf(l.text, sizeof(l.text), "room=\"%s\",track=\"video%u\"", r->room->code, slot->index);
+    return l;
+}
+
+typedef void write_slot_fn(FILE *f, size_t what, const char *labels, const struct stats_slot *slot);
+
+static void write_value(FILE *f, size_t what, const char *labels, const struct stats_slot *slot)
+{
+    fprintf(f, "amphi_%s{%s} %.17g\n", stream_families[what].name, labels,
+            stream_families[what].value(slot));
+}
+
+static void write_convert(FILE *f, size_t what, const char *labels, const struct stats_slot *slot)
+{
+    (void)what;
+    write_histogram(f, "stream_convert_seconds", labels, slot->source.convert_us);
+}
+
+static void write_encode(FILE *f, size_t what, const char *labels, const struct stats_slot *slot)
+{
+    (void)what;
+    write_histogram(f, "stream_encode_seconds", labels, slot->source.encode_us);
+}
+
+static void for_each_slot(FILE *f, const struct stats *s, size_t what, write_slot_fn *write)
+{
+    for (unsigned i = 0; i < s->n_rooms; i++) {
+        for (unsigned k = 0; k < s->rooms[i].n_slots; k++) {
+            const struct stats_slot *slot = &s->rooms[i].slots[k];
+            write(f, what, stream_labels(&s->rooms[i], slot).text, slot);
+        }
+    }
 }
 
 static void write_streams(FILE *f, const struct stats *s)
 {
-    char labels[128];
     for (size_t k = 0; k < sizeof(stream_families) / sizeof(stream_families[0]); k++) {
         family(f, stream_families[k].name, stream_families[k].type, stream_families[k].help);
-        for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
-            if (!s->slots[i].used)
-                continue;
-            stream_labels(labels, sizeof(labels), s, i);
-            fprintf(f, "amphi_%s{%s} %.17g\n", stream_families[k].name, labels,
-                    stream_families[k].value(s, i));
-        }
+        for_each_slot(f, s, k, write_value);
     }
     family(f, "stream_convert_seconds", "histogram", "Time to convert a picture.");
-    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
-        if (!s->slots[i].used)
-            continue;
-        stream_labels(labels, sizeof(labels), s, i);
-        write_histogram(f, "stream_convert_seconds", labels, s->slots[i].source.convert_us);
-    }
+    for_each_slot(f, s, 0, write_convert);
     family(f, "stream_encode_seconds", "histogram", "Time to encode a picture.");
-    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
-        if (!s->slots[i].used)
-            continue;
-        stream_labels(labels, sizeof(labels), s, i);
-        write_histogram(f, "stream_encode_seconds", labels, s->slots[i].source.encode_us);
-    }
+    for_each_slot(f, s, 0, write_encode);
 }
 
 static void write_http(FILE *f, const struct http_counters *h)
@@ -307,12 +324,20 @@ static void write_http(FILE *f, const struct http_counters *h)
     fprintf(f, "amphi_joins_refused_total %" PRIu64 "\n", h->joins_refused);
 }
 
-static void write_room(FILE *f, const struct stats *s)
+static void write_rooms(FILE *f, const struct stats *s)
 {
+    single(f, "rooms", "gauge", "Rooms that are open.", s->n_rooms);
+    single(f, "rooms_opened_total", "counter", "Rooms that were opened.", (double)s->rooms_opened);
+    single(f, "rooms_ended_idle_total", "counter", "Those that ended for nobody was there.",
+           (double)s->rooms_idle_end);
     family(f, "room_viewers", "gauge", "Viewers in the room.");
-    fprintf(f, "amphi_room_viewers{room=\"%s\"} %u\n", s->room->code, s->room->viewers);
+    for (unsigned i = 0; i < s->n_rooms; i++)
+        fprintf(f, "amphi_room_viewers{room=\"%s\"} %u\n", s->rooms[i].room->code,
+                s->rooms[i].room->viewers);
     family(f, "room_viewers_peak", "gauge", "Most viewers the room ever had.");
-    fprintf(f, "amphi_room_viewers_peak{room=\"%s\"} %u\n", s->room->code, s->room->viewers_peak);
+    for (unsigned i = 0; i < s->n_rooms; i++)
+        fprintf(f, "amphi_room_viewers_peak{room=\"%s\"} %u\n", s->rooms[i].room->code,
+                s->rooms[i].room->viewers_peak);
     write_streams(f, s);
 }
 
@@ -326,8 +351,7 @@ char *metrics_text(const struct stats *s)
     write_process(f, s);
     write_http(f, &s->http);
     write_workers(f, s);
-    if (s->room)
-        write_room(f, s);
+    write_rooms(f, s);
     if (fclose(f) != 0) {
         free(text);
         return NULL;

@@ -40,27 +40,17 @@ void room_make_code(char out[BACKEND_ROOM_MAX], uint64_t random)
     snprintf(out, BACKEND_ROOM_MAX, "%s-%s-%03u", adjectives[a], nouns[n], number);
 }
 
-int room_init(struct room *r, const char *code, struct forwarder *forwarder,
-              void (*on_change)(void *arg), void *on_change_arg, int64_t now_us)
+void room_init(struct room *r, const struct room_config *config, int64_t now_us)
 {
     *r = (struct room){
         .created_us = now_us,
-        .forwarder = forwarder,
-        .on_change = on_change,
-        .on_change_arg = on_change_arg,
+        .used_us = now_us,
+        .forwarder = config->forwarder,
+        .max_viewers = config->max_viewers,
+        .wake = config->wake,
+        .wake_arg = config->wake_arg,
     };
-    snprintf(r->code, sizeof(r->code), "%s", code);
-    int err = 0;
-    for (unsigned i = 0; i < BACKEND_STREAMS_MAX && !err; i++) {
-        struct room_slot *slot = &r->slots[i];
-        err = forwarder_add_stream(forwarder, FORWARDER_VIDEO, FORWARDER_LAYERS_MAX,
-                                   &slot->video_stream);
-        if (!err)
-            err = forwarder_add_stream(forwarder, FORWARDER_AUDIO, 1, &slot->audio_stream);
-    }
-    if (err)
-        room_finish(r);
-    return err;
+    snprintf(r->code, sizeof(r->code), "%s", config->code);
 }
 
 static void empty_slot(struct room_slot *slot)
@@ -73,17 +63,55 @@ static void empty_slot(struct room_slot *slot)
         (struct room_slot){.video_stream = slot->video_stream, .audio_stream = slot->audio_stream};
 }
 
-void room_finish(struct room *r)
+static void remove_streams(struct room *r)
 {
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
         struct room_slot *slot = &r->slots[i];
-        empty_slot(slot);
         if (slot->video_stream)
             forwarder_remove_stream(r->forwarder, slot->video_stream);
         if (slot->audio_stream)
             forwarder_remove_stream(r->forwarder, slot->audio_stream);
-        *slot = (struct room_slot){0};
+        slot->video_stream = slot->audio_stream = 0;
     }
+}
+
+void room_finish(struct room *r)
+{
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++)
+        empty_slot(&r->slots[i]);
+    remove_streams(r);
+}
+
+/* Of all its slots at once, so that a viewer of the first one has tracks for all. */
+static int add_streams(struct room *r)
+{
+    int err = 0;
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX && !r->has_streams && !err; i++) {
+        struct room_slot *slot = &r->slots[i];
+        err = forwarder_add_stream(r->forwarder, FORWARDER_VIDEO, FORWARDER_LAYERS_MAX,
+                                   &slot->video_stream);
+        if (!err)
+            err = forwarder_add_stream(r->forwarder, FORWARDER_AUDIO, 1, &slot->audio_stream);
+    }
+    if (err)
+        remove_streams(r);
+    r->has_streams = !err;
+    return err;
+}
+
+/* Threads of the sources. */
+static void on_source_change(void *arg)
+{
+    struct room *r = arg;
+    atomic_store(&r->changed, true);
+    if (r->wake)
+        r->wake(r->wake_arg);
+}
+
+bool room_take_change(struct room *r)
+{
+    return atomic_load_explicit(&r->changed, memory_order_relaxed) &&
+           atomic_exchange(&r->changed, false);
 }
 
 /* --- sources --- */
@@ -93,7 +121,7 @@ static const char *text_or_null(const char *text)
     return text[0] ? text : NULL;
 }
 
-static struct source_config source_config(const struct room *r, const struct room_slot *slot)
+static struct source_config source_config(struct room *r, const struct room_slot *slot)
 {
     const struct media *m = slot->media;
     return (struct source_config){
@@ -107,12 +135,12 @@ static struct source_config source_config(const struct room *r, const struct roo
         .effort = m->coding.effort,
         .forwarder = r->forwarder,
         .stream_id = slot->video_stream,
-        .on_change = r->on_change,
-        .on_change_arg = r->on_change_arg,
+        .on_change = on_source_change,
+        .on_change_arg = r,
     };
 }
 
-static struct source_audio_config audio_config(const struct room *r, const struct room_slot *slot)
+static struct source_audio_config audio_config(struct room *r, const struct room_slot *slot)
 {
     return (struct source_audio_config){
         .kind = slot->media->audio.kind,
@@ -120,12 +148,12 @@ static struct source_audio_config audio_config(const struct room *r, const struc
         .coding = slot->media->coding.sound,
         .forwarder = r->forwarder,
         .stream_id = slot->audio_stream,
-        .on_change = r->on_change,
-        .on_change_arg = r->on_change_arg,
+        .on_change = on_source_change,
+        .on_change_arg = r,
     };
 }
 
-static int open_audio(const struct room *r, struct room_slot *slot, char *error, size_t error_size)
+static int open_audio(struct room *r, struct room_slot *slot, char *error, size_t error_size)
 {
     const struct source_audio_config config = audio_config(r, slot);
     int err = source_audio_open(&slot->audio, &config, error, error_size);
@@ -171,12 +199,15 @@ int room_add_source(struct room *r, const struct media *media, unsigned *slot, c
         snprintf(error, error_size, "the room has %d streams already", BACKEND_STREAMS_MAX);
         return -ENOSPC;
     }
-    snprintf(error, error_size, "out of memory");
+    snprintf(error, error_size, "there is no memory for more streams");
+    int err = add_streams(r);
+    if (err)
+        return err;
     r->slots[i].media = malloc(sizeof(*media));
     if (!r->slots[i].media)
         return -ENOMEM;
     *r->slots[i].media = *media;
-    int err = open_slot(r, &r->slots[i], error, error_size);
+    err = open_slot(r, &r->slots[i], error, error_size);
     if (err)
         empty_slot(&r->slots[i]);
     else
@@ -211,7 +242,7 @@ static void end_audio(struct room_slot *slot, const char *reason, int64_t now_us
     slot->audio_retry_us = now_us + ROOM_AUDIO_RETRY_US;
 }
 
-static void begin_audio(const struct room *r, struct room_slot *slot, int64_t now_us)
+static void begin_audio(struct room *r, struct room_slot *slot, int64_t now_us)
 {
     const struct source_audio_config config = audio_config(r, slot);
     slot->audio_retry_us = now_us + ROOM_AUDIO_RETRY_US;
@@ -233,7 +264,7 @@ static void take_audio(struct room_slot *slot, int64_t now_us)
 
 /* Sound that ended by itself and may return is closed, and opened again when its time has come, on
  * a thread of its own: its server may be what hangs. */
-static void tick_audio(const struct room *r, struct room_slot *slot, int64_t now_us)
+static void tick_audio(struct room *r, struct room_slot *slot, int64_t now_us)
 {
     struct source_audio_info info;
     if (slot->audio) {
@@ -253,6 +284,8 @@ void room_tick(struct room *r, int64_t now_us)
         if (r->slots[i].has_audio)
             tick_audio(r, &r->slots[i], now_us);
     }
+    if (!room_is_idle(r))
+        r->used_us = now_us;
 }
 
 bool room_is_empty(const struct room *r)
@@ -264,7 +297,22 @@ bool room_is_empty(const struct room *r)
     return true;
 }
 
+bool room_is_idle(const struct room *r)
+{
+    return r->seats == 0 && room_is_empty(r);
+}
+
 /* --- what is known of it --- */
+
+bool room_is_full(const struct room *r)
+{
+    return r->max_viewers > 0 && r->seats >= r->max_viewers;
+}
+
+void room_seat_taken(struct room *r)
+{
+    r->seats++;
+}
 
 void room_viewer_added(struct room *r)
 {
@@ -273,10 +321,11 @@ void room_viewer_added(struct room *r)
         r->viewers_peak = r->viewers;
 }
 
-void room_viewer_removed(struct room *r)
+void room_viewer_left(struct room *r, bool started)
 {
-    assert(r->viewers > 0);
-    r->viewers--;
+    assert(r->seats > 0 && (!started || r->viewers > 0));
+    r->seats--;
+    r->viewers -= started;
 }
 
 /* The best layer first, as signaling counts them. */

@@ -1,7 +1,8 @@
 /* room.h - one broadcast: a code, eight slots for streams, and how many watch. Signaling thread.
  *
- * A slot has a stream of pictures and one of sound in the forwarder, which live as long as the
- * room: viewers are given their tracks once. Sources come into a slot and leave it.
+ * A slot has a stream of pictures and one of sound in the forwarder, which are made when the room
+ * gets its first source and live as long as the room: viewers are given their tracks once. Sources
+ * come into a slot and leave it. A room that waits for its presenter costs its own memory alone.
  *
  * Life: room_init; room_add_source before and after room_start, which starts those that are there;
  * room_tick now and then; room_finish closes them all.
@@ -14,13 +15,14 @@
 #include "server/source_audio.h"
 #include "signaling/backend.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define ROOM_AUDIO_RETRY_US 2000000
 
 struct room_slot {
-    uint32_t video_stream, audio_stream; /* immutable: the forwarder's */
+    uint32_t video_stream, audio_stream; /* the forwarder's; 0: not made yet, then for good */
     struct source *source;               /* owned; NULL: free */
     struct media *media;                 /* owned; of the source */
     bool has_audio;                      /* it is to have sound, which may be gone for now */
@@ -32,33 +34,57 @@ struct room_slot {
     char title[64], app[32]; /* of a window, as it is called now; "": as the source is called */
 };
 
+struct room_config {
+    const char *code;            /* normalized; copied */
+    struct forwarder *forwarder; /* borrowed: outlives the room */
+    unsigned max_viewers;        /* 0: as many as the process takes */
+    void (*wake)(void *arg);     /* any thread: what is shown has changed (room_take_change) */
+    void *wake_arg;
+};
+
 struct room {
+    /* immutable after init */
     char code[BACKEND_ROOM_MAX];
     int64_t created_us;
-    struct forwarder *forwarder;  /* borrowed: outlives the room */
-    void (*on_change)(void *arg); /* of the sources: their threads */
-    void *on_change_arg;
+    struct forwarder *forwarder; /* borrowed */
+    void (*wake)(void *arg);
+    void *wake_arg;
+
+    bool permanent; /* does not end because nobody is there */
     bool started;
+    bool has_streams;
     struct room_slot slots[BACKEND_STREAMS_MAX];
+    unsigned max_viewers;           /* 0: as many as the process takes */
+    unsigned seats;                 /* of viewers: reserved, or taken */
     unsigned viewers, viewers_peak; /* from answer to end */
+    int64_t used_us;                /* when somebody was last seen here */
+    struct {
+        int width, height;
+    } told[BACKEND_STREAMS_MAX]; /* as its viewers know them; 0: not shown */
+
+    atomic_bool changed; /* any thread */
 };
 
 /* "ADJECTIVE-NOUN-NNN" from 64 random bits. */
 void room_make_code(char out[BACKEND_ROOM_MAX], uint64_t random);
-/* -EAGAIN: the forwarder has no room for its streams. */
-int room_init(struct room *r, const char *code, struct forwarder *forwarder,
-              void (*on_change)(void *arg), void *on_change_arg, int64_t now_us);
+void room_init(struct room *r, const struct room_config *config, int64_t now_us);
 void room_finish(struct room *r); /* zeroed memory is fine */
 
-/* Into the first free slot: -ENOSPC if there is none, else 0 or -errno with a sentence. */
+/* Into the first free slot: -ENOSPC if there is none, -EAGAIN if the forwarder has no room for its
+ * streams, else 0 or -errno; with a sentence. */
 int room_add_source(struct room *r, const struct media *media, unsigned *slot, char *error,
                     size_t error_size);
 int room_remove_source(struct room *r, unsigned slot); /* -ENOENT: nothing is there */
 int room_start(struct room *r);
 void room_tick(struct room *r, int64_t now_us); /* tries to have lost sound back */
 bool room_is_empty(const struct room *r);       /* no slot has a source */
+bool room_is_idle(const struct room *r);        /* nor is anybody else there */
+bool room_take_change(struct room *r);          /* since it was last asked */
 
+/* A viewer's way: a seat, then media, then gone. */
+bool room_is_full(const struct room *r);
+void room_seat_taken(struct room *r);
 void room_viewer_added(struct room *r);
-void room_viewer_removed(struct room *r);
+void room_viewer_left(struct room *r, bool started); /* started: it was added */
 /* What signaling may know of it. It can be watched as soon as one of its sources can. */
 void room_describe(const struct room *r, struct backend_room *out);

@@ -39,7 +39,7 @@ void server_random(void *out, size_t size)
 
 struct room *server_find_room(struct server *s, const char *code)
 {
-    return s->has_room && strcmp(s->room.code, code) == 0 ? &s->room : NULL;
+    return rooms_find(&s->rooms, code);
 }
 
 struct guest *server_find_guest(struct server *s, uint32_t viewer_id)
@@ -54,10 +54,10 @@ static void wake(void *arg)
 }
 
 /* Encode threads. */
-static void on_source_change(void *arg)
+static void on_room_change(void *arg)
 {
     struct server *s = arg;
-    atomic_store(&s->sources_changed, true);
+    atomic_store(&s->rooms_changed, true);
     http_wake(s->http); /* sources start after signaling and end before it */
 }
 
@@ -78,15 +78,22 @@ static enum backend_viewer_state state_for_signaling(enum viewer_state state)
     return BACKEND_VIEWER_CLOSED;
 }
 
+void server_drop_guest(struct server *s, uint32_t viewer_id)
+{
+    const struct guest *g = server_find_guest(s, viewer_id);
+    if (!g)
+        return;
+    if (g->room)
+        room_viewer_left(g->room, g->started);
+    g_hash_table_remove(s->guests, GUINT_TO_POINTER(viewer_id));
+}
+
 static void handle_event(struct server *s, const struct forwarder_event *e)
 {
     http_on_viewer(s->http, e->viewer_id, state_for_signaling(e->state),
                    peer_reason_name(e->reason));
-    struct guest *g = server_find_guest(s, e->viewer_id);
-    if (e->state != VIEWER_CLOSED || !g)
-        return;
-    room_viewer_removed(g->room);
-    g_hash_table_remove(s->guests, GUINT_TO_POINTER(e->viewer_id));
+    if (e->state == VIEWER_CLOSED)
+        server_drop_guest(s, e->viewer_id);
 }
 
 void server_tell_room(struct server *s, struct room *room)
@@ -95,40 +102,98 @@ void server_tell_room(struct server *s, struct room *room)
     room_describe(room, &about);
     http_on_room(s->http, room->code);
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
-        const struct backend_stream *now = &about.streams[i], *before = &s->told.streams[i];
-        if (now->active && before->active &&
-            (now->width != before->width || now->height != before->height))
+        const struct backend_stream *now = &about.streams[i];
+        bool shown = now->active && room->told[i].width != 0;
+        if (shown && (now->width != room->told[i].width || now->height != room->told[i].height))
             http_on_size(s->http, room->code, i, now->width, now->height);
+        room->told[i].width = now->active ? now->width : 0;
+        room->told[i].height = now->active ? now->height : 0;
     }
-    s->told = about;
+}
+
+/* Its guests are nobody's until the last the forwarder tells of them. */
+static void send_guests_away(struct server *s, struct room *room)
+{
+    GHashTableIter i;
+    void *id, *guest;
+    g_hash_table_iter_init(&i, s->guests);
+    while (g_hash_table_iter_next(&i, &id, &guest)) {
+        struct guest *g = guest;
+        if (g->room != room)
+            continue;
+        g->room = NULL;
+        if (g->started) {
+            forwarder_remove_viewer(s->forwarder, GPOINTER_TO_UINT(id));
+            continue;
+        }
+        forwarder_cancel(s->forwarder, GPOINTER_TO_UINT(id));
+        g_hash_table_iter_remove(&i);
+    }
+}
+
+void server_end_room(struct server *s, struct room *room)
+{
+    char code[BACKEND_ROOM_MAX];
+    memcpy(code, room->code, sizeof(code));
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
+        if (room->slots[i].source)
+            follow_clear(s->follow, room->slots[i].video_stream);
+    }
+    send_guests_away(s, room);
+    if (room == s->source_room)
+        s->source_room = NULL;
+    rooms_close(&s->rooms, room);
+    http_on_room(s->http, code);
 }
 
 /* Which of the shown windows has the focus; a focus on what is not shown changes nothing. */
-static void take_focus(struct server *s, const struct follow_news *n)
+static void take_focus(struct server *s, struct room *room, unsigned slot, bool focused)
 {
-    for (unsigned i = 0; i < BACKEND_STREAMS_MAX && n->focused; i++)
-        s->room.slots[i].focused = i == n->slot;
-    if (n->focused)
-        http_on_focus(s->http, s->room.code, n->slot);
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX && focused; i++)
+        room->slots[i].focused = i == slot;
+    if (focused)
+        http_on_focus(s->http, room->code, slot);
 }
 
 static void take_follow_news(struct server *s)
 {
     struct follow_news n;
     while (follow_next(s->follow, &n)) {
-        struct room_slot *slot = &s->room.slots[n.slot];
-        if (!slot->source)
+        unsigned index;
+        struct room *room = rooms_find_stream(&s->rooms, n.place, &index);
+        struct room_slot *slot = room ? &room->slots[index] : NULL;
+        if (!slot || !slot->source)
             continue;
         if (n.new_name) {
             memcpy(slot->title, n.title, sizeof(slot->title));
             memcpy(slot->app, n.app, sizeof(slot->app));
-            server_tell_room(s, &s->room);
+            server_tell_room(s, room);
         }
         if (n.new_focus)
-            take_focus(s, &n);
+            take_focus(s, room, index, n.focused);
         if (n.new_cursor)
-            http_on_cursor(s->http, s->room.code, n.slot, n.cursor_x, n.cursor_y, n.cursor_in_view);
+            http_on_cursor(s->http, room->code, index, n.cursor_x, n.cursor_y, n.cursor_in_view);
     }
+}
+
+static void tell_changed_rooms(struct server *s)
+{
+    if (!atomic_exchange(&s->rooms_changed, false))
+        return;
+    for (unsigned i = 0; i < s->rooms.n; i++) {
+        if (room_take_change(s->rooms.list[i]))
+            server_tell_room(s, s->rooms.list[i]);
+    }
+}
+
+static void tick(struct server *s, int64_t now_us)
+{
+    rooms_tick(&s->rooms, now_us);
+    for (struct room *idle; (idle = rooms_find_idle(&s->rooms, now_us)) != NULL;) {
+        s->rooms.n_idle_end++;
+        server_end_room(s, idle);
+    }
+    s->next_tick_us = now_us + TICK_US;
 }
 
 static void handle_events(struct server *s)
@@ -141,14 +206,11 @@ static void handle_events(struct server *s)
     struct forwarder_event e;
     while (forwarder_next_event(s->forwarder, &e))
         handle_event(s, &e);
-    if (atomic_exchange(&s->sources_changed, false) && s->has_room)
-        server_tell_room(s, &s->room);
-    if (s->has_room)
-        take_follow_news(s);
-    if (s->has_room && server_now_us() >= s->next_tick_us) {
-        room_tick(&s->room, server_now_us());
-        s->next_tick_us = server_now_us() + TICK_US;
-    }
+    tell_changed_rooms(s);
+    take_follow_news(s);
+    int64_t now_us = server_now_us();
+    if (now_us >= s->next_tick_us)
+        tick(s, now_us);
 }
 
 /* --- life --- */
@@ -210,37 +272,46 @@ static int open_source(struct server *s, unsigned i, char *error, size_t error_s
     media->coding = s->config.coding;
     char why[256];
     unsigned slot;
-    int err = room_add_source(&s->room, media, &slot, why, sizeof(why));
+    int err = room_add_source(s->source_room, media, &slot, why, sizeof(why));
     if (err)
         snprintf(error, error_size, "--source %s: %s", media->video.kind, why);
     else
-        follow_set(s->follow, slot, media->video.kind,
+        follow_set(s->follow, s->source_room->slots[slot].video_stream, media->video.kind,
                    media->video.arg[0] ? media->video.arg : NULL);
     g_free(media);
     return err;
 }
 
-static int open_room(struct server *s, char *error, size_t error_size)
+static int open_rooms(struct server *s)
 {
-    char code[BACKEND_ROOM_MAX];
-    uint64_t random;
-    server_random(&random, sizeof(random));
-    room_make_code(code, random);
-    int err = room_init(&s->room, s->config.room[0] ? s->config.room : code, s->forwarder,
-                        on_source_change, s, server_now_us());
+    const struct rooms_config config = {
+        .forwarder = s->forwarder,
+        .max = (unsigned)s->config.max_rooms,
+        .max_viewers = (unsigned)s->config.max_viewers_per_room,
+        .idle_us = s->config.room_idle_s * INT64_C(1000000),
+        .wake = on_room_change,
+        .wake_arg = s,
+    };
+    return rooms_init(&s->rooms, &config);
+}
+
+static int open_source_room(struct server *s, char *error, size_t error_size)
+{
+    const char *code = s->config.room[0] ? s->config.room : NULL;
+    int err = rooms_open(&s->rooms, code, server_now_us(), &s->source_room);
     if (err) {
         snprintf(error, error_size, "there is no memory for a room");
         return err;
     }
-    s->has_room = true;
+    s->source_room->permanent = true;
     for (unsigned i = 0; i < s->config.n_sources && !err; i++)
         err = open_source(s, i, error, error_size);
     return err;
 }
 
-static int start_room(struct server *s, char *error, size_t error_size)
+static int start_source_room(struct server *s, char *error, size_t error_size)
 {
-    int err = s->has_room ? room_start(&s->room) : 0;
+    int err = s->source_room ? room_start(s->source_room) : 0;
     if (err)
         snprintf(error, error_size, "cannot start the sources: %s", strerror(-err));
     return err;
@@ -297,7 +368,7 @@ static void make_url(struct server *s)
     const char *host = any && s->n_candidates ? s->candidates[0].ip : ip;
     bool v6 = strchr(host, ':') != NULL;
     snprintf(s->url, sizeof(s->url), "http://%s%s%s:%u/%s", v6 ? "[" : "", host, v6 ? "]" : "",
-             http_port(s->http), s->has_room ? s->room.code : "");
+             http_port(s->http), s->source_room ? s->source_room->code : "");
 }
 
 static int open_all(struct server *s, char *error, size_t error_size)
@@ -306,6 +377,11 @@ static int open_all(struct server *s, char *error, size_t error_size)
     if (err)
         return err;
     announce(s);
+    err = open_rooms(s);
+    if (err) {
+        snprintf(error, error_size, "there is no memory for rooms");
+        return err;
+    }
     err = open_signaling(s, error, error_size); /* first: the others' threads wake it */
     if (!err) {
         err = follow_create(&s->follow, wake, s);
@@ -313,12 +389,12 @@ static int open_all(struct server *s, char *error, size_t error_size)
             snprintf(error, error_size, "cannot start a thread: %s", strerror(-err));
     }
     if (!err && (s->config.n_sources || s->config.room[0]))
-        err = open_room(s, error, error_size);
+        err = open_source_room(s, error, error_size);
     if (err)
         return err;
     offer_tcp(s);
     make_url(s);
-    return start_room(s, error, error_size);
+    return start_source_room(s, error, error_size);
 }
 
 int server_create(struct server **out, const struct config *config, char *error, size_t error_size)
@@ -369,8 +445,7 @@ void server_destroy(struct server *s)
     /* sources first: they call into both others; then viewers get their goodbye; signaling last,
      * since workers wake it */
     follow_destroy(s->follow);
-    if (s->has_room)
-        room_finish(&s->room);
+    rooms_finish(&s->rooms);
     forwarder_destroy(s->forwarder);
     s->forwarder = NULL;
     http_destroy(s->http);

@@ -10,7 +10,7 @@
 #include "rtp/forward/forwarder.h"
 #include "server/config.h"
 #include "server/follow.h"
-#include "server/room.h"
+#include "server/rooms.h"
 #include "server/server.h"
 #include "signaling/backend.h"
 #include "signaling/http.h"
@@ -20,7 +20,7 @@
 
 /* A viewer from its seat to its end. */
 struct guest {
-    struct room *room; /* borrowed: the server's */
+    struct room *room; /* borrowed: the server's; NULL: it has ended */
     struct backend_seat seat;
     bool started;
     struct backend_viewer_report report; /* what its player last said */
@@ -43,14 +43,13 @@ struct server {
     unsigned n_candidates;
     struct backend_candidate candidates[BACKEND_CANDIDATES_MAX];
 
-    bool has_room;
-    struct room room;
-    struct backend_room told;   /* as the room's viewers know it */
+    struct rooms rooms;
+    struct room *source_room;   /* borrowed: of --source; NULL: none */
     struct _GHashTable *guests; /* viewer id -> struct guest, owned */
     int64_t next_tick_us;
 
     /* any thread */
-    atomic_bool stop, sources_changed;
+    atomic_bool stop, rooms_changed;
     sem_t stopped; /* whoever said stop does not touch `http` any more */
 };
 
@@ -59,6 +58,10 @@ void server_random(void *out, size_t size); /* at most 256 bytes */
 /* By its normalized code, or NULL. */
 struct room *server_find_room(struct server *s, const char *code);
 struct guest *server_find_guest(struct server *s, uint32_t viewer_id);
+/* The guest is gone, whatever became of it. */
+void server_drop_guest(struct server *s, uint32_t viewer_id);
+/* Whoever is in it is sent away. */
+void server_end_room(struct server *s, struct room *room);
 /* Its viewers are told what changed in it. */
 void server_tell_room(struct server *s, struct room *room);
 

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <glib.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,51 +47,91 @@ static void take_process(struct stats_process *p)
         p->open_fds--; /* the one that was reading the folder */
 }
 
-static void take_slot(struct stats_slot *out, const struct room_slot *slot)
+static void take_slot(struct stats_slot *out, const struct room_slot *slot, unsigned index)
 {
-    out->used = slot->source != NULL;
-    if (!out->used)
-        return;
+    *out = (struct stats_slot){.index = index};
     source_info(slot->source, &out->info);
     source_stats(slot->source, &out->source);
     out->has_audio = slot->audio != NULL;
-    out->audio_stream = slot->audio_stream;
     if (!slot->audio)
         return;
     source_audio_info(slot->audio, &out->audio_info);
     source_audio_stats(slot->audio, &out->audio);
 }
 
-int stats_take(struct stats *out, struct forwarder *forwarder, const struct room *room,
-               int64_t started_us, int64_t now_us)
+static int compare_streams(const void *a, const void *b)
+{
+    const struct forwarder_stream_stats *x = a, *y = b;
+    return (x->stream_id > y->stream_id) - (x->stream_id < y->stream_id);
+}
+
+static const struct forwarder_stream_stats *find_stream(const struct forwarder_stats *f,
+                                                        uint32_t stream_id)
+{
+    const struct forwarder_stream_stats key = {.stream_id = stream_id};
+    if (f->n_streams == 0)
+        return NULL;
+    return bsearch(&key, f->streams, f->n_streams, sizeof(key), compare_streams);
+}
+
+static unsigned count_slots(const struct rooms *rooms)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < rooms->n; i++) {
+        for (unsigned k = 0; k < BACKEND_STREAMS_MAX; k++)
+            n += rooms->list[i]->slots[k].source != NULL;
+    }
+    return n;
+}
+
+static int take_rooms(struct stats *out, const struct rooms *rooms, int64_t now_us)
+{
+    out->rooms = calloc(rooms->n + 1, sizeof(*out->rooms));
+    out->slots = calloc(count_slots(rooms) + 1, sizeof(*out->slots));
+    if (!out->rooms || !out->slots)
+        return -ENOMEM;
+    struct stats_slot *slot = out->slots;
+    for (unsigned i = 0; i < rooms->n; i++) {
+        const struct room *room = rooms->list[i];
+        struct stats_room *r = &out->rooms[out->n_rooms++];
+        *r = (struct stats_room){.room = room, .age_us = now_us - room->created_us, .slots = slot};
+        for (unsigned k = 0; k < BACKEND_STREAMS_MAX; k++) {
+            if (!room->slots[k].source)
+                continue;
+            take_slot(slot, &room->slots[k], k);
+            slot->stream = find_stream(&out->forwarder, room->slots[k].video_stream);
+            slot++;
+        }
+        r->n_slots = (unsigned)(slot - r->slots);
+    }
+    return 0;
+}
+
+int stats_take(struct stats *out, const struct stats_config *config)
 {
     *out = (struct stats){
-        .uptime_us = now_us - started_us,
-        .udp_port = forwarder_port(forwarder),
-        .room = room,
+        .uptime_us = config->now_us - config->started_us,
+        .udp_port = forwarder_port(config->forwarder),
+        .rooms_opened = config->rooms->n_opened,
+        .rooms_idle_end = config->rooms->n_idle_end,
+        .guest = config->guest,
+        .guest_arg = config->guest_arg,
     };
     take_process(&out->process);
-    int err = forwarder_stats(forwarder, &out->forwarder);
-    if (err || !room)
+    int err = forwarder_stats(config->forwarder, &out->forwarder);
+    if (err)
         return err;
-    out->room_age_us = now_us - room->created_us;
-    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++)
-        take_slot(&out->slots[i], &room->slots[i]);
-    return 0;
+    if (out->forwarder.n_streams > 0)
+        qsort(out->forwarder.streams, out->forwarder.n_streams, sizeof(out->forwarder.streams[0]),
+              compare_streams);
+    return take_rooms(out, config->rooms, config->now_us);
 }
 
 void stats_free(struct stats *s)
 {
     forwarder_stats_free(&s->forwarder);
-}
-
-const struct forwarder_stream_stats *stats_stream(const struct stats *s, uint32_t stream_id)
-{
-    for (unsigned i = 0; i < s->forwarder.n_streams; i++) {
-        if (s->forwarder.streams[i].stream_id == stream_id)
-            return &s->forwarder.streams[i];
-    }
-    return NULL;
+    free(s->rooms);
+    free(s->slots);
 }
 
 /* --- JSON --- */
@@ -231,13 +272,12 @@ static void set_source(json_t *o, const struct source_stats *source)
     set_int(o, "keyframe_requests_coalesced", source->keyframe_requests_coalesced);
 }
 
-static json_t *stream_json(const struct stats *s, unsigned i)
+static json_t *stream_json(const struct stats_slot *slot)
 {
-    const struct stats_slot *slot = &s->slots[i];
     const struct source_info *info = &slot->info;
-    const struct forwarder_stream_stats *f = stats_stream(s, info->stream_id);
+    const struct forwarder_stream_stats *f = slot->stream;
     char track[16];
-    snprintf(track, sizeof(track), "video%u", i);
+    snprintf(track, sizeof(track), "video%u", slot->index);
     json_t *o = json_object();
     set_text(o, "track_id", track);
     set_text(o, "name", info->name);
@@ -279,16 +319,15 @@ static void set_count(json_t *o, const char *key, int64_t value)
 }
 
 /* What only the player can see. */
-static void set_report(json_t *o, const struct stats *s, uint32_t viewer_id)
+static void set_report(json_t *o, const struct stats_guest *g)
 {
-    struct backend_viewer_report r;
-    if (!s->report || !s->report(s->report_arg, viewer_id, &r))
-        r = (struct backend_viewer_report){-1, -1, -1, -1, -1};
-    set_count(o, "frames_decoded", r.decoded);
-    set_count(o, "frames_dropped", r.dropped);
-    set_count(o, "freezes", r.freezes);
-    set_known(o, "glass_to_glass_ms", r.glass_to_glass_ms);
-    set_known(o, "jitter_buffer_ms", r.jitter_buffer_ms);
+    static const struct backend_viewer_report nothing = {-1, -1, -1, -1, -1};
+    const struct backend_viewer_report *r = g->has_report ? &g->report : &nothing;
+    set_count(o, "frames_decoded", r->decoded);
+    set_count(o, "frames_dropped", r->dropped);
+    set_count(o, "freezes", r->freezes);
+    set_known(o, "glass_to_glass_ms", r->glass_to_glass_ms);
+    set_known(o, "jitter_buffer_ms", r->jitter_buffer_ms);
 }
 
 /* null: all of them */
@@ -297,7 +336,7 @@ static void set_temporal(json_t *o, uint8_t temporal)
     set_count(o, "temporal", temporal == LAYER_ANY ? -1 : temporal);
 }
 
-static json_t *viewer_json(const struct stats *s, const struct forwarder_viewer_stats *v)
+static json_t *viewer_json(const struct forwarder_viewer_stats *v, const struct stats_guest *guest)
 {
     char remote[ADDRESS_TEXT_MAX] = "", id[16];
     if (address_size(&v->remote))
@@ -341,7 +380,7 @@ static json_t *viewer_json(const struct stats *s, const struct forwarder_viewer_
     set_int(o, "audio_rode", v->counters.audio_rode);
     json_object_set_new(o, "unsupported_codec", json_boolean(v->unsupported_codec));
     set_ms(o, "first_frame_ms", v->first_frame_us);
-    set_report(o, s, v->id);
+    set_report(o, guest);
     return o;
 }
 
@@ -361,6 +400,13 @@ static json_t *decision_json(const struct viewer_decision *d)
     return o;
 }
 
+static void find_guest(const struct stats *s, uint32_t viewer_id, struct stats_guest *out)
+{
+    *out = (struct stats_guest){0};
+    if (s->guest && !s->guest(s->guest_arg, viewer_id, out))
+        *out = (struct stats_guest){0};
+}
+
 char *stats_viewer_json(const struct stats *s, uint32_t viewer_id,
                         const struct viewer_decision *decisions, int n_decisions)
 {
@@ -371,7 +417,11 @@ char *stats_viewer_json(const struct stats *s, uint32_t viewer_id,
     }
     if (!v)
         return NULL;
-    json_t *o = viewer_json(s, v), *list = json_array();
+    struct stats_guest guest;
+    find_guest(s, viewer_id, &guest);
+    json_t *o = viewer_json(v, &guest), *list = json_array();
+    if (guest.room)
+        set_text(o, "room", guest.room->code);
     for (int i = 0; i < n_decisions; i++)
         json_array_append_new(list, decision_json(&decisions[i]));
     json_object_set_new(o, "decisions", list);
@@ -380,30 +430,51 @@ char *stats_viewer_json(const struct stats *s, uint32_t viewer_id,
     return text;
 }
 
-static json_t *room_json(const struct stats *s, bool with_viewers)
+static json_t *room_json(const struct stats_room *r)
 {
     json_t *o = json_object(), *streams = json_array();
-    set_text(o, "room", s->room->code);
-    set_real(o, "uptime_s", (double)s->room_age_us / 1e6);
-    set_int(o, "viewers", s->room->viewers);
-    set_int(o, "viewers_peak", s->room->viewers_peak);
-    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
-        if (s->slots[i].used)
-            json_array_append_new(streams, stream_json(s, i));
-    }
+    set_text(o, "room", r->room->code);
+    set_real(o, "uptime_s", (double)r->age_us / 1e6);
+    set_int(o, "viewers", r->room->viewers);
+    set_int(o, "viewers_peak", r->room->viewers_peak);
+    for (unsigned i = 0; i < r->n_slots; i++)
+        json_array_append_new(streams, stream_json(&r->slots[i]));
     json_object_set_new(o, "streams", streams);
-    if (with_viewers) {
-        json_t *list = json_array();
-        for (unsigned i = 0; i < s->forwarder.n_viewers; i++)
-            json_array_append_new(list, viewer_json(s, &s->forwarder.viewers[i]));
-        json_object_set_new(o, "viewers_list", list);
-    }
     return o;
+}
+
+/* Each viewer into the list of its room. */
+static void list_viewers(const struct stats *s, json_t *rooms)
+{
+    GHashTable *lists = g_hash_table_new(NULL, NULL);
+    for (unsigned i = 0; i < s->n_rooms; i++) {
+        json_t *list = json_array();
+        json_object_set_new(json_array_get(rooms, i), "viewers_list", list);
+        g_hash_table_insert(lists, (void *)s->rooms[i].room, list);
+    }
+    for (unsigned i = 0; i < s->forwarder.n_viewers; i++) {
+        struct stats_guest guest;
+        find_guest(s, s->forwarder.viewers[i].id, &guest);
+        json_t *list = guest.room ? g_hash_table_lookup(lists, guest.room) : NULL;
+        if (list)
+            json_array_append_new(list, viewer_json(&s->forwarder.viewers[i], &guest));
+    }
+    g_hash_table_destroy(lists);
+}
+
+static json_t *rooms_json(const struct stats *s, bool with_viewers)
+{
+    json_t *rooms = json_array();
+    for (unsigned i = 0; i < s->n_rooms; i++)
+        json_array_append_new(rooms, room_json(&s->rooms[i]));
+    if (with_viewers)
+        list_viewers(s, rooms);
+    return rooms;
 }
 
 char *stats_json(const struct stats *s, bool with_viewers)
 {
-    json_t *root = json_object(), *workers = json_array(), *rooms = json_array();
+    json_t *root = json_object(), *workers = json_array();
     char node[64] = "";
     gethostname(node, sizeof(node) - 1);
     set_text(root, "version", AMPHI_VERSION);
@@ -415,9 +486,9 @@ char *stats_json(const struct stats *s, bool with_viewers)
     for (unsigned i = 0; i < s->forwarder.n_workers; i++)
         json_array_append_new(workers, worker_json(&s->forwarder.workers[i]));
     json_object_set_new(root, "workers", workers);
-    if (s->room)
-        json_array_append_new(rooms, room_json(s, with_viewers));
-    json_object_set_new(root, "rooms", rooms);
+    set_int(root, "rooms_opened", s->rooms_opened);
+    set_int(root, "rooms_ended_idle", s->rooms_idle_end);
+    json_object_set_new(root, "rooms", rooms_json(s, with_viewers));
     char *text = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(root);
     return text;

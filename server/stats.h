@@ -5,7 +5,7 @@
 #pragma once
 
 #include "rtp/forward/forwarder.h"
-#include "server/room.h"
+#include "server/rooms.h"
 #include "signaling/http.h"
 
 #include <stdbool.h>
@@ -15,34 +15,56 @@ struct stats_process {
     uint64_t cpu_us, rss_bytes, threads, open_fds;
 };
 
+struct stats_slot {
+    unsigned index;
+    bool has_audio;
+    struct source_info info;
+    struct source_stats source;
+    const struct forwarder_stream_stats *stream; /* borrowed: of stats.forwarder; NULL: none */
+    struct source_audio_info audio_info;         /* of sound that is there */
+    struct source_audio_stats audio;
+};
+
+struct stats_room {
+    const struct room *room; /* borrowed */
+    int64_t age_us;
+    unsigned n_slots; /* that show something */
+    const struct stats_slot *slots;
+};
+
+/* What signaling's thread knows of a viewer. */
+struct stats_guest {
+    const struct room *room; /* NULL: it has ended */
+    bool has_report;
+    struct backend_viewer_report report; /* what its player last said of itself */
+};
+
+struct stats_config {
+    struct forwarder *forwarder;
+    const struct rooms *rooms;
+    int64_t started_us, now_us;
+    bool (*guest)(void *arg, uint32_t viewer_id, struct stats_guest *out); /* false: unknown */
+    void *guest_arg;
+};
+
 struct stats {
     int64_t uptime_us;
     uint16_t udp_port;
     struct stats_process process;
     struct forwarder_stats forwarder;
     struct http_counters http;
-    const struct room *room; /* borrowed; NULL: none */
-    /* What a viewer's player last said of itself: false: nothing. NULL: nobody was asked. */
-    bool (*report)(void *arg, uint32_t viewer_id, struct backend_viewer_report *out);
-    void *report_arg;
-    int64_t room_age_us;
-    /* by slot */
-    struct stats_slot {
-        bool used, has_audio;
-        struct source_info info;
-        struct source_stats source;
-        uint32_t audio_stream;
-        struct source_audio_info audio_info; /* of sound that is there */
-        struct source_audio_stats audio;
-    } slots[BACKEND_STREAMS_MAX];
+    uint64_t rooms_opened,
+        rooms_idle_end; /* since it began; of those that nobody was in any more */
+    unsigned n_rooms;
+    struct stats_room *rooms; /* owned; in the order they were opened in */
+    struct stats_slot *slots; /* owned; of all rooms */
+    bool (*guest)(void *arg, uint32_t viewer_id, struct stats_guest *out);
+    void *guest_arg;
 };
 
-/* 0 or -ENOMEM; then stats_free. `room` NULL: there is none. */
-int stats_take(struct stats *out, struct forwarder *forwarder, const struct room *room,
-               int64_t started_us, int64_t now_us);
+/* 0 or -ENOMEM; then stats_free. */
+int stats_take(struct stats *out, const struct stats_config *config);
 void stats_free(struct stats *s);
-/* What the forwarder knows of a source's stream, or NULL. */
-const struct forwarder_stream_stats *stats_stream(const struct stats *s, uint32_t stream_id);
 
 /* One viewer in full, with what was decided for it (`decisions`, NULL if nothing was); malloc'd, or
  * NULL: there is none, or no memory. */

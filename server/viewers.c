@@ -66,6 +66,8 @@ static int on_reserve(void *arg, const char *code, struct backend_room *room,
     room_describe(r, room);
     if (!room->live)
         return -ENODATA;
+    if (room_is_full(r))
+        return -EAGAIN;
     struct forwarder_seat place;
     int err = seat->offering ? forwarder_reserve_to_offer(s->forwarder, &place)
                              : forwarder_reserve(s->forwarder, &place);
@@ -73,6 +75,7 @@ static int on_reserve(void *arg, const char *code, struct backend_room *room,
         return err;
     struct guest *guest = g_new0(struct guest, 1);
     guest->room = r;
+    room_seat_taken(r);
     fill_seat(s, &place, &guest->seat);
     g_hash_table_insert(s->guests, GUINT_TO_POINTER(place.viewer_id), guest);
     *seat = guest->seat;
@@ -172,7 +175,7 @@ static int on_start(void *arg, uint32_t viewer_id, const struct backend_answer *
 {
     struct server *s = arg;
     struct guest *g = server_find_guest(s, viewer_id);
-    if (!g || g->started)
+    if (!g || g->started || !g->room)
         return -ENOENT;
     struct viewer_config config = {.id = viewer_id, .adapts = s->config.adapt};
     server_random(&config.seed, sizeof(config.seed));
@@ -198,7 +201,7 @@ static void on_leave(void *arg, uint32_t viewer_id)
         return;
     }
     forwarder_cancel(s->forwarder, viewer_id);
-    g_hash_table_remove(s->guests, GUINT_TO_POINTER(viewer_id));
+    server_drop_guest(s, viewer_id);
 }
 
 /* Of the peer. */
@@ -246,7 +249,7 @@ static void on_select(void *arg, uint32_t viewer_id, unsigned slot, int layer, i
 {
     struct server *s = arg;
     struct guest *g = server_find_guest(s, viewer_id);
-    if (!g || !g->started || slot >= BACKEND_STREAMS_MAX)
+    if (!g || !g->started || !g->room || slot >= BACKEND_STREAMS_MAX)
         return;
     const struct room_slot *place = &g->room->slots[slot];
     const struct viewer_selection video = {forwarder_layer(place, layer), max_temporal, paused};
@@ -259,7 +262,7 @@ static void on_keyframe(void *arg, uint32_t viewer_id, unsigned slot)
 {
     struct server *s = arg;
     struct guest *g = server_find_guest(s, viewer_id);
-    if (g && g->started && slot < BACKEND_STREAMS_MAX)
+    if (g && g->started && g->room && slot < BACKEND_STREAMS_MAX)
         forwarder_want_keyframe(s->forwarder, viewer_id, g->room->slots[slot].video_stream);
 }
 

@@ -8,6 +8,8 @@
 struct handmade {
     struct stats stats;
     struct room room;
+    struct stats_room rooms[1];
+    struct stats_slot slots[1];
     struct forwarder_worker_stats worker;
     struct forwarder_stream_stats stream;
     struct forwarder_viewer_stats viewer;
@@ -38,10 +40,11 @@ static inline struct forwarder_worker_stats handmade_worker(void)
     };
 }
 
-static inline bool handmade_report(void *arg, uint32_t viewer_id, struct backend_viewer_report *out)
+static inline bool handmade_guest(void *arg, uint32_t viewer_id, struct stats_guest *out)
 {
-    (void)arg;
-    *out = (struct backend_viewer_report){501, 502, 503, 504.5, -1};
+    const struct handmade *h = arg;
+    *out = (struct stats_guest){
+        .room = &h->room, .has_report = true, .report = {501, 502, 503, 504.5, -1}};
     return viewer_id == 77;
 }
 
@@ -93,29 +96,35 @@ static inline void handmade_init(struct handmade *h)
                       .n_viewers = 1,
                       .viewers = &h->viewer},
         .http = {.joins = 601, .joins_refused = 602, .connections = 603},
-        .room = &h->room,
-        .report = handmade_report,
-        .room_age_us = 11000000,
+        .rooms_opened = 701,
+        .rooms_idle_end = 702,
+        .n_rooms = 1,
+        .rooms = h->rooms,
+        .slots = h->slots,
+        .guest = handmade_guest,
+        .guest_arg = h,
     };
-    h->stats.slots[0].used = true;
-    h->stats.slots[0].info = (struct source_info){.stream_id = 9,
-                                                  .name = "Test pattern",
-                                                  .kind = "pattern",
-                                                  .codec = "h264",
-                                                  .encoder = "openh264",
-                                                  .live = true,
-                                                  .width = 1280,
-                                                  .height = 720};
-    h->stats.slots[0].source = (struct source_stats){.capture_fps = 29.5,
-                                                     .encode_fps = 28.5,
-                                                     .bitrate_bps = 401,
-                                                     .frames_captured = 402,
-                                                     .frames_superseded = 403,
-                                                     .frames_encoded = 404,
-                                                     .frames_dropped = 405,
-                                                     .keyframes = 406,
-                                                     .keyframe_requests = 407,
-                                                     .keyframe_requests_coalesced = 408,
-                                                     .convert_us = &h->convert_us,
-                                                     .encode_us = &h->encode_us};
+    h->rooms[0] =
+        (struct stats_room){.room = &h->room, .age_us = 11000000, .n_slots = 1, .slots = h->slots};
+    h->slots[0].info = (struct source_info){.stream_id = 9,
+                                            .name = "Test pattern",
+                                            .kind = "pattern",
+                                            .codec = "h264",
+                                            .encoder = "openh264",
+                                            .live = true,
+                                            .width = 1280,
+                                            .height = 720};
+    h->slots[0].stream = &h->stream;
+    h->slots[0].source = (struct source_stats){.capture_fps = 29.5,
+                                               .encode_fps = 28.5,
+                                               .bitrate_bps = 401,
+                                               .frames_captured = 402,
+                                               .frames_superseded = 403,
+                                               .frames_encoded = 404,
+                                               .frames_dropped = 405,
+                                               .keyframes = 406,
+                                               .keyframe_requests = 407,
+                                               .keyframe_requests_coalesced = 408,
+                                               .convert_us = &h->convert_us,
+                                               .encode_us = &h->encode_us};
 }

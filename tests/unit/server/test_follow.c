@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 
 #define PATIENCE_MS 20000
+#define PLACES 8
 #define SLOT_A 0
 #define SLOT_B 3
 #define SLOT_SCREEN 7
@@ -19,7 +20,7 @@ static struct {
     int woken; /* an eventfd */
     xcb_window_t a, b;
     char arg_a[16], arg_b[16];
-    struct follow_news last[FOLLOW_SLOTS]; /* as told so far */
+    struct follow_news last[PLACES]; /* as told so far */
 } f;
 
 static void on_news(void *arg)
@@ -68,10 +69,10 @@ static int take(unsigned slot)
     struct follow_news n;
     int count = 0;
     while (follow_next(f.follow, &n)) {
-        assert_true(n.slot < FOLLOW_SLOTS);
+        assert_true(n.place < PLACES);
         assert_true(n.new_focus || n.new_cursor || n.new_name);
-        f.last[n.slot] = n;
-        count += n.slot == slot;
+        f.last[n.place] = n;
+        count += n.place == slot;
     }
     return count;
 }

@@ -42,6 +42,9 @@ static void values_stand_under_their_names(void **state)
     assert_line(text, "amphi_worker_handshakes_deferred_total{worker=\"0\"} 116");
     assert_line(text, "amphi_joins_refused_total 602");
     assert_line(text, "amphi_http_connections 603");
+    assert_line(text, "amphi_rooms 1");
+    assert_line(text, "amphi_rooms_opened_total 701");
+    assert_line(text, "amphi_rooms_ended_idle_total 702");
     assert_line(text, "amphi_room_viewers{room=\"CALM-FOX-007\"} 3");
     assert_line(text,
                 "amphi_stream_frames_encoded_total{room=\"CALM-FOX-007\",track=\"video0\"} 404");

@@ -134,7 +134,8 @@ static int setup(void **state)
     opened = started = closed = audio_started = 0;
     audio_opened = audio_closed = 0;
     open_error = start_error = audio_error = 0;
-    return room_init(&room, "CALM-FOX-007", NULL, NULL, NULL, 5);
+    room_init(&room, &(struct room_config){.code = "CALM-FOX-007"}, 5);
+    return 0;
 }
 
 static int teardown(void **state)
@@ -187,12 +188,15 @@ static void codes_have_their_form_and_differ(void **state)
 static void viewers_are_counted_with_their_peak(void **state)
 {
     (void)state;
+    for (int i = 0; i < 4; i++)
+        room_seat_taken(&room);
     for (int i = 0; i < 3; i++)
         room_viewer_added(&room);
-    room_viewer_removed(&room);
+    room_viewer_left(&room, true);
     room_viewer_added(&room);
-    room_viewer_removed(&room);
+    room_viewer_left(&room, true);
     assert_int_equal(room.viewers, 2);
+    assert_int_equal(room.seats, 2);
     assert_int_equal(room.viewers_peak, 3);
     assert_string_equal(describe().code, "CALM-FOX-007");
     assert_int_equal(describe().viewers, 2);
@@ -205,9 +209,10 @@ static void viewers_are_counted_with_their_peak(void **state)
 static void slots_keep_their_streams(void **state)
 {
     (void)state;
+    assert_int_equal(next_stream, 0); /* a room that waits costs the forwarder nothing */
+    assert_int_equal(add("pattern", NULL), 0);
     assert_int_equal(next_stream, 2 * BACKEND_STREAMS_MAX);
     uint32_t video = room.slots[1].video_stream;
-    assert_int_equal(add("pattern", NULL), 0);
     assert_int_equal(add("pattern:64x64", NULL), 1);
     assert_int_equal(add("pattern", NULL), 2);
     assert_int_equal(sources[1].info.stream_id, video);

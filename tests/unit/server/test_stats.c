@@ -42,6 +42,8 @@ static void the_process_and_its_workers(void **state)
     json_t *root = parsed(false), *process = json_object_get(root, "process");
     assert_number(root, "uptime_s", 12.5);
     assert_number(root, "udp_port", 8189);
+    assert_number(root, "rooms_opened", 701);
+    assert_number(root, "rooms_ended_idle", 702);
     assert_number(process, "cpu_us", 1);
     assert_number(process, "rss_bytes", 2);
     assert_number(process, "threads", 3);
@@ -209,7 +211,7 @@ static void without_a_room(void **state)
 {
     (void)state;
     handmade_init(&made);
-    made.stats.room = NULL;
+    made.stats.n_rooms = 0;
     char *text = stats_json(&made.stats, true);
     json_t *root = json_loads(text, 0, NULL);
     assert_int_equal(json_array_size(json_object_get(root, "rooms")), 0);

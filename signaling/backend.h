@@ -143,9 +143,10 @@ struct backend_publish_track {
     bool audio;
     unsigned slot; /* where it goes */
     char mid[17];
+    char track_id[64];       /* the publisher's own, of a=msid; "": not told, or longer */
     uint32_t ssrc, rtx_ssrc; /* 0: not told: learnt from mid, rid, payload type */
     unsigned n_rids;         /* simulcast; 0: none */
-    char rids[BACKEND_LAYERS_MAX][BACKEND_RID_MAX]; /* the best layer first, where that is known */
+    char rids[BACKEND_LAYERS_MAX][BACKEND_RID_MAX]; /* as they were offered, in any order */
     struct {
         uint8_t payload_type, rtx_payload_type;
     } formats[BACKEND_CODECS]; /* by enum backend_codec; 0: not negotiated */

@@ -6,11 +6,14 @@
  *   WHEP:      sdp_parse -> sdp_take_offer -> sdp_write_answer, backend.start
  *   to a WHIP server: sdp_write_sent -> (server) -> sdp_parse -> sdp_take_answer -> backend.start
  *
- * We only send: H.264, VP8, VP9 (profile 0), AV1 (main profile) and Opus. Our offer reserves an
- * m-line for every slot of the room, with all of these, so that streams come and go without
- * another; an answer to it, and ours to a WHEP offer, say which of them the peer takes. A lite
- * agent needs no remote candidates, so they are not kept; a full one's owner reads them with
- * sdp_next_candidate. Everything is one bundled transport. Errors are sentences for the person who
+ *   publisher: sdp_parse -> sdp_take_publish_offer -> sdp_write_publish_answer, publish_start
+ *
+ * To viewers we only send: H.264, VP8, VP9 (profile 0), AV1 (main profile) and Opus. Our offer
+ * reserves an m-line for every slot of the room, with all of these, so that streams come and go
+ * without another; an answer to it, and ours to a WHEP offer, say which of them the peer takes. A
+ * lite agent needs no remote candidates, so they are not kept; a full one's owner reads them with
+ * sdp_next_candidate. Of a publisher we take the same codecs, in its own order of preference, and
+ * its layers by RID. Everything is one bundled transport. Errors are sentences for the person who
  * sent the description.
  */
 #pragma once
@@ -27,6 +30,8 @@
 #define SDP_MEDIA_MAX 16
 #define SDP_FORMATS_MAX 96 /* per m-line */
 #define SDP_FINGERPRINTS_MAX 8
+#define SDP_SOURCES_MAX 8 /* of a=ssrc, and of FID groups, per m-line: more are not looked at */
+#define SDP_RIDS_MAX 8    /* of a=rid with "send", per m-line: more are not looked at */
 #define SDP_MID_MAX 16
 
 /* Part of the parsed text, not terminated. `at` is NULL when it was not there. */
@@ -57,6 +62,7 @@ enum sdp_feedback { /* bits */
                     SDP_FEEDBACK_PLI = 2,
                     SDP_FEEDBACK_FIR = 4,
                     SDP_FEEDBACK_TRANSPORT_CC = 8,
+                    SDP_FEEDBACK_REMB = 16,
 };
 
 struct sdp_format {
@@ -75,7 +81,7 @@ struct sdp_format {
 /* Header extension ids, 0: not there. Only 1-14 are taken, which every receiver reads (RFC
  * 8285 4.2). */
 struct sdp_extensions {
-    uint8_t transport_cc, playout_delay, mid, dependency;
+    uint8_t transport_cc, playout_delay, mid, dependency, rid, repaired_rid, abs_send_time;
 };
 
 struct sdp_transport {
@@ -85,8 +91,14 @@ struct sdp_transport {
     struct sdp_text fingerprints[SDP_FINGERPRINTS_MAX];
 };
 
+/* a=rid:ID send RESTRICTIONS (RFC 8851) */
+struct sdp_rid {
+    struct sdp_text id, restrictions;
+};
+
 struct sdp_media {
     struct sdp_text kind, protocol, first_format, mid;
+    struct sdp_text msid, track_id; /* of a=msid, or of an older a=ssrc:N msid: */
     unsigned port;
     enum sdp_direction direction;
     bool is_video, is_audio, is_rtp; /* is_rtp: of a DTLS-SRTP profile with feedback */
@@ -95,6 +107,15 @@ struct sdp_media {
     struct sdp_extensions extensions;
     unsigned n_formats;
     struct sdp_format formats[SDP_FORMATS_MAX];
+    unsigned n_ssrcs;
+    uint32_t ssrcs[SDP_SOURCES_MAX]; /* each once, as they come */
+    unsigned n_repairs;
+    struct {
+        uint32_t ssrc, rtx_ssrc;
+    } repairs[SDP_SOURCES_MAX]; /* of a=ssrc-group:FID */
+    unsigned n_rids;
+    struct sdp_rid rids[SDP_RIDS_MAX];
+    struct sdp_text simulcast; /* what a=simulcast says behind "send" (RFC 8853) */
 };
 
 struct sdp {
@@ -151,6 +172,27 @@ int sdp_write_answer(char *out, size_t size, const struct sdp *offer,
                      const struct backend_room *room, const struct backend_seat *seat,
                      const struct backend_answer *plan, const struct sdp_places *places);
 
+/* How a publisher's tracks are to be placed. */
+struct sdp_publish_wish {
+    /* The slot of the next picture, of which bit i of `taken` is not set, or negative: none. */
+    int (*slot)(void *arg, unsigned taken);
+    void *arg;
+    bool whole; /* an m-line that cannot be taken is a refusal of it all (RFC 9725 4.4.3) */
+};
+
+/* Chooses what we take of a publisher's offer: each m=video that sends goes to a slot of its own,
+ * each m=audio to the slot of the picture of the same a=msid, else of the first one that has no
+ * sound yet; without any picture to a slot of its own. `kind` is left "". 0; -EINVAL: unusable;
+ * -ENOTSUP: nothing fits, or with `whole` not everything does; -ENOSPC: there is no slot. */
+int sdp_take_publish_offer(struct backend_publication *out, struct sdp_places *places,
+                           const struct sdp *offer, const struct sdp_publish_wish *wish,
+                           char *error, size_t error_size);
+/* The length, or -ENOSPC. */
+int sdp_write_publish_answer(char *out, size_t size, const struct sdp *offer,
+                             const struct backend_seat *seat,
+                             const struct backend_publication *plan,
+                             const struct sdp_places *places);
+
 /* Puts a candidate of ours ("candidate:...") into a description that was written for a seat with
  * full_ice; NULL: says that there will be no more. The new length, or -ENOSPC. */
 int sdp_add_candidate(char *sdp, size_t size, const char *candidate);
@@ -174,5 +216,8 @@ bool sdp_text_is(struct sdp_text text, const char *word); /* ASCII case does not
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 #define SDP_URI_PLAYOUT_DELAY "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 #define SDP_URI_MID "urn:ietf:params:rtp-hdrext:sdes:mid"
+#define SDP_URI_RID "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+#define SDP_URI_REPAIRED_RID "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
+#define SDP_URI_ABS_SEND_TIME "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 #define SDP_URI_DEPENDENCY                                                                         \
     "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"

@@ -1,5 +1,5 @@
 /* sdp_match.c - what a peer's description and our streams have in common (RFC 3264, 6184, 9143). */
-#include "signaling/sdp.h"
+#include "signaling/sdp_agree.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -106,14 +106,15 @@ static int fit_of(enum backend_codec codec, const uint8_t h264_profile[3],
     return format->codec == codec && format->profile_number == 0;
 }
 
-static const struct sdp_format *best_format(const struct sdp_media *media, enum backend_codec codec,
-                                            const uint8_t h264_profile[3])
+const struct sdp_format *sdp_best_format(const struct sdp_media *media, enum backend_codec codec,
+                                         const uint8_t h264_profile[3])
 {
     const struct sdp_format *best = NULL;
     int best_fit = 0;
     for (unsigned i = 0; i < media->n_formats; i++) {
         int fit = fit_of(codec, h264_profile, &media->formats[i]);
-        if (fit > best_fit) { /* of equals the peer's first, which it prefers */
+        if (fit > best_fit && media->formats[i].payload_type !=
+                                  0) { /* of equals the peer's first, which it prefers */
             best = &media->formats[i];
             best_fit = fit;
         }
@@ -121,7 +122,7 @@ static const struct sdp_format *best_format(const struct sdp_media *media, enum 
     return best;
 }
 
-static uint8_t opus_of(const struct sdp_media *media)
+uint8_t sdp_opus_of(const struct sdp_media *media)
 {
     for (unsigned i = 0; i < media->n_formats; i++)
         if (media->formats[i].codec == SDP_CODEC_OPUS)
@@ -129,7 +130,7 @@ static uint8_t opus_of(const struct sdp_media *media)
     return 0;
 }
 
-static uint8_t rtx_of(const struct sdp_media *media, uint8_t payload_type)
+uint8_t sdp_rtx_of(const struct sdp_media *media, uint8_t payload_type)
 {
     for (unsigned i = 0; i < media->n_formats; i++) {
         const struct sdp_format *format = &media->formats[i];
@@ -181,13 +182,13 @@ bool sdp_fingerprint(char out[BACKEND_FINGERPRINT_MAX], struct sdp_text value)
     return true;
 }
 
-static int fail(char *error, size_t size, const char *sentence)
+int sdp_refuse(char *error, size_t size, const char *sentence)
 {
     snprintf(error, size, "%s", sentence);
     return -EINVAL;
 }
 
-static void copy_text(char *out, struct sdp_text text)
+void sdp_copy_text(char *out, struct sdp_text text)
 {
     if (text.length > 0)
         memcpy(out, text.at, text.length);
@@ -209,44 +210,47 @@ static const struct sdp_media *transport_media(const struct sdp *sdp, const stru
     return media;
 }
 
-static int take_fingerprints(struct backend_answer *out, const struct sdp_transport *from,
+static int take_fingerprints(const struct sdp_agreed *out, const struct sdp_transport *from,
                              char *error, size_t size)
 {
-    for (unsigned i = 0; i < from->n_fingerprints; i++) {
-        if (out->n_fingerprints == BACKEND_FINGERPRINTS_MAX)
-            break;
-        if (sdp_fingerprint(out->fingerprints[out->n_fingerprints], from->fingerprints[i]))
-            out->n_fingerprints++;
-    }
-    if (out->n_fingerprints == 0)
-        return fail(error, size,
-                    from->n_fingerprints == 0
-                        ? "the description has no a=fingerprint"
-                        : "no a=fingerprint is well-formed and of SHA-224 or stronger");
+    unsigned n = 0;
+    for (unsigned i = 0; i < from->n_fingerprints && n < BACKEND_FINGERPRINTS_MAX; i++)
+        n += sdp_fingerprint(out->fingerprints[n], from->fingerprints[i]);
+    *out->n_fingerprints = n;
+    if (n == 0)
+        return sdp_refuse(error, size,
+                          from->n_fingerprints == 0
+                              ? "the description has no a=fingerprint"
+                              : "no a=fingerprint is well-formed and of SHA-224 or stronger");
     return 0;
 }
 
-/* `media`: an m-line that is to be used. */
-static int take_transport(struct backend_answer *out, const struct sdp *sdp,
-                          const struct sdp_media *media, bool full_ice, char *error, size_t size)
+int sdp_take_transport(const struct sdp_agreed *out, const struct sdp *sdp,
+                       const struct sdp_media *media, bool full_ice, char *error, size_t size)
 {
     const struct sdp_transport *own = &transport_media(sdp, media)->transport;
     const struct sdp_transport *all = &sdp->transport;
     struct sdp_text ufrag = own->ufrag.at ? own->ufrag : all->ufrag;
     struct sdp_text pwd = own->pwd.at ? own->pwd : all->pwd;
     if (!sdp_is_ice_text(ufrag, 4, BACKEND_UFRAG_MAX - 1))
-        return fail(error, size, "a=ice-ufrag is missing or not of 4 to 256 ice-chars");
+        return sdp_refuse(error, size, "a=ice-ufrag is missing or not of 4 to 256 ice-chars");
     if (!sdp_is_ice_text(pwd, 22, BACKEND_PWD_MAX - 1))
-        return fail(error, size, "a=ice-pwd is missing or not of 22 to 256 ice-chars");
+        return sdp_refuse(error, size, "a=ice-pwd is missing or not of 22 to 256 ice-chars");
     if (sdp->ice_lite && !full_ice)
-        return fail(error, size, "both sides are ice-lite: nobody would check connectivity");
-    copy_text(out->ufrag, ufrag);
-    copy_text(out->pwd, pwd);
+        return sdp_refuse(error, size, "both sides are ice-lite: nobody would check connectivity");
+    sdp_copy_text(out->ufrag, ufrag);
+    sdp_copy_text(out->pwd, pwd);
     enum sdp_setup setup = own->setup != 0 ? own->setup : all->setup;
     if (setup == SDP_SETUP_HOLDCONN)
-        return fail(error, size, "a=setup:holdconn leaves nobody to start DTLS");
-    out->dtls_client = setup == SDP_SETUP_PASSIVE;
+        return sdp_refuse(error, size, "a=setup:holdconn leaves nobody to start DTLS");
+    *out->dtls_client = setup == SDP_SETUP_PASSIVE;
     return take_fingerprints(out, own->n_fingerprints > 0 ? own : all, error, size);
+}
+
+static struct sdp_agreed agreed_of(struct backend_answer *out)
+{
+    return (struct sdp_agreed){out->ufrag, out->pwd, &out->dtls_client, &out->n_fingerprints,
+                               out->fingerprints};
 }
 
 static enum sdp_setup setup_of(const struct sdp *sdp, const struct sdp_media *media)
@@ -263,20 +267,20 @@ static bool add_track(struct backend_answer *out, unsigned slot, const struct sd
     bool any = false;
     memset(&out->tracks[n], 0, sizeof(out->tracks[n]));
     if (media->is_audio) {
-        out->tracks[n].opus_payload_type = opus_of(media);
+        out->tracks[n].opus_payload_type = sdp_opus_of(media);
         any = out->tracks[n].opus_payload_type != 0;
     }
     for (unsigned c = BACKEND_H264; c < BACKEND_CODECS && media->is_video; c++) {
-        const struct sdp_format *format = best_format(media, c, h264_profile);
+        const struct sdp_format *format = sdp_best_format(media, c, h264_profile);
         if (!format)
             continue;
         out->tracks[n].formats[c].payload_type = format->payload_type;
-        out->tracks[n].formats[c].rtx_payload_type = rtx_of(media, format->payload_type);
+        out->tracks[n].formats[c].rtx_payload_type = sdp_rtx_of(media, format->payload_type);
         any = true;
     }
     out->tracks[n].slot = slot;
     out->tracks[n].audio = media->is_audio;
-    copy_text(out->tracks[n].mid, media->mid);
+    sdp_copy_text(out->tracks[n].mid, media->mid);
     out->tracks[n].transport_cc_id = media->extensions.transport_cc;
     out->tracks[n].playout_delay_id = media->is_video ? media->extensions.playout_delay : 0;
     out->tracks[n].dependency_id = media->is_video ? media->extensions.dependency : 0;
@@ -335,8 +339,7 @@ void sdp_note_sent(struct sdp_offered *out, const struct backend_room *room)
     }
 }
 
-/* RFC 9143 7.3.3: only one m-line of a bundle has to say it. */
-static bool has_rtcp_mux(const struct sdp *sdp, const struct sdp_media *media)
+bool sdp_has_rtcp_mux(const struct sdp *sdp, const struct sdp_media *media)
 {
     return media->rtcp_mux || (media->bundled && transport_media(sdp, media)->rtcp_mux);
 }
@@ -352,7 +355,7 @@ static const char *fault_of(const struct sdp *answer, unsigned i, const struct s
         return "the answer's a=mid lines are not those of the offer";
     if (media->direction == SDP_SENDONLY)
         return "an answer to a sendonly m-line must be recvonly or inactive";
-    if (!has_rtcp_mux(answer, media))
+    if (!sdp_has_rtcp_mux(answer, media))
         return "the answer does not accept a=rtcp-mux";
     if (setup_of(answer, media) == SDP_SETUP_ACTPASS)
         return "an answer must say a=setup:active or passive (RFC 5763)";
@@ -371,18 +374,20 @@ static int take_answered(struct backend_answer *out, const struct sdp *answer, u
     bool audio = offered->media[i].audio;
     unsigned slot = offered->media[i].slot;
     if (!(audio ? media->is_audio : media->is_video) || !media->is_rtp)
-        return fail(error, size, "the answer's m-lines are not those of the offer");
+        return sdp_refuse(error, size, "the answer's m-lines are not those of the offer");
     if (media->port == 0 || media->direction == SDP_INACTIVE)
         return 0;
     const char *fault = fault_of(answer, i, *first);
     if (fault)
-        return fail(error, size, fault);
+        return sdp_refuse(error, size, fault);
+    const struct sdp_agreed agreed = agreed_of(out);
     int error_code =
-        *first ? 0 : take_transport(out, answer, media, offered->full_ice, error, size);
+        *first ? 0 : sdp_take_transport(&agreed, answer, media, offered->full_ice, error, size);
     if (error_code != 0)
         return error_code;
     if (!add_track(out, slot, media, offered->profiles[slot]))
-        return fail(error, size, "the answer accepts an m-line without a format of its offer");
+        return sdp_refuse(error, size,
+                          "the answer accepts an m-line without a format of its offer");
     if (!*first)
         *first = media;
     return 0;
@@ -394,25 +399,29 @@ int sdp_take_answer(struct backend_answer *out, const struct sdp *answer,
     const struct sdp_media *first = NULL;
     memset(out, 0, sizeof(*out));
     if (answer->n_media != offered->n_media)
-        return fail(error, error_size, "the answer has not as many m-lines as the offer");
+        return sdp_refuse(error, error_size, "the answer has not as many m-lines as the offer");
     for (unsigned i = 0; i < answer->n_media; i++) {
         int error_code = take_answered(out, answer, i, offered, &first, error, error_size);
         if (error_code != 0)
             return error_code;
     }
     if (out->n_tracks == 0)
-        return fail(error, error_size, "the answer accepts no stream");
+        return sdp_refuse(error, error_size, "the answer accepts no stream");
     return 0;
 }
 
-/* Whether we can send on this m-line of an offer at all, besides what its formats say. `first` is
- * an m-line accepted before it, or NULL: there is one transport only. */
+bool sdp_is_together(const struct sdp_media *media, const struct sdp_media *first)
+{
+    bool placed = media->port != 0 || (media->bundle_only && media->bundled);
+    bool together = !first || (media->bundled && first->bundled);
+    return media->is_rtp && placed && together;
+}
+
+/* Whether we can send on this m-line of an offer at all, besides what its formats say. */
 static bool is_open(const struct sdp_media *media, const struct sdp_media *first)
 {
     bool wanted = media->direction == SDP_RECVONLY || media->direction == SDP_SENDRECV;
-    bool placed = media->port != 0 || (media->bundle_only && media->bundled);
-    bool together = !first || (media->bundled && first->bundled);
-    return media->is_rtp && wanted && placed && together;
+    return wanted && sdp_is_together(media, first);
 }
 
 static int no_fit(const struct sdp *offer, char *error, size_t size)
@@ -461,7 +470,7 @@ static void plan_video(struct plan *plan, const struct sdp *offer, const struct 
         for (unsigned slot = 0; slot < BACKEND_STREAMS_MAX && open; slot++) {
             const struct backend_stream *s = &room->streams[slot];
             if (is_wanted(room, slot, only_slot) && !(plan->with_video & 1u << slot) &&
-                best_format(media, s->codec, s->h264_profile)) {
+                sdp_best_format(media, s->codec, s->h264_profile)) {
                 place(plan, offer, i, slot);
                 break;
             }
@@ -476,7 +485,7 @@ static void plan_audio(struct plan *plan, const struct sdp *offer, const struct 
     unsigned heard = 0, with_video = plan->with_video;
     for (unsigned i = 0; i < offer->n_media; i++) {
         const struct sdp_media *media = &offer->media[i];
-        bool open = media->is_audio && is_open(media, plan->first) && opus_of(media) != 0;
+        bool open = media->is_audio && is_open(media, plan->first) && sdp_opus_of(media) != 0;
         for (unsigned slot = 0; slot < BACKEND_STREAMS_MAX && open; slot++) {
             if (is_wanted(room, slot, only_slot) && room->streams[slot].has_audio &&
                 (with_video == 0 || with_video & 1u << slot) && !(heard & 1u << slot)) {
@@ -499,15 +508,16 @@ int sdp_take_offer(struct backend_answer *out, struct sdp_places *places, const 
     plan_audio(&plan, offer, room, only_slot);
     if (!plan.first)
         return no_fit(offer, error, error_size);
-    int error_code = take_transport(out, offer, plan.first, false, error, error_size);
+    const struct sdp_agreed agreed = agreed_of(out);
+    int error_code = sdp_take_transport(&agreed, offer, plan.first, false, error, error_size);
     for (unsigned i = 0; i < offer->n_media && error_code == 0; i++) {
         const struct sdp_media *media = &offer->media[i];
         uint8_t profile[3];
         if (plan.slots[i] < 0)
             continue;
-        if (!has_rtcp_mux(offer, media))
-            return fail(error, error_size,
-                        "the offer has no a=rtcp-mux, and there is one port only");
+        if (!sdp_has_rtcp_mux(offer, media))
+            return sdp_refuse(error, error_size,
+                              "the offer has no a=rtcp-mux, and there is one port only");
         sdp_h264_profile(profile, &room->streams[plan.slots[i]]);
         places->media[out->n_tracks] = (uint8_t)i;
         add_track(out, (unsigned)plan.slots[i], media, profile);

@@ -194,6 +194,8 @@ static uint8_t feedback_of(struct sdp_text value)
         return SDP_FEEDBACK_PLI;
     if (sdp_text_is(value, "ccm fir"))
         return SDP_FEEDBACK_FIR;
+    if (sdp_text_is(value, "goog-remb"))
+        return SDP_FEEDBACK_REMB;
     return sdp_text_is(value, "transport-cc") ? SDP_FEEDBACK_TRANSPORT_CC : 0;
 }
 
@@ -216,20 +218,106 @@ static void on_rtcp_fb(struct parser *p, struct sdp_text value)
 static void on_extmap(struct parser *p, struct sdp_text value)
 {
     struct sdp_extensions *ext = p->media ? &p->media->extensions : &p->sdp->extensions;
+    const struct {
+        const char *uri;
+        uint8_t *id;
+    } rows[] = {
+        {SDP_URI_TRANSPORT_CC, &ext->transport_cc},
+        {SDP_URI_PLAYOUT_DELAY, &ext->playout_delay},
+        {SDP_URI_MID, &ext->mid},
+        {SDP_URI_DEPENDENCY, &ext->dependency},
+        {SDP_URI_RID, &ext->rid},
+        {SDP_URI_REPAIRED_RID, &ext->repaired_rid},
+        {SDP_URI_ABS_SEND_TIME, &ext->abs_send_time},
+    };
     struct sdp_text word = next_word(&value), uri = next_word(&value);
+    uint8_t *place = NULL;
     unsigned id;
     if (!number_of(cut(&word, '/'), 14, &id) || id == 0)
         return;
-    if (ext->transport_cc == id || ext->playout_delay == id || ext->mid == id ||
-        ext->dependency == id)
-        return;
-    uint8_t *place = sdp_text_is(uri, SDP_URI_TRANSPORT_CC)    ? &ext->transport_cc
-                     : sdp_text_is(uri, SDP_URI_PLAYOUT_DELAY) ? &ext->playout_delay
-                     : sdp_text_is(uri, SDP_URI_MID)           ? &ext->mid
-                     : sdp_text_is(uri, SDP_URI_DEPENDENCY)    ? &ext->dependency
-                                                               : NULL;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (*rows[i].id == id)
+            return;
+        if (sdp_text_is(uri, rows[i].uri))
+            place = rows[i].id;
+    }
     if (place && *place == 0)
         *place = (uint8_t)id;
+}
+
+/* a=msid:STREAM TRACK */
+static void on_msid(struct parser *p, struct sdp_text value)
+{
+    if (!p->media || p->media->msid.at)
+        return;
+    p->media->msid = next_word(&value);
+    p->media->track_id = next_word(&value);
+}
+
+static bool ssrc_of(struct sdp_text text, uint32_t *out)
+{
+    uint64_t n = 0;
+    if (text.length == 0 || text.length > 10)
+        return false;
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.at[i] < '0' || text.at[i] > '9')
+            return false;
+        n = n * 10 + (unsigned)(text.at[i] - '0');
+    }
+    *out = (uint32_t)n;
+    return n > 0 && n <= UINT32_MAX;
+}
+
+/* a=ssrc:1234 msid:STREAM TRACK (RFC 5576) */
+static void on_ssrc(struct parser *p, struct sdp_text value)
+{
+    struct sdp_media *media = p->media;
+    uint32_t ssrc;
+    if (!media || !ssrc_of(next_word(&value), &ssrc))
+        return;
+    value = trim(value);
+    if (value.length > 5 && strncasecmp(value.at, "msid:", 5) == 0)
+        on_msid(p, (struct sdp_text){value.at + 5, value.length - 5});
+    for (unsigned i = 0; i < media->n_ssrcs; i++)
+        if (media->ssrcs[i] == ssrc)
+            return;
+    if (media->n_ssrcs < SDP_SOURCES_MAX)
+        media->ssrcs[media->n_ssrcs++] = ssrc;
+}
+
+/* a=ssrc-group:FID 1234 5678 */
+static void on_ssrc_group(struct parser *p, struct sdp_text value)
+{
+    struct sdp_media *media = p->media;
+    uint32_t ssrc, rtx_ssrc;
+    if (!media || media->n_repairs == SDP_SOURCES_MAX || !sdp_text_is(next_word(&value), "FID") ||
+        !ssrc_of(next_word(&value), &ssrc) || !ssrc_of(next_word(&value), &rtx_ssrc))
+        return;
+    media->repairs[media->n_repairs].ssrc = ssrc;
+    media->repairs[media->n_repairs++].rtx_ssrc = rtx_ssrc;
+}
+
+/* a=rid:hi send pt=96;max-width=1280 */
+static void on_rid(struct parser *p, struct sdp_text value)
+{
+    struct sdp_text id = next_word(&value);
+    bool sends = sdp_text_is(next_word(&value), "send");
+    if (p->media && sends && is_token(id) && p->media->n_rids < SDP_RIDS_MAX)
+        p->media->rids[p->media->n_rids++] = (struct sdp_rid){id, trim(value)};
+}
+
+/* a=simulcast:send hi;mid,mid2;~lo recv 1 */
+static void on_simulcast(struct parser *p, struct sdp_text value)
+{
+    if (!p->media || p->media->simulcast.at)
+        return;
+    for (;;) {
+        struct sdp_text direction = next_word(&value), list = next_word(&value);
+        if (is_empty(list))
+            return;
+        if (sdp_text_is(direction, "send"))
+            p->media->simulcast = list;
+    }
 }
 
 static int on_mid(struct parser *p, struct sdp_text value)
@@ -329,6 +417,16 @@ static int on_attribute(struct parser *p, struct sdp_text line)
         on_rtcp_fb(p, line);
     else if (sdp_text_is(name, "extmap"))
         on_extmap(p, line);
+    else if (sdp_text_is(name, "msid"))
+        on_msid(p, line);
+    else if (sdp_text_is(name, "ssrc"))
+        on_ssrc(p, line);
+    else if (sdp_text_is(name, "ssrc-group"))
+        on_ssrc_group(p, line);
+    else if (sdp_text_is(name, "rid"))
+        on_rid(p, line);
+    else if (sdp_text_is(name, "simulcast"))
+        on_simulcast(p, line);
     else
         on_flag(p, name);
     return on_transport(p, name, line);
@@ -402,12 +500,12 @@ static int on_line(struct parser *p, struct sdp_text line)
 /* What the session level says holds where an m-line says nothing. */
 static void inherit(struct sdp *sdp)
 {
+    static const struct sdp_extensions none;
     for (unsigned i = 0; i < sdp->n_media; i++) {
         struct sdp_media *media = &sdp->media[i];
         if (media->direction == 0)
             media->direction = sdp->direction != 0 ? sdp->direction : SDP_SENDRECV;
-        if (media->extensions.transport_cc == 0 && media->extensions.playout_delay == 0 &&
-            media->extensions.mid == 0 && media->extensions.dependency == 0)
+        if (memcmp(&media->extensions, &none, sizeof(none)) == 0)
             media->extensions = sdp->extensions;
     }
 }

@@ -1,4 +1,5 @@
-/* fuzz_sdp.c - any text as an offer to us and as an answer to ours. What we write we can read. */
+/* fuzz_sdp.c - any text as an offer to us, of a viewer and of a publisher, and as an answer to
+ * ours. What we write we can read. */
 #include "signaling/sdp.h"
 
 #include "tests/unit/signaling/fake_backend.h"
@@ -60,6 +61,54 @@ static void as_answer(const struct fake *f)
         check_agreed(&agreed);
 }
 
+static int next_slot(void *arg, unsigned taken)
+{
+    (void)arg;
+    for (unsigned i = 2; i < BACKEND_STREAMS_MAX; i++)
+        if (!(taken & 1u << i))
+            return (int)i;
+    return -1;
+}
+
+static void check_published(const struct backend_publication *p)
+{
+    unsigned pictures = 0;
+    assert(p->n_tracks > 0 && p->n_tracks <= 2 * BACKEND_STREAMS_MAX);
+    assert(p->n_fingerprints > 0 && strlen(p->ufrag) >= 4 && strlen(p->pwd) >= 22);
+    for (unsigned i = 0; i < p->n_tracks; i++) {
+        const struct backend_publish_track *t = &p->tracks[i];
+        bool any = t->opus_payload_type != 0;
+        assert(any == t->audio && t->slot < BACKEND_STREAMS_MAX);
+        assert(t->audio || !(pictures & 1u << t->slot));
+        pictures |= t->audio ? 0 : 1u << t->slot;
+        for (unsigned c = 0; c < BACKEND_CODECS; c++)
+            any |= t->formats[c].payload_type != 0;
+        assert(any && t->n_rids <= BACKEND_LAYERS_MAX);
+        for (unsigned k = 0; k < t->n_rids; k++)
+            assert(t->rids[k][0] != '\0' && t->rid_id != 0);
+        assert(t->transport_cc == (t->transport_cc_id != 0));
+    }
+}
+
+static void as_publisher(bool whole)
+{
+    static struct backend_publication agreed;
+    const struct sdp_publish_wish wish = {.slot = next_slot, .whole = whole};
+    const struct backend_seat seat = {.ufrag = "ours", .pwd = "0123456789012345678901"};
+    struct sdp_places places;
+    char error[200];
+    if (sdp_take_publish_offer(&agreed, &places, &parsed, &wish, error, sizeof(error)) != 0)
+        return;
+    check_published(&agreed);
+    int n = sdp_write_publish_answer(text, sizeof(text), &parsed, &seat, &agreed, &places);
+    if (n == -ENOSPC)
+        return;
+    assert(sdp_parse(&written, text, (size_t)n, error, sizeof(error)) == 0);
+    assert(written.n_media == parsed.n_media);
+    for (unsigned i = 0; i < agreed.n_tracks; i++)
+        assert(written.media[places.media[i]].direction == SDP_RECVONLY);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fake f;
@@ -69,6 +118,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(error[0] != '\0');
         return 0;
     }
+    as_publisher(false);
+    as_publisher(true);
     as_offer(&f);
     as_answer(&f);
     f.room.streams[0].codec = BACKEND_AV1;

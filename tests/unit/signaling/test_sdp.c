@@ -30,7 +30,7 @@ static void reads_chromium(void **state)
             assert_true(f->has_profile && f->level_asymmetry && f->has_fmtp);
             assert_int_equal(f->packetization_mode, 1);
             assert_int_equal(f->feedback, SDP_FEEDBACK_NACK | SDP_FEEDBACK_PLI | SDP_FEEDBACK_FIR |
-                                              SDP_FEEDBACK_TRANSPORT_CC);
+                                              SDP_FEEDBACK_TRANSPORT_CC | SDP_FEEDBACK_REMB);
         }
     }
     assert_true(h264 >= 6);
@@ -377,7 +377,7 @@ static void the_largest_offer_fits(void **state)
     static char text[SDP_WRITE_MAX];
     struct fake f;
     struct backend_room room;
-    struct backend_seat seat;
+    struct backend_seat seat = {0};
     fake_init(&f, BACKEND_STREAMS_MAX);
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
         f.room.streams[i].h264_profile[2] = (uint8_t)(i + 10);
@@ -406,7 +406,7 @@ static void candidates_without_any(void **state)
     static char text[SDP_WRITE_MAX];
     struct fake f;
     struct backend_room room;
-    struct backend_seat seat;
+    struct backend_seat seat = {0};
     fake_init(&f, 1);
     fake_reserve(&f, FAKE_ROOM, &room, &seat);
     seat.n_candidates = 0;
@@ -427,7 +427,7 @@ static void tcp_candidates_are_passive(void **state)
     static char text[SDP_WRITE_MAX];
     struct fake f;
     struct backend_room room;
-    struct backend_seat seat;
+    struct backend_seat seat = {0};
     fake_init(&f, 2);
     fake_reserve(&f, FAKE_ROOM, &room, &seat);
     assert_true(sdp_write_offer(text, sizeof(text), &room, &seat) > 0);

@@ -61,6 +61,33 @@ static const char *set_listen(struct config *c, const char *value)
         return "must be ADDRESS:PORT with a numeric address";
     memcpy(c->listen_ip, text, n + 1);
     c->listen_port = (uint16_t)port;
+    c->listens = true;
+    return NULL;
+}
+
+static const char *set_to(struct config *c, const char *value)
+{
+    if (strncmp(value, "http://", 7) != 0 && strncmp(value, "https://", 8) != 0)
+        return "must be a URL like https://host/whip/ROOM";
+    return copy_text(c->to, sizeof(c->to), value);
+}
+
+static const char *set_ca_file(struct config *c, const char *value)
+{
+    return copy_text(c->ca_file, sizeof(c->ca_file), value);
+}
+
+static const char *set_no_tui(struct config *c, const char *value)
+{
+    (void)value;
+    c->no_tui = true;
+    return NULL;
+}
+
+static const char *set_no_settings(struct config *c, const char *value)
+{
+    (void)value;
+    c->no_settings = true;
     return NULL;
 }
 
@@ -151,6 +178,11 @@ static const char *set_turn_user(struct config *c, const char *value)
 static const char *set_turn_pass(struct config *c, const char *value)
 {
     return copy_credential(c->turn_pass, value);
+}
+
+static const char *set_secret(struct config *c, const char *value)
+{
+    return copy_credential(c->secret, value);
 }
 
 static const char *set_force_relay(struct config *c, const char *value)
@@ -343,6 +375,11 @@ static const char *set_log_json(struct config *c, const char *value)
 }
 
 static const struct option options[] = {
+    {"to", "URL", set_to, "publish: the WHIP server, https://host/whip/ROOM"},
+    {"secret", "TEXT", set_secret, "publish: of that room"},
+    {"ca-file", "FILE", set_ca_file, "publish: who may sign its certificate (the system's)"},
+    {"no-tui", NULL, set_no_tui, "plain lines on a terminal, too"},
+    {"no-settings", NULL, set_no_settings, "neither read nor keep settings"},
     {"listen", "ADDRESS:PORT", set_listen, "HTTP and WebSocket (127.0.0.1:8080)"},
     {"udp-port", "N", set_udp_port, "the one UDP port of all media (8189; 0: any free one)"},
     {"ice", "lite|full", set_ice, "one port for all, or an agent for each viewer (lite)"},
@@ -523,6 +560,11 @@ static bool next_argument(int argc, char *const *argv, int *i, struct argument *
     return true;
 }
 
+static bool is_command(int argc, char *const *argv, const char *word)
+{
+    return argc > 1 && strcmp(argv[1], word) == 0;
+}
+
 static bool is_word(int argc, char *const *argv, const char *word)
 {
     for (int i = 1; i < argc; i++) {
@@ -537,7 +579,8 @@ static int apply_arguments(struct config *c, int argc, char *const *argv, bool f
                            size_t size)
 {
     bool sources_reset = false;
-    for (int i = argc > 1 && strcmp(argv[1], "serve") == 0 ? 2 : 1; i < argc; i++) {
+    bool command = is_command(argc, argv, "serve") || is_command(argc, argv, "publish");
+    for (int i = command ? 2 : 1; i < argc; i++) {
         struct argument a;
         if (!next_argument(argc, argv, &i, &a, error, size))
             return -EINVAL;
@@ -558,6 +601,12 @@ static int apply_arguments(struct config *c, int argc, char *const *argv, bool f
 /* What one option asks of another. */
 static int check_together(const struct config *c, char *error, size_t size)
 {
+    if (!c->publishes && (c->to[0] || c->secret[0] || c->ca_file[0]))
+        return refuse(error, size,
+                      c->to[0]       ? "to"
+                      : c->secret[0] ? "secret"
+                                     : "ca-file",
+                      "belongs to amphi publish");
     if (c->n_turn > 0 && (!c->turn_user[0] || !c->turn_pass[0]))
         return refuse(error, size, "turn", "needs --turn-user and --turn-pass");
     if (c->force_relay && !c->ice_full)
@@ -595,6 +644,8 @@ int config_read(struct config *c, int argc, char *const *argv, const char *port_
         }
         c->listen_port = (uint16_t)port;
     }
+    c->publishes = is_command(argc, argv, "publish");
+    c->ice_full = c->publishes;
     int err = apply_arguments(c, argc, argv, true, error, error_size);
     if (!err)
         err = apply_arguments(c, argc, argv, false, error, error_size);
@@ -611,6 +662,7 @@ const char *config_help(void)
         (size_t)snprintf(text, sizeof(text),
                          "amphi [serve] [options]   one presenter, every seat in the front "
                          "row\n"
+                         "amphi publish --to URL    push a source to a server elsewhere (WHIP)\n"
                          "amphi sources [--json]    what --source and --audio accept here\n\n");
     for (int i = 0; i < N_OPTIONS && n < sizeof(text); i++) {
         char head[64];

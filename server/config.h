@@ -22,6 +22,10 @@ enum config_action { CONFIG_RUN = 1, CONFIG_SHOW_HELP, CONFIG_SHOW_VERSION };
 
 struct config {
     enum config_action action;
+    bool publishes;                                        /* "amphi publish" */
+    char to[1024], secret[CONFIG_TEXT_MAX], ca_file[1024]; /* of that; "": none */
+    bool no_tui, no_settings;
+    bool listens; /* --listen was given: who publishes does not listen else */
     char listen_ip[64];
     uint16_t listen_port;
     uint16_t udp_port;

@@ -88,10 +88,31 @@ void server_drop_guest(struct server *s, uint32_t viewer_id)
     g_hash_table_remove(s->guests, GUINT_TO_POINTER(viewer_id));
 }
 
+static void tell_viewer(struct server *s, const struct forwarder_event *e)
+{
+    enum backend_viewer_state state = state_for_signaling(e->state);
+    const char *reason = peer_reason_name(e->reason);
+    http_on_viewer(s->http, e->viewer_id, state, reason);
+    for (unsigned i = 0; i < s->n_companions; i++) {
+        const struct server_companion *c = &s->companions[i];
+        if (c->on_viewer)
+            c->on_viewer(c->arg, e->viewer_id, state, reason);
+    }
+}
+
+static void tell_candidate(struct server *s, const struct forwarder_candidate *candidate)
+{
+    http_on_candidate(s->http, candidate->viewer_id, candidate->text);
+    for (unsigned i = 0; i < s->n_companions; i++) {
+        const struct server_companion *c = &s->companions[i];
+        if (c->on_candidate)
+            c->on_candidate(c->arg, candidate->viewer_id, candidate->text);
+    }
+}
+
 static void handle_event(struct server *s, const struct forwarder_event *e)
 {
-    http_on_viewer(s->http, e->viewer_id, state_for_signaling(e->state),
-                   peer_reason_name(e->reason));
+    tell_viewer(s, e);
     if (e->state == VIEWER_CLOSED)
         server_drop_guest(s, e->viewer_id);
 }
@@ -200,7 +221,7 @@ static void handle_events(struct server *s)
 {
     struct forwarder_candidate c;
     while (forwarder_next_candidate(s->forwarder, &c)) {
-        http_on_candidate(s->http, c.viewer_id, c.text);
+        tell_candidate(s, &c);
         free(c.text);
     }
     struct forwarder_event e;
@@ -211,6 +232,10 @@ static void handle_events(struct server *s)
     int64_t now_us = server_now_us();
     if (now_us >= s->next_tick_us)
         tick(s, now_us);
+    for (unsigned i = 0; i < s->n_companions; i++) {
+        if (s->companions[i].on_round)
+            s->companions[i].on_round(s->companions[i].arg);
+    }
 }
 
 /* --- life --- */
@@ -357,7 +382,8 @@ static int open_signaling(struct server *s, char *error, size_t error_size)
     admin_fill_backend(s, &s->backend);
     ice_setup_backend(&s->backend, &s->config);
     struct http_config config = {.port = s->config.listen_port, .backend = &s->backend};
-    snprintf(config.address, sizeof(config.address), "%s", s->config.listen_ip);
+    if (!s->config.publishes || s->config.listens)
+        snprintf(config.address, sizeof(config.address), "%s", s->config.listen_ip);
     return http_create(&s->http, &config, error, error_size);
 }
 
@@ -453,6 +479,27 @@ void server_destroy(struct server *s)
     sem_destroy(&s->stopped);
     dtls_context_destroy(s->dtls);
     free(s);
+}
+
+void server_wake(struct server *s)
+{
+    http_wake(s->http);
+}
+
+void server_join(struct server *s, const struct server_companion *companion)
+{
+    assert(s->n_companions < SERVER_COMPANIONS_MAX);
+    s->companions[s->n_companions++] = *companion;
+}
+
+const struct backend *server_backend(const struct server *s)
+{
+    return &s->backend;
+}
+
+const char *server_room(const struct server *s)
+{
+    return s->source_room ? s->source_room->code : "";
 }
 
 const char *server_url(const struct server *s)

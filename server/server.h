@@ -10,13 +10,31 @@
 #pragma once
 
 #include "server/config.h"
+#include "signaling/backend.h"
 
 struct server;
+
+/* Who goes along with it on its thread. Each may be NULL. */
+struct server_companion {
+    void *arg;
+    void (*on_round)(void *arg); /* after whatever happened, and once a second */
+    void (*on_viewer)(void *arg, uint32_t viewer_id, enum backend_viewer_state state,
+                      const char *reason);
+    /* of ours, with full ICE; NULL: there will be no more */
+    void (*on_candidate)(void *arg, uint32_t viewer_id, const char *text);
+};
 
 int server_create(struct server **out, const struct config *config, char *error, size_t error_size);
 void server_run(struct server *s);
 void server_stop(struct server *s);    /* any thread */
 void server_destroy(struct server *s); /* NULL is fine */
+void server_wake(struct server *s);    /* any thread: another round */
+
+#define SERVER_COMPANIONS_MAX 2
+/* Before server_run, or on its thread; it outlives server_run. */
+void server_join(struct server *s, const struct server_companion *companion);
+const struct backend *server_backend(const struct server *s);
+const char *server_room(const struct server *s); /* of --source; "": none */
 
 const char *server_url(const struct server *s); /* of the room's page, or of the landing page */
 const char *server_admin_token(const struct server *s);

@@ -47,6 +47,8 @@ struct server {
     struct room *source_room;   /* borrowed: of --source; NULL: none */
     struct _GHashTable *guests; /* viewer id -> struct guest, owned */
     int64_t next_tick_us;
+    unsigned n_companions;
+    struct server_companion companions[SERVER_COMPANIONS_MAX];
 
     /* any thread */
     atomic_bool stop, rooms_changed;

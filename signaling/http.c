@@ -268,7 +268,7 @@ static int start_library(struct http *h, char *error, size_t error_size)
     return -ENOTSUP;
 }
 
-/* The listener takes `fd` over. */
+/* The listener takes `fd` over; -1: there is none. */
 static int start_listening(struct http *h, int fd)
 {
     lws_adopt_desc_t desc = {
@@ -277,10 +277,12 @@ static int start_listening(struct http *h, int fd)
         .fd.filefd = fd,
         .vh_prot_name = "listener",
     };
-    h->port = http_listen_port(fd);
-    h->listener = lws_adopt_descriptor_vhost_via_info(&desc);
-    if (!h->listener)
-        return -ENOMEM;
+    if (fd >= 0) {
+        h->port = http_listen_port(fd);
+        h->listener = lws_adopt_descriptor_vhost_via_info(&desc);
+        if (!h->listener)
+            return -ENOMEM;
+    }
     lws_sul_schedule(h->context, 0, &h->tick, on_tick, TICK_US);
     return 0;
 }
@@ -294,7 +296,8 @@ static int start(struct http *h, int fd, char *error, size_t error_size)
         status = http_sniff_create(&h->sniff, &config);
     }
     if (status != 0) {
-        close(fd);
+        if (fd >= 0)
+            close(fd);
         return status;
     }
     return start_listening(h, fd);
@@ -313,13 +316,15 @@ static uint64_t random_seed(void)
 
 int http_create(struct http **out, const struct http_config *config, char *error, size_t error_size)
 {
-    int fd = http_listen_open(config->address, config->port, error, error_size);
-    if (fd < 0)
+    bool listens = config->address[0] != '\0';
+    int fd = listens ? http_listen_open(config->address, config->port, error, error_size) : -1;
+    if (listens && fd < 0)
         return fd;
     struct http *h = calloc(1, sizeof(*h));
     snprintf(error, error_size, "out of memory for HTTP");
     if (!h) {
-        close(fd);
+        if (fd >= 0)
+            close(fd);
         return -ENOMEM;
     }
     h->backend = config->backend;

@@ -13,7 +13,7 @@
 struct http;
 
 struct http_config {
-    char address[64];               /* to listen on: "127.0.0.1", "0.0.0.0", "::" */
+    char address[64];               /* to listen on: "127.0.0.1", "0.0.0.0", "::"; "": nowhere */
     uint16_t port;                  /* 0: any free one */
     const struct backend *backend;  /* borrowed */
     unsigned join_rate, join_burst; /* of one address, see join_limit.h; 0: the defaults */

@@ -1,5 +1,6 @@
 #include "server/config.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,6 +43,31 @@ static void defaults_are_those_of_the_manual(void **state)
     assert_int_equal(c.coding.sound.frame_ms, 20);
     assert_int_equal(c.coding.sound.bitrate_bps, 96000);
     assert_false(c.coding.sound.dtx);
+}
+
+static void publishing_has_options_of_its_own(void **state)
+{
+    (void)state;
+    struct config c;
+    assert_int_equal(read_words(&c,
+                                "publish --to https://host.example/whip/A --secret s3cret "
+                                "--ca-file /ca.pem --source pattern --no-tui --no-settings",
+                                "9999"),
+                     0);
+    assert_true(c.publishes);
+    assert_true(c.ice_full);
+    assert_true(c.no_tui);
+    assert_true(c.no_settings);
+    assert_false(c.listens);
+    assert_string_equal(c.to, "https://host.example/whip/A");
+    assert_string_equal(c.secret, "s3cret");
+    assert_string_equal(c.ca_file, "/ca.pem");
+    assert_int_equal(read_words(&c, "publish --listen 127.0.0.1:0", NULL), 0);
+    assert_true(c.listens);
+    assert_int_equal(read_words(&c, "serve --to https://host.example/", NULL), -EINVAL);
+    assert_string_equal(error, "--to belongs to amphi publish");
+    assert_int_equal(read_words(&c, "publish --to host/whip/A", NULL), -EINVAL);
+    assert_non_null(strstr(error, "--to must be a URL"));
 }
 
 static void options_are_taken(void **state)
@@ -258,6 +284,7 @@ int main(void)
         cmocka_unit_test(a_file_keeps_its_whole_path),
         cmocka_unit_test(bitrate_overrides_quality),
         cmocka_unit_test(port_of_the_environment),
+        cmocka_unit_test(publishing_has_options_of_its_own),
         cmocka_unit_test(bad_options_name_themselves),
         cmocka_unit_test(a_file_is_read_and_the_command_line_wins),
         cmocka_unit_test(bad_files_are_refused),

@@ -407,6 +407,21 @@ static void whep_endpoint(void **state)
     assert_int_equal(r.status, 404);
 }
 
+static void may_listen_nowhere(void **state)
+{
+    (void)state;
+    struct fake fake;
+    struct http *h;
+    char error[200];
+    fake_init(&fake, 1);
+    const struct http_config config = {.port = 8080, .backend = &fake.backend};
+    assert_int_equal(http_create(&h, &config, error, sizeof(error)), 0);
+    assert_int_equal(http_port(h), 0);
+    http_wake(h);
+    http_service(h);
+    http_destroy(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +436,7 @@ int main(void)
         TEST(bodies_have_limits),
         TEST(bodies_may_come_slowly),
         TEST(malformed_requests),
+        cmocka_unit_test(may_listen_nowhere),
         TEST(upgrades_to_anything_else_are_ignored),
         TEST(whep_from_post_to_delete),
         TEST(whep_ends_with_its_viewer),

@@ -332,6 +332,23 @@ static const char *set_max_viewers_per_room(struct config *c, const char *value)
     return why ? "must be 0 to 100000" : NULL;
 }
 
+static const char *set_open_rooms(struct config *c, const char *value)
+{
+    c->open_rooms = strcmp(value, "yes") == 0;
+    c->open_rooms_said = true;
+    return c->open_rooms || strcmp(value, "no") == 0 ? NULL : "must be yes or no";
+}
+
+static const char *set_password(struct config *c, const char *value)
+{
+    return copy_text(c->password, sizeof(c->password), value);
+}
+
+static const char *set_token_key(struct config *c, const char *value)
+{
+    return copy_text(c->token_key, sizeof(c->token_key), value);
+}
+
 static const char *set_room_idle(struct config *c, const char *value)
 {
     long n;
@@ -376,7 +393,7 @@ static const char *set_log_json(struct config *c, const char *value)
 
 static const struct option options[] = {
     {"to", "URL", set_to, "publish: the WHIP server, https://host/whip/ROOM"},
-    {"secret", "TEXT", set_secret, "publish: of that room"},
+    {"secret", "TEXT", set_secret, "publish: of that room; else what publishes into --room"},
     {"ca-file", "FILE", set_ca_file, "publish: who may sign its certificate (the system's)"},
     {"no-tui", NULL, set_no_tui, "plain lines on a terminal, too"},
     {"no-settings", NULL, set_no_settings, "neither read nor keep settings"},
@@ -411,11 +428,16 @@ static const struct option options[] = {
     {"pin-workers", NULL, set_pin_workers, "each forwarder thread on a processor of its own"},
     {"adapt", NULL, set_adapt,
      "send each viewer what its path takes (new: it still probes too much)"},
+    {"password", "TEXT", set_password, "asked of who watches the room of --source (none)"},
+    {"token-key", "FILE", set_token_key,
+     "what watch tokens are signed with: a secret, or a public key in PEM (none)"},
+    {"open-rooms", "yes|no", set_open_rooms, "anyone may make a room (yes; with --source no)"},
     {"max-viewers", "N", set_max_viewers, "viewers of the process (10000)"},
     {"max-viewers-per-room", "N", set_max_viewers_per_room,
      "of each room (0: no limit of its own)"},
     {"max-rooms", "N", set_max_rooms, "rooms of the process (2000)"},
-    {"room-idle", "SECONDS", set_room_idle, "a room where nobody is ends after this time (300)"},
+    {"room-idle", "SECONDS", set_room_idle,
+     "a room where nobody presents ends after this time (300)"},
     {"admin-token", "TEXT", set_admin_token, "bearer token of the admin API (a random one)"},
     {"metrics-open", NULL, set_metrics_open, "serve /metrics without the token"},
     {"log-level", "NAME", set_log_level, "error, warning, info or debug (info)"},
@@ -601,12 +623,15 @@ static int apply_arguments(struct config *c, int argc, char *const *argv, bool f
 /* What one option asks of another. */
 static int check_together(const struct config *c, char *error, size_t size)
 {
-    if (!c->publishes && (c->to[0] || c->secret[0] || c->ca_file[0]))
-        return refuse(error, size,
-                      c->to[0]       ? "to"
-                      : c->secret[0] ? "secret"
-                                     : "ca-file",
-                      "belongs to amphi publish");
+    if (!c->publishes && (c->to[0] || c->ca_file[0]))
+        return refuse(error, size, c->to[0] ? "to" : "ca-file", "belongs to amphi publish");
+    bool has_room = c->publishes || c->n_sources > 0 || c->room[0];
+    if (!has_room && (c->secret[0] || c->password[0]))
+        return refuse(error, size, c->secret[0] ? "secret" : "password",
+                      "needs --room or --source");
+    size_t n = strlen(c->secret);
+    if (!c->publishes && n > 0 && (n < CONFIG_SECRET_MIN || n > CONFIG_SECRET_MAX))
+        return refuse(error, size, "secret", "must be 16 to 64 characters");
     if (c->n_turn > 0 && (!c->turn_user[0] || !c->turn_pass[0]))
         return refuse(error, size, "turn", "needs --turn-user and --turn-pass");
     if (c->force_relay && !c->ice_full)
@@ -651,6 +676,8 @@ int config_read(struct config *c, int argc, char *const *argv, const char *port_
         err = apply_arguments(c, argc, argv, false, error, error_size);
     if (!err)
         err = check_together(c, error, error_size);
+    if (!c->open_rooms_said)
+        c->open_rooms = !c->publishes && c->n_sources == 0;
     media_settle(&c->coding);
     return err;
 }

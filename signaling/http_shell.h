@@ -8,6 +8,7 @@
 #include "signaling/backend.h"
 #include "signaling/guess_limit.h"
 #include "signaling/join_limit.h"
+#include "signaling/qr.h"
 #include "signaling/routes.h"
 #include "signaling/session_ws.h"
 
@@ -62,9 +63,9 @@ struct http_socket {
 /* One request and its answer. */
 struct http_transaction {
     enum routes_method method;
-    char path[256], stream[16], viewers[16];
+    char path[256], stream[16], viewers[16], text[QR_TEXT_MAX];
     char authorization[256], content_type[128], if_match[128], if_none_match[256];
-    bool has_stream, has_viewers, has_authorization, has_content_type, has_if_match,
+    bool has_stream, has_viewers, has_text, has_authorization, has_content_type, has_if_match,
         has_if_none_match;
     bool answered;      /* `answer` is valid */
     uint32_t waits_for; /* a viewer's candidates, see routes.h; 0: it does not */

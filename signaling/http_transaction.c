@@ -39,7 +39,7 @@ static bool read_header(struct lws *wsi, enum lws_token_indexes token, char *out
 
 static bool read_query(struct lws *wsi, const char *name, char *out, size_t size)
 {
-    char raw[32];
+    char raw[QR_TEXT_MAX + 16];
     const char *value = lws_get_urlarg_by_name(wsi, name, raw, sizeof(raw));
     if (!value)
         return false;
@@ -53,6 +53,7 @@ static bool read_headers(struct lws *wsi, struct http_transaction *t)
 {
     t->has_stream = read_query(wsi, "stream=", t->stream, sizeof(t->stream));
     t->has_viewers = read_query(wsi, "viewers=", t->viewers, sizeof(t->viewers));
+    t->has_text = read_query(wsi, "text=", t->text, sizeof(t->text));
     return read_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, t->authorization,
                        sizeof(t->authorization), &t->has_authorization) &&
            read_header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, t->content_type, sizeof(t->content_type),
@@ -147,6 +148,7 @@ static void ask_routes(struct http_connection *c)
         .path = t->path,
         .stream = t->has_stream ? t->stream : NULL,
         .viewers = t->has_viewers ? t->viewers : NULL,
+        .text = t->has_text ? t->text : NULL,
         .authorization = t->has_authorization ? t->authorization : NULL,
         .content_type = t->has_content_type ? t->content_type : NULL,
         .if_match = t->has_if_match ? t->if_match : NULL,

@@ -2,6 +2,7 @@
 
 #include "signaling/assets.h"
 #include "signaling/message.h"
+#include "signaling/qr.h"
 #include "signaling/room_code.h"
 #include "signaling/routes_answer.h"
 #include "signaling/routes_sources.h"
@@ -61,6 +62,18 @@ static void serve_file(const struct routes_request *q, struct routes_answer *a, 
         answer_header(a, "Content-Security-Policy: " CSP);
     if (!fresh)
         answer_body(a, file->content_type, file->data, file->size);
+}
+
+/* A link that the presenter page shows; drawn here, where the library is. */
+static void serve_qr(const struct routes_request *q, struct routes_answer *a)
+{
+    if (answer_other_method(q, a))
+        return;
+    if (!q->text || q->text[0] == '\0') {
+        answer_problem(a, 400, "the query has no text=... of at most 299 bytes");
+        return;
+    }
+    answer_text(a, "image/svg+xml", qr_svg(q->text));
 }
 
 /* /{ROOM}: the page is the same for every room, and says itself when there is none. */
@@ -435,6 +448,10 @@ static void dispatch(struct routes *r, const struct routes_request *q, struct ro
     const struct backend *b = r->backend;
     if (strcmp(path, "/") == 0)
         serve_file(q, a, "index.html", true);
+    else if (strcmp(path, "/present") == 0)
+        serve_file(q, a, "present.html", true);
+    else if (strcmp(path, "/assets/qr.svg") == 0)
+        serve_qr(q, a);
     else if ((rest = after(path, "/assets/")) != NULL)
         serve_file(q, a, rest, false);
     else if (strcmp(path, "/healthz") == 0)

@@ -31,7 +31,7 @@ struct routes_request {
     enum routes_method method;
     const char *path; /* decoded, without the query */
     /* NULL: not sent */
-    const char *stream, *viewers; /* of the query */
+    const char *stream, *viewers, *text; /* of the query */
     const char *authorization, *content_type, *if_match, *if_none_match;
     const char *body;
     size_t body_size;

@@ -1,29 +1,36 @@
-/* AmphiClient: the viewer side of the amphi.v1 signaling protocol, for this page and for programs.
+/* The amphi.v1 signaling protocol in a browser: for these pages, and for programs.
+ *
+ *   const broadcast = await watch('https://example.org/SWIFT-OTTER-042');     pictures to play
+ *   const publisher = await publish('https://example.org/SWIFT-OTTER-042', { secret, sources });
+ *
+ * are all that most programs need (watch.js, publisher.js). Beneath is AmphiClient, which owns one
+ * WebSocket at a time, joins, answers pings, follows redirects and comes back by itself until close().
+ * It knows nothing of media: a lost socket says nothing about pictures that flow.
  *
  *   const client = new AmphiClient();
  *   client.addEventListener('offer', ({ detail }) => answer(detail.sdp, detail.peerId));
  *   client.connect('wss://example.org/ws', 'SWIFT-OTTER-042');
  *
- * It owns one WebSocket at a time, joins, answers pings, follows redirects and comes back by itself
- * until close(). It knows nothing of media: a lost socket says nothing about pictures that flow.
- *
  *   idle -> connecting -> joining -> joined -> (lost) waiting -> connecting ...
  *                           |  ^
  *                           v  | joinWith(password)
- *                         password
+ *                         password            closed: close() was called, or trying again is no use
  *
  * Events (CustomEvent, the message or the fields below in `detail`):
  *   state    {state, reason: {code, text}|null, attempt, retryAt}   every move of the machine above
- *   joined   the message; peerId, iceServers and protocol are also properties
+ *   joined   the message; peerId, iceServers and protocol are also properties; `resumed` is true where
+ *            the media session of before goes on
  *   streams  {streams, ended}: the checked lists, also properties; on join, and whenever a stream comes,
  *            goes or changes. `ended`: [{trackId, windowName, appName, endReason}]
  *   cursor   {trackId, x, y, inView}: the presenter's pointer, in percent of the picture
- *   offer    {sdp, peerId}          ice      {candidate, peerId}
+ *   offer, answer {sdp, peerId}     ice      {candidate, peerId}
  *   sharer   {live, type}           password {error}
- *   error    {code, error}          message  any other type
+ *   error    {code, error}: the stable codes are listed in the README
+ *   message  any other type: of a presenter's `audience`, `publish-config`, `viewer-joined`, `viewer-left`
  * Times are milliseconds of `now` (performance.now by default). */
 
 import { Backoff } from './backoff.js';
+import { codeFromPath } from './roomcode.js';
 
 export const SUBPROTOCOL = 'amphi.v1';
 export const CLIENT_NAME = 'amphi-web/1';
@@ -43,6 +50,9 @@ const ROOM_RETRY = new Map([
   ['room-not-found', 5000],
   ['room-full', 10000],
 ]);
+
+/* Errors after which another try would only do harm: to a presenter; to a viewer they mean something else. */
+const FATAL_TO_SHARER = new Set(['bad-secret', 'secret-required', 'secret-invalid', 'not-supported', 'replaced', 'removed']);
 
 const OPEN = 1; // WebSocket.OPEN, also for fakes that do not carry the constants
 
@@ -96,6 +106,12 @@ export function socketUrl(target, base) {
   }
 }
 
+/* The WebSocket and the room of a link, "https://host/CODE". */
+export function readLink(link, base = globalThis.location?.href) {
+  const url = new URL(link, base);
+  return { socket: socketUrl('/ws', url), origin: url.origin, room: codeFromPath(url.pathname) };
+}
+
 export class AmphiClient extends EventTarget {
   #WebSocket;
   #now;
@@ -108,6 +124,9 @@ export class AmphiClient extends EventTarget {
   #home = '';
   #url = '';
   #password = '';
+  #secret = '';
+  #token = '';
+  #resume = ''; // names the media session that a join may go on with
   #redirects = 0;
   #joinedAt = null;
   #heardAt = 0;
@@ -129,8 +148,10 @@ export class AmphiClient extends EventTarget {
     this.reason = null;
     this.retryAt = null;
     this.room = '';
+    this.role = 'viewer';
     this.peerId = '';
     this.protocol = 0;
+    this.resumed = false;
     this.iceServers = [];
     this.streams = [];
     this.ended = [];
@@ -142,10 +163,15 @@ export class AmphiClient extends EventTarget {
     return this.#backoff.attempt;
   }
 
-  connect(url, room, { password = '' } = {}) {
+  /* A `sharer` shows the room's secret; a viewer its password or a watch token, where one is needed. */
+  connect(url, room, { role = 'viewer', password = '', secret = '', token = '' } = {}) {
     this.#home = this.#url = url;
     this.room = room;
+    this.role = role;
     this.#password = password;
+    this.#secret = secret;
+    this.#token = token;
+    this.#resume = '';
     this.#open();
   }
 
@@ -166,6 +192,7 @@ export class AmphiClient extends EventTarget {
 
   /* A fresh socket, and so a fresh peer connection, at once. How often is the caller's care. */
   rejoin() {
+    this.#resume = '';
     if (this.state !== 'idle' && this.state !== 'closed') {
       this.#open();
     }
@@ -184,6 +211,11 @@ export class AmphiClient extends EventTarget {
         this.#lost({ code: 'silent', text: '' });
       }
     }, PROBE_LIMIT);
+  }
+
+  /* What is wanted of each stream: [{trackId, layer: 'auto'|0|1|2, paused}]. */
+  select(streams) {
+    return this.send({ type: 'select', streams });
   }
 
   send(message) {
@@ -254,11 +286,9 @@ export class AmphiClient extends EventTarget {
 
   #join() {
     this.#enter('joining');
-    const message = { type: 'join', role: 'viewer', room: this.room, client: CLIENT_NAME };
-    if (this.#password) {
-      message.password = this.#password;
-    }
-    this.send(message);
+    const shown = { password: this.#password, secret: this.#secret, token: this.#token, resume: this.#resume };
+    const filled = Object.entries(shown).filter(([, value]) => value);
+    this.send({ type: 'join', role: this.role, room: this.room, client: CLIENT_NAME, ...Object.fromEntries(filled) });
     this.#deadline(JOIN_TIMEOUT, () => this.#lost({ code: 'silent', text: '' }));
   }
 
@@ -323,6 +353,7 @@ export class AmphiClient extends EventTarget {
         this.#onCursor(message);
         break;
       case 'offer':
+      case 'answer':
       case 'ice':
         this.#emit(message.type, message);
         break;
@@ -389,6 +420,8 @@ export class AmphiClient extends EventTarget {
     this.#joinedAt = this.#now();
     this.peerId = text(message.peerId);
     this.protocol = number(message.protocol);
+    this.resumed = Boolean(this.#resume) && message.resumed === true;
+    this.#resume = text(message.resume);
     this.iceServers = Array.isArray(message.iceServers) ? message.iceServers : [];
     this.#enter('joined');
     this.#emit('joined', message);
@@ -423,7 +456,10 @@ export class AmphiClient extends EventTarget {
     const reason = { code: detail.code, text: detail.error };
     this.#lastError = { reason, at: this.#now() };
     this.#emit('error', detail);
-    if (ROOM_RETRY.has(detail.code)) {
+    if (this.role === 'sharer' && FATAL_TO_SHARER.has(detail.code)) {
+      this.#drop();
+      this.#enter('closed', { reason });
+    } else if (ROOM_RETRY.has(detail.code)) {
       this.#lost(reason);
     } else if (detail.code === 'rate-limited' && this.state === 'joining') {
       this.#lost(reason, 1000 * Math.min(number(message.retryAfter) || 1, 60));
@@ -442,4 +478,39 @@ export class AmphiClient extends EventTarget {
     this.#url = url;
     this.#open();
   }
+}
+
+/* Makes a room: {room, secret, url, ...}. Who has the secret may publish in it, so it stays out of links.
+ * Throws an Error with a stable `code` when the server does not. */
+export async function createRoom(origin, wish = {}, { fetch = globalThis.fetch } = {}) {
+  const fail = (code, words) => Object.assign(new Error(words), { code });
+  const body = JSON.stringify(wish);
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(`${origin}/api/v1/rooms`, { method: 'POST', headers, body }).catch(() => {
+    throw fail('unreachable', '');
+  });
+  const said = await answer.json().catch(() => ({}));
+  if (answer.status === 201) {
+    return said;
+  }
+  const codes = { 401: 'closed-server', 403: 'closed-server', 404: 'not-supported', 409: 'room-taken', 429: 'rate-limited', 501: 'not-supported', 503: 'server-full' };
+  throw fail(codes[answer.status] ?? 'internal', text(said.detail));
+}
+
+/* Watches a room: a Broadcast (watch.js). */
+export async function watch(link, options = {}) {
+  const { Broadcast } = await import('./watch.js');
+  return new Broadcast(link, options);
+}
+
+/* Publishes in a room: a Publisher (publisher.js) that has joined, with `sources` of add(). */
+export async function publish(link, { secret, sources = [], sound = null, settings = {}, ...options }) {
+  const { Publisher } = await import('./publisher.js');
+  const client = options.client ?? new AmphiClient({ backoff: new Backoff({ first: 1000, max: 30000 }) });
+  const publisher = new Publisher(client, { settings, ...options });
+  sources.forEach((source) => publisher.add(source));
+  publisher.setSound(sound);
+  const { socket, room } = readLink(link);
+  client.connect(socket, room, { role: 'sharer', secret });
+  return publisher;
 }

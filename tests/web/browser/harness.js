@@ -10,8 +10,6 @@ import { chromium } from 'playwright-core';
 import { WebSocketServer } from 'ws';
 
 const WEB = new URL('../../../signaling/web/', import.meta.url);
-const PRESENTER = new URL('presenter.html', import.meta.url);
-const PRESENTER_SCRIPT = new URL('presenter-page.js', import.meta.url);
 const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
   + "connect-src 'self' ws: wss:; media-src 'self' blob:; base-uri 'none'; form-action 'self'; "
   + "frame-ancestors 'self'";
@@ -24,22 +22,30 @@ const TYPES = {
 
 export const ROOM = 'SWIFT-OTTER-042';
 
+const PAGES = { '/': 'index.html', '/present': 'present.html', '/admin': 'admin.html' };
+const MOCKS = { '/mock/presenter': 'presenter.html', '/mock/presenter.js': 'presenter-page.js', '/mock/stage': 'stage.html', '/mock/stage.js': 'stage-page.js' };
+
 function fileOf(path) {
-  if (path === '/mock/presenter') {
-    return PRESENTER;
+  if (MOCKS[path]) {
+    return new URL(MOCKS[path], import.meta.url);
   }
-  if (path === '/mock/presenter.js') {
-    return PRESENTER_SCRIPT;
-  }
-  const asset = /^\/assets\/([a-z]+\.(?:js|css|svg|html))$/.exec(path);
-  if (asset) {
-    return new URL(asset[1], WEB);
-  }
-  return new URL(path === '/' ? 'index.html' : 'viewer.html', WEB);
+  const asset = /^\/assets\/((?:examples\/)?[a-z]+\.(?:js|css|svg|html))$/.exec(path);
+  return new URL(asset ? asset[1] : PAGES[path] ?? 'viewer.html', WEB);
 }
 
-async function serve(request, response) {
+async function bodyOf(request) {
+  const parts = await request.toArray();
+  return parts.length > 0 ? JSON.parse(Buffer.concat(parts)) : {};
+}
+
+/* Pages, and what `api` of the hub answers: {status, json} for a method and a path. */
+async function serve(hub, request, response) {
   const { pathname } = new URL(request.url, 'http://localhost');
+  const answer = pathname.startsWith('/api/') && hub.api?.(request.method, pathname, await bodyOf(request), request.headers);
+  if (answer) {
+    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(JSON.stringify(answer.json));
+    return;
+  }
   const file = fileOf(pathname);
   try {
     const body = await readFile(file);
@@ -63,6 +69,8 @@ export class Hub {
     this.joins = 0;
     this.received = []; // every message of every viewer
     this.presenter = null;
+    this.sharer = null; // of a room's presenter page: (socket, its join), see stage.js
+    this.api = null;
   }
 
   onViewer(socket) {
@@ -73,7 +81,9 @@ export class Hub {
     socket.on('message', (data) => {
       const message = JSON.parse(data);
       this.received.push(message);
-      if (message.type === 'join') {
+      if (this.sharer && (message.role === 'sharer' || socket.sharing)) {
+        this.sharer(socket, message);
+      } else if (message.type === 'join') {
         this.#join(socket, message);
       } else if (message.type === 'ping') {
         this.#send(socket, { type: 'pong', t: message.t });
@@ -158,7 +168,7 @@ export async function until(what, check, within = 20000) {
 /* Starts the server; {hub, url, close()}. */
 export async function startServer() {
   const hub = new Hub();
-  const server = createServer(serve);
+  const server = createServer((request, response) => serve(hub, request, response));
   const viewers = new WebSocketServer({ noServer: true, handleProtocols: (offered) => offered.has('amphi.v1') && 'amphi.v1' });
   const presenters = new WebSocketServer({ noServer: true });
   server.on('upgrade', (request, socket, head) => {
@@ -177,10 +187,11 @@ export async function startServer() {
   return { hub, url: `http://127.0.0.1:${server.address().port}`, close };
 }
 
-export function launchBrowser() {
+export function launchBrowser(more = []) {
   return chromium.launch({
     executablePath: process.env.AMPHI_CHROMIUM ?? '/usr/bin/chromium',
     args: [
+      ...more,
       '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
       '--disable-component-update', '--disable-sync', '--disable-features=WebRtcHideLocalIpsWithMdns',
       '--allow-loopback-in-peer-connection', '--disable-backgrounding-occluded-windows',

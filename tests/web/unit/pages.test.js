@@ -20,7 +20,7 @@ test('every asset a page names exists', () => {
 });
 
 test('every file that is served is used by a page', () => {
-  const imports = files.filter((name) => name.endsWith('.js')).flatMap((name) => importsOf(name));
+  const imports = files.filter((name) => name.endsWith('.js')).flatMap((name) => [...importsOf(name), ...laterImportsOf(name)]);
   const used = new Set([...pages, ...pages.flatMap((page) => assets(read(page))), ...imports]);
   for (const name of files.filter((file) => /\.(js|css|svg|html)$/.test(file))) {
     assert.ok(used.has(name), `${name} is not used`);
@@ -31,12 +31,19 @@ function importsOf(name) {
   return [...read(name).matchAll(/from '\.\/([\w.-]+)'/g)].map((match) => match[1]);
 }
 
-test('the viewer page asks for all its modules at once', () => {
-  const wanted = new Set();
-  const visit = (name) => importsOf(name).forEach((next) => wanted.has(next) || (wanted.add(next), visit(next)));
-  visit('viewer.js');
-  const preloaded = [...read('viewer.html').matchAll(/modulepreload" href="\/assets\/([\w.-]+)"/g)].map((m) => m[1]);
-  assert.deepEqual(preloaded.sort(), [...wanted].sort());
+/* What programs that use amphi.js load, and the pages do not. */
+function laterImportsOf(name) {
+  return [...read(name).matchAll(/import\('\.\/([\w.-]+)'/g)].map((match) => match[1]);
+}
+
+test('pages ask for all their modules at once', () => {
+  for (const name of ['viewer', 'present']) {
+    const wanted = new Set();
+    const visit = (module) => importsOf(module).forEach((next) => wanted.has(next) || (wanted.add(next), visit(next)));
+    visit(`${name}.js`);
+    const preloaded = [...read(`${name}.html`).matchAll(/modulepreload" href="\/assets\/([\w.-]+)"/g)].map((m) => m[1]);
+    assert.deepEqual(preloaded.sort(), [...wanted].sort(), name);
+  }
 });
 
 test('nothing in the pages needs more than the content security policy allows', () => {

@@ -1,0 +1,193 @@
+/* The presenter page in Chromium with its made-up camera, microphone and screen, against a server of
+ * our own that takes what it sends. One browser and one page for a whole broadcast. */
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { launchBrowser, startServer, until } from './harness.js';
+import { Stage } from './stage.js';
+
+const FAKES = [
+  '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--auto-accept-this-tab-capture',
+  '--auto-select-desktop-capture-source=Entire screen',
+];
+
+let browser;
+let server;
+let stage;
+
+before(async () => {
+  browser = await launchBrowser(FAKES);
+});
+
+after(async () => {
+  await browser.close();
+});
+
+/* A fresh server and page; the test fails when the page made the browser complain. */
+async function setup(t) {
+  server = await startServer();
+  stage = new Stage(server.hub);
+  const stagePage = await stage.open(browser, server.url);
+  const context = await browser.newContext({ viewport: { width: 1280, height: 860 } });
+  const page = await context.newPage();
+  const complaints = [];
+  page.setDefaultTimeout(15000);
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('dialog', (dialog) => dialog.accept());
+  t.after(async () => {
+    await context.close();
+    await stagePage.context().close();
+    await server.close();
+    assert.deepEqual(complaints, []);
+  });
+  return page;
+}
+
+const state = (page, wanted) => page.waitForFunction((name) => window.amphi?.state === name, wanted);
+const says = (page, selector, words) => page.locator(selector, { hasText: words }).waitFor();
+
+/* Until at least `count` tracks of video show more pictures than when asked. */
+async function arrives(count = 1, what = () => true) {
+  const before = await stage.arriving();
+  await stage.page.waitForFunction(async ([first, wanted]) => {
+    const now = Object.entries(await window.stage.arriving());
+    return now.filter(([mid, r]) => r.kind === 'video' && r.frames > (first[mid]?.frames ?? 0) + 2).length >= wanted;
+  }, [before, count], { polling: 100, timeout: 15000 });
+  const now = Object.values(await stage.arriving()).filter(({ kind, frames }) => kind === 'video' && frames > 0);
+  assert.ok(now.every(what), JSON.stringify(now));
+}
+
+test('a broadcast from the first picture to the last', async (t) => {
+  const page = await setup(t);
+  await page.goto(`${server.url}/present`);
+  await state(page, 'ready');
+
+  // a camera makes the room; its secret is in no link
+  await page.click('#add-camera');
+  await state(page, 'live');
+  await arrives(1, ({ codec }) => codec === 'video/H264');
+  const room = await page.evaluate(() => window.amphi.room);
+  assert.deepEqual([...stage.secrets.keys()], [room]);
+  assert.equal(await page.getAttribute('#link', 'href'), `${server.url}/${room}`);
+  assert.ok(!(await page.content()).includes(stage.secrets.get(room)));
+  assert.ok(!page.url().includes('secret'));
+
+  // a screen and the microphone come along without another offer
+  await page.click('#add-screen');
+  await page.click('#mic');
+  await arrives(2);
+  await until('sound arrives', async () => Object.values(await stage.arriving()).some(({ kind, bytes }) => kind === 'audio' && bytes > 500));
+  assert.equal(stage.said('offer').length, 1);
+  assert.deepEqual(stage.said('stream-activated').map(({ streamActivated: s }) => s.trackId), ['video0', 'video1']);
+  assert.ok(stage.said('stream-activated').every(({ streamActivated: s }) => s.width > 0 && s.height > 0));
+  assert.equal((await stage.page.evaluate(() => window.stage.offers)), 1);
+
+  // names, focus, pause
+  await page.locator('.source .name').first().fill('Me');
+  await page.locator('.source .name').first().blur();
+  await page.locator('.source .front').nth(1).click();
+  await page.locator('.source .pause').first().click();
+  await until('all is told', () => stage.said('stream-activated').some(({ streamActivated: s }) => s.windowName === 'Me' && s.paused));
+  assert.equal(stage.said('focus-change').at(-1).focusedTrack, 'video1');
+  await page.locator('.source .pause').first().click();
+
+  // what the server asks of the encoder is done, and said
+  stage.tell({ type: 'publish-config', bitrate: 400000, layers: [0], reason: 'most viewers take no more' });
+  await says(page, '#wish', 'most viewers take no more');
+  await page.waitForFunction(() => window.amphi.publisher.peerConnection.getSenders()[1].getParameters().encodings[0].maxBitrate === 400000);
+  stage.tell({ type: 'audience', viewers: 12, good: 10, poor: 1, joining: 1, worst: 'loses 9 % of the packets' });
+  await says(page, '#worst', 'loses 9 %');
+  await says(page, '#viewers', '12');
+
+  // the password
+  await page.fill('#password', 'open sesame');
+  await page.click('#password-form button');
+  await until('the password is told', () => stage.passwords.get(room) === 'open sesame');
+  assert.equal(stage.said('password-update').at(-1).secret, stage.secrets.get(room));
+
+  // another codec is another connection
+  await page.selectOption('#codec', 'vp8');
+  await until('another offer', () => stage.said('offer').length === 2);
+  await state(page, 'live');
+  await arrives(2, ({ codec }) => codec === 'video/VP8');
+
+  // one ends, then all
+  await page.locator('.source .end').first().click();
+  await until('its end is told', () => stage.said('stream-deactivated').some(({ streamDeactivated }) => streamDeactivated === 'video0'));
+  await page.click('#stop');
+  await until('the end is told', () => stage.said('sharer-stopped').length === 1);
+  await state(page, 'ready');
+  assert.equal(await page.locator('.source').count(), 0);
+});
+
+test('it comes back by itself: from a reload, a lost socket, a dead connection', async (t) => {
+  const page = await setup(t);
+  await page.goto(`${server.url}/present`);
+  await page.click('#add-camera');
+  await state(page, 'live');
+  await arrives();
+  const room = await page.evaluate(() => window.amphi.room);
+
+  // media outlives the socket: no other offer
+  stage.socket.terminate();
+  await until('a second join', () => stage.sharers === 2);
+  await state(page, 'live');
+  await arrives();
+  assert.equal(stage.said('offer').length, 1);
+
+  // a connection that ends is made anew
+  await stage.page.evaluate(() => window.stage.hangUp());
+  await until('another offer', () => stage.said('offer').length === 2);
+  await state(page, 'live');
+  await arrives();
+
+  // a reload takes the room over with the secret that was kept
+  await page.reload();
+  await state(page, 'live');
+  await arrives();
+  assert.equal(await page.evaluate(() => window.amphi.room), room);
+  assert.equal(stage.secrets.size, 1);
+
+  // a server that has forgotten the room gets it again under the same code
+  stage.secrets.clear();
+  stage.socket.terminate();
+  await until('the room is made again', () => stage.secrets.has(room));
+  await state(page, 'live');
+  await arrives();
+});
+
+test('what cannot be done is said in words', async (t) => {
+  const page = await setup(t);
+  await page.goto(`${server.url}/present`);
+  stage.refuse = { status: 403, json: { detail: 'only the operator makes rooms' } };
+  await page.click('#add-camera');
+  await says(page, '#notice', 'only its operator makes rooms');
+  await state(page, 'ready');
+  assert.equal(await page.evaluate(() => window.amphi.publisher.active.length), 0);
+  stage.refuse = null;
+
+  await page.fill('#code', 'no code!');
+  await page.click('#room-form button');
+  await says(page, '#notice', 'letters, digits and dashes');
+  stage.secrets.set('TAKEN-ROOM-001', 'of somebody else');
+  await page.fill('#code', 'taken room 001');
+  await page.click('#room-form button');
+  await says(page, '#notice', 'taken');
+  await page.click('summary');
+  await page.fill('#secret', 'a guess');
+  await page.click('#room-form button');
+  await state(page, 'refused');
+  await says(page, '#status-detail', 'belongs to somebody else');
+  assert.equal(stage.sharers, 0);
+
+  // taken over: said once, and not fought about
+  await page.click('#leave');
+  await page.click('#add-camera');
+  await state(page, 'live');
+  stage.tell({ type: 'error', code: 'replaced', error: 'another presenter has taken over' });
+  await state(page, 'refused');
+  await says(page, '#status-detail', 'from another page or program');
+  const sharers = stage.sharers;
+  await page.click('#retry');
+  await until('it joins again when asked', () => stage.sharers === sharers + 1);
+});

@@ -61,10 +61,9 @@ async function click(page, selector) {
 }
 
 async function decodes(page, more = 20) {
-  const first = await page.evaluate(async () => (await window.amphi.stats()).framesDecoded);
-  await page.waitForFunction(
-    async (wanted) => (await window.amphi.stats())?.framesDecoded >= wanted, first + more, { polling: 50 },
-  );
+  const decoded = () => page.evaluate(async () => (await window.amphi.stats())?.framesDecoded ?? 0);
+  const first = await decoded();
+  await until(`${more} more pictures`, async () => (await decoded()) >= first + more);
 }
 
 /* Looks at the middle of the visible video on every frame the browser paints, from now on. */

@@ -20,8 +20,10 @@ static_assert(sizeof(struct gcc) <= 6144, "one a viewer");
 #define DRAIN_MAX_US 1500000
 #define SUDDEN 0.7
 
-#define STALL_US 500000 /* and two round trips */
+#define STALL_US 500000       /* and two round trips */
+#define STALL_HOLD_US 2000000 /* a receiver that is merely busy is back by then */
 #define STALL_STEP_US 500000
+#define TAKEN 0.9       /* of what was wanted: enough, a probe falls a little short */
 #define AWAY_US 1000000 /* no feedback for so long: the path was away, its losses say nothing */
 
 #define RAMP_FIRST 3
@@ -29,6 +31,7 @@ static_assert(sizeof(struct gcc) <= 6144, "one a viewer");
 #define RAMP_GOES_ON 0.7
 #define PROBE_FACTOR 1.5
 #define PROBE_APP_FACTOR 2.0
+#define PROBE_AGAIN_US 300000
 #define PROBE_GAP_US 4000000
 #define PROBE_GAP_MAX_US 16000000
 #define PROBE_AFTER_DROP_US 1500000
@@ -77,6 +80,11 @@ bool gcc_probing(const struct gcc *g)
     return g->probe.state == GCC_PROBE_ACTIVE;
 }
 
+bool gcc_is_limited(const struct gcc *g)
+{
+    return g->limited;
+}
+
 int64_t gcc_queue_us(const struct gcc *g)
 {
     return gcc_delay_queue_us(&g->delay);
@@ -103,7 +111,7 @@ uint64_t gcc_target_bps(const struct gcc *g, int64_t now_us)
     double bps = estimate(g);
     if (now_us < g->draining_until_us)
         bps *= DRAIN_FACTOR;
-    int64_t stalled = stalled_us(g, now_us);
+    int64_t stalled = stalled_us(g, now_us) - STALL_HOLD_US;
     if (stalled > 0)
         bps = ldexp(bps, -(int)(stalled / STALL_STEP_US < 8 ? stalled / STALL_STEP_US + 1 : 8));
     return (uint64_t)fmax(bps, (double)g->config.min_bps);
@@ -134,7 +142,7 @@ static void begin_probe(struct gcc *g, double bps, int64_t now_us)
     double most = fmin((double)g->wanted_bps, (double)g->config.max_bps);
     bps = fmin(bps, most);
     g->next_probe_us = now_us + g->probe_gap_us;
-    if (bps <= 1.05 * estimate(g)) {
+    if (bps <= 1.05 * estimate(g) || estimate(g) >= TAKEN * (double)g->wanted_bps) {
         g->ramping = false;
         return;
     }
@@ -171,6 +179,7 @@ static void on_probe_done(struct gcc *g, const struct gcc_probe_result *r, int64
     if (r->bps <= 0)
         g->counters.probes_failed++;
     if (r->limited) {
+        g->limited = g->limited || !g->ramping || g->counters.probes_limited > 0;
         g->counters.probes_limited++;
         g->before_drop_bps = 0;
     }
@@ -185,6 +194,11 @@ static void on_probe_done(struct gcc *g, const struct gcc_probe_result *r, int64
         g->probe_gap_us = PROBE_GAP_MAX_US;
     g->next_probe_us = now_us + g->probe_gap_us;
 
+    if (g->ramping && r->limited &&
+        !g->limited) { /* a receiver that was busy looks the same: again */
+        g->next_probe_us = now_us + PROBE_AGAIN_US;
+        return;
+    }
     bool goes_on = !r->limited && r->bps > RAMP_GOES_ON * (double)r->aimed_bps;
     if (goes_on && (g->ramping || gained))
         begin_probe(g, RAMP_NEXT * r->bps, now_us);
@@ -203,9 +217,11 @@ static void poll_probe(struct gcc *g, int64_t now_us)
 
 void gcc_set_wanted(struct gcc *g, uint64_t bps)
 {
-    if (bps > g->wanted_bps && g->next_probe_us != INT64_MAX)
+    if (bps > g->wanted_bps + g->wanted_bps / 4 && g->next_probe_us != INT64_MAX)
         g->probe_gap_us = PROBE_GAP_US;
     g->wanted_bps = bps;
+    if (estimate(g) >= TAKEN * (double)bps && gcc_queue_us(g) < CALM_QUEUE_US)
+        g->limited = false;
 }
 
 /* --- what comes in --- */
@@ -237,6 +253,8 @@ static int64_t take_results(struct gcc *g, struct rtcp_transport_cc *feedback)
     struct twcc_result r;
     int64_t newest_sent_us = -1;
     uint32_t received = 0, lost = 0, late = 0;
+    const uint64_t unknown = g->twcc.unknown;
+    uint64_t unknown_lost = g->twcc.unknown_lost;
     gcc_delay_age(&g->delay);
     while (twcc_next(&g->twcc, feedback, &r)) {
         gcc_probe_on_result(&g->probe, &r);
@@ -255,6 +273,11 @@ static int64_t take_results(struct gcc *g, struct rtcp_transport_cc *feedback)
             gcc_delay_on_packet(&g->delay, r.sent_us, r.arrived_us);
     }
     gcc_loss_add(&g->loss, received, lost, late);
+    unknown_lost = g->twcc.unknown_lost - unknown_lost;
+    g->news = (struct gcc_news){
+        .received = received + (uint32_t)(g->twcc.unknown - unknown - unknown_lost),
+        .lost = lost + (uint32_t)unknown_lost,
+    };
     return newest_sent_us;
 }
 
@@ -268,6 +291,7 @@ static void on_decrease(struct gcc *g, double before_bps, const struct gcc_rate_
                         int64_t now_us)
 {
     g->counters.overuses++;
+    g->limited = true;
     if (g->rate.bps < DROP * before_bps && before_bps > g->before_drop_bps)
         g->before_drop_bps = before_bps;
     g->probe_gap_us = PROBE_GAP_US;
@@ -295,6 +319,8 @@ static void update_rate(struct gcc *g, int64_t now_us)
     if (in.usage == GCC_OVERUSE && probe_queue && in.queue_us < LONG_QUEUE_US)
         in.usage = GCC_UNDERUSE; /* wait */
     double before = g->rate.bps;
+    if (!g->limited && in.usage == GCC_NORMAL && in.queue_us < CALM_QUEUE_US)
+        gcc_rate_raise(&g->rate, (double)in.acked_bps, now_us); /* it shows itself what it takes */
     if (gcc_rate_update(&g->rate, &in, now_us))
         on_decrease(g, before, &in, now_us);
 
@@ -305,6 +331,8 @@ static void update_rate(struct gcc *g, int64_t now_us)
         .calm = in.usage != GCC_OVERUSE && in.queue_us < LONG_QUEUE_US,
     };
     gcc_loss_update(&g->loss, &loss, now_us);
+    if (gcc_loss_bound(&g->loss, g->rate.bps) < g->rate.bps)
+        g->limited = true;
     g->proven_bps = fmin(fmax(g->proven_bps, (double)in.acked_bps), estimate(g));
 }
 
@@ -355,6 +383,8 @@ void gcc_on_report(struct gcc *g, uint8_t fraction_lost, int64_t rtt_us, int64_t
         .rtt_us = in.rtt_us,
     };
     gcc_loss_observe(&g->loss, fraction, &loss, now_us);
+    if (gcc_loss_bound(&g->loss, g->rate.bps) < g->rate.bps)
+        g->limited = true;
     if (!g->has_remb)
         gcc_rate_update(&g->rate, &in, now_us);
 }
@@ -363,7 +393,7 @@ void gcc_on_remb(struct gcc *g, uint64_t bps, int64_t now_us)
 {
     if (g->has_feedback)
         return;
-    g->has_remb = true;
+    g->has_remb = g->limited = true;
     gcc_rate_set(&g->rate, (double)bps, now_us);
 }
 

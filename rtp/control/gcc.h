@@ -11,9 +11,14 @@
  * padding after what media there is, and choose layers by gcc_target_bps.
  *
  * The estimate is the path's; the target is what to send: less than the estimate while a queue that
- * a sudden drop left behind drains, and while feedback stays out. A stream that sends less than it
- * may does not lower the estimate; probes (at the start, and every few seconds while something
- * could be gained by more) raise it, up to what gcc_set_wanted says is of any use.
+ * a sudden drop left behind drains, and while feedback stays out for long. A stream that sends less
+ * than it may does not lower the estimate; what arrives without a queue raises it, and so do
+ * probes: at the start, and every few seconds while something could be gained by more, up to what
+ * gcc_set_wanted says is of any use. What is proven needs no probe.
+ *
+ * An estimate that nothing has confirmed yet is a guess. gcc_is_limited says whether anything has
+ * shown the path to be the limit (a queue, loss, a probe that met it, REMB) since it last took all
+ * that was wanted: only then there is reason to send less.
  */
 #pragma once
 
@@ -38,6 +43,11 @@ struct gcc_counters {
     uint32_t stalls; /* feedback stayed out, and came back */
 };
 
+/* What the newest feedback told, of packets that are not known any more too. */
+struct gcc_news {
+    uint32_t received, lost;
+};
+
 struct gcc {
     struct twcc twcc;
     struct gcc_delay delay;
@@ -49,7 +59,9 @@ struct gcc {
     struct gcc_counters counters;
 
     bool has_feedback, has_remb;
-    uint64_t wanted_bps; /* more than this is of no use */
+    uint64_t wanted_bps; /* more than this is of no use; 0: no probes */
+    bool limited;        /* see gcc_is_limited */
+    struct gcc_news news;
     int64_t rtt_us;
     int64_t feedback_us;  /* when the newest came */
     int64_t in_flight_us; /* since when packets have been in flight without any */
@@ -81,7 +93,8 @@ void gcc_on_report(struct gcc *g, uint8_t fraction_lost, int64_t rtt_us, int64_t
 void gcc_on_remb(struct gcc *g, uint64_t bps, int64_t now_us);
 void gcc_on_timeout(struct gcc *g, int64_t now_us);
 int64_t gcc_next_timeout(const struct gcc *g);
-/* The most that could be put to use: a little above the highest layer. UINT64_MAX: any. */
+/* The most that could be put to use: a little above the highest layer. UINT64_MAX: any; 0: what is
+ * proven will do, no probes. */
 void gcc_set_wanted(struct gcc *g, uint64_t bps);
 
 uint64_t gcc_estimate_bps(const struct gcc *g);
@@ -92,6 +105,7 @@ uint64_t gcc_pace_bps(const struct gcc *g, int64_t now_us);
 /* Bytes of padding that a running probe wants now, after media. */
 uint32_t gcc_padding(const struct gcc *g, int64_t now_us);
 bool gcc_probing(const struct gcc *g);
+bool gcc_is_limited(const struct gcc *g);
 /* Nothing that was sent has been heard of for so long that the path seems to be away. */
 bool gcc_stalled(const struct gcc *g, int64_t now_us);
 int64_t gcc_queue_us(const struct gcc *g); /* what packets wait on the way, about */

@@ -19,6 +19,7 @@
 #define K_DOWN 0.039
 #define OVERUSE_MS 10.0
 #define BASE_HALF_US 10000000
+#define STOOD 4 /* so much less the newest of a group waited than its first one */
 #define BUSY_MIN_US 40000
 
 void gcc_delay_init(struct gcc_delay *d)
@@ -147,6 +148,9 @@ void gcc_delay_on_packet(struct gcc_delay *d, int64_t sent_us, int64_t arrived_u
     if (sent_step <= GROUP_US || is_burst(d, sent_us, arrived_us)) {
         if (arrived_us > d->last_arrived_us)
             d->last_arrived_us = arrived_us;
+        int64_t waited_us = arrived_us - sent_us - base_us(d);
+        if (waited_us >= 0 && waited_us < d->queue_us / STOOD)
+            d->queue_us = waited_us;
         return;
     }
     begin_group(d, sent_us, arrived_us);

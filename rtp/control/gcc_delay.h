@@ -9,6 +9,9 @@
  * line through the last 20 sums, times a gain, is compared with a threshold that follows it slowly
  * (5.4 of the draft: a fixed one would starve beside TCP). Above it for 10 ms: overuse; below its
  * negative: the queue drains, underuse.
+ *
+ * A receiver that stood still for a moment reads what came meanwhile at once: the first of it looks
+ * late, the last does not. Then what the newest packet waited counts.
  */
 #pragma once
 

@@ -191,10 +191,14 @@ bool layer_decide(struct layer *l, const struct layer_rung *rungs, unsigned n, u
     return go_up(l, &rungs[better], now_us);
 }
 
+uint64_t layer_top_bps(const struct layer *l, const struct layer_rung *rungs, unsigned n)
+{
+    return rungs[highest(l, rungs, n, UINT64_MAX, 100)].bps;
+}
+
 uint64_t layer_wanted_bps(const struct layer *l, const struct layer_rung *rungs, unsigned n)
 {
-    unsigned top = highest(l, rungs, n, UINT64_MAX, 100);
-    return rungs[top].bps / 100 * WANT_PERCENT;
+    return layer_top_bps(l, rungs, n) / 100 * WANT_PERCENT;
 }
 
 const char *layer_mode_name(enum layer_mode mode)

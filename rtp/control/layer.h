@@ -69,6 +69,7 @@ void layer_select(struct layer *l, uint8_t stream, uint8_t temporal);
 /* True if l->now is another rung than before, other than in its rate. */
 bool layer_decide(struct layer *l, const struct layer_rung *rungs, unsigned n, uint64_t target_bps,
                   uint64_t proven_bps, int64_t now_us);
+uint64_t layer_top_bps(const struct layer *l, const struct layer_rung *rungs, unsigned n);
 /* The most it could put to use, margins included: for gcc_set_wanted. */
 uint64_t layer_wanted_bps(const struct layer *l, const struct layer_rung *rungs, unsigned n);
 const char *layer_mode_name(enum layer_mode mode); /* "audio", "slides", "fewer", "full" */

@@ -134,6 +134,7 @@ static bool take(struct twcc *t, const struct rtcp_arrival *a, struct twcc_resul
     uint16_t age = (uint16_t)(t->next_seq - a->seq); /* 1 is the newest */
     if (age == 0 || age > t->count) {
         t->unknown++;
+        t->unknown_lost += !a->received;
         return false;
     }
     uint32_t skipped = 0;

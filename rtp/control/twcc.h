@@ -31,6 +31,7 @@ struct twcc {
     int64_t reference;       /* of the newest feedback, continued over its wrap; 64 ms units */
     uint64_t received, lost; /* results */
     uint64_t unknown;        /* statuses about packets that are not known (any more) */
+    uint64_t unknown_lost;   /* of them, those that say lost */
 };
 
 struct twcc_result {

@@ -122,13 +122,16 @@ static void follow_rate(struct viewer *v, int64_t now_us)
     const struct viewer_track *t;
     for (uint32_t set = v->present; (t = viewer_take_track(v, &set));)
         rate_bps += t->stream->layers[t->started ? t->layer : t->target].rate_bps;
+    v->rate_bps = rate_bps;
     uint64_t pace_bps = rate_bps < PACER_RATE_MAX_BPS / 3 ? rate_bps * 5 / 2 : PACER_RATE_MAX_BPS;
     if (pace_bps < VIEWER_PACE_BPS)
         pace_bps = VIEWER_PACE_BPS;
     if (pace_bps == v->pace_bps)
         return;
     v->pace_bps = pace_bps;
-    if (!v->path || !v->path->narrow)
+    if (v->path)
+        viewer_path_pace(v, now_us);
+    else
         pacer_set_rate(&v->pacer, pace_bps, now_us);
 }
 
@@ -285,7 +288,7 @@ static bool send_rtp(struct viewer *v, struct viewer_train *train, uint8_t *out,
                 viewer_send_media(v, train, out, NULL, now_us)))
         return true;
     uint32_t padding = viewer_path_padding(v, now_us);
-    return padding > 0 && viewer_send_padding(v, train, out, padding, now_us);
+    return padding > 0 && viewer_send_padding(v, train, out, padding);
 }
 
 bool viewer_send(struct viewer *v, struct viewer_train *train, uint8_t *out, size_t room,

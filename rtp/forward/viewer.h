@@ -89,7 +89,6 @@ struct viewer_selection {
     int layer;        /* -1: the best for it; else this one, or the largest there is */
     int max_temporal; /* -1: all; else no frame of a higher temporal_id */
     bool paused;      /* nothing at all */
-    uint8_t barred;   /* layers from the largest down that it may not have; the smallest it may */
 };
 
 struct viewer_track {
@@ -154,7 +153,7 @@ struct viewer_counters {
     uint64_t frames_skipped;         /* above the temporal limit */
     uint64_t audio_sent, audio_rode; /* packets of sound; those that left in a picture's train */
     uint64_t audio_skipped;          /* that were too late */
-    uint64_t padding_sent;           /* packets that only probe */
+    uint64_t padding_sent, padding_bytes; /* RTP datagrams that only probe */
     uint64_t bad_rtcp;
 };
 
@@ -166,7 +165,8 @@ struct viewer {
     struct peer peer;
     struct pacer pacer;
     struct viewer_path *path; /* owned; NULL until a picture plays */
-    uint64_t pace_bps;        /* what the pacer was last told */
+    uint64_t rate_bps;        /* of its streams */
+    uint64_t pace_bps;        /* what the pacer is told as long as no path is known */
     char cname[VIEWER_CNAME_MAX];
     uint16_t transport_seq; /* next transport-wide sequence number */
     struct viewer_counters counters;

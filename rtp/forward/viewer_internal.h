@@ -32,8 +32,6 @@ void viewer_track_init(struct viewer_track *t, const struct viewer_track_config 
                        struct stream *stream);
 /* After anything that changes what the track could play. */
 void viewer_track_update(struct viewer *v, struct viewer_track *t);
-/* The largest layer it may have, as it was selected; LAYER_ANY: any. Its stream has a source. */
-uint8_t viewer_track_limit(const struct viewer_track *t);
 void viewer_track_leave(struct viewer *v, struct viewer_track *t); /* its stream has no source */
 /* Lets every track that waits start from its stream's cache, if that has something new. */
 void viewer_start_tracks(struct viewer *v, const struct stream *only); /* NULL: any */
@@ -74,15 +72,19 @@ bool viewer_send_resends(struct viewer *v, struct viewer_train *train, uint8_t *
 bool viewer_send_media(struct viewer *v, struct viewer_train *train, uint8_t *out,
                        struct viewer_ride *ride, int64_t now_us);
 
-/* Padding alone, on the stream of retransmissions, of about `bytes`. */
-bool viewer_send_padding(struct viewer *v, struct viewer_train *train, uint8_t *out, uint32_t bytes,
-                         int64_t now_us);
+/* About `bytes` that only probe, on the stream of retransmissions: what was sent last, or padding
+ * alone. */
+bool viewer_send_padding(struct viewer *v, struct viewer_train *train, uint8_t *out,
+                         uint32_t bytes);
 
 /* viewer_path.c */
 /* Into its flight recorder; t NULL: of all tracks. */
 void viewer_path_note(struct viewer *v, enum viewer_why why, const struct viewer_track *t,
                       int64_t now_us);
 void viewer_path_begin(struct viewer *v); /* nothing happens if there is no memory */
+/* The track has a row of frames of so many bytes to catch up with. */
+void viewer_path_on_run(struct viewer *v, const struct viewer_track *t, uint64_t bytes);
+void viewer_path_pace(struct viewer *v, int64_t now_us); /* sets the pacer */
 /* A train has left whose first transport-wide number is `first_seq`. */
 void viewer_path_on_sent(struct viewer *v, const struct viewer_train *train, uint16_t first_seq,
                          int64_t now_us);

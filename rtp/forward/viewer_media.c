@@ -17,6 +17,9 @@
 #define RTP_PADDING 0x20
 #define RTP_EXTENSION 0x10
 #define PADDING_MAX 255
+#define PADDING_REPEATS 16 /* packets of the past that a probe is filled with, */
+#define PADDING_WORTH 400  /* of at least so much payload, */
+#define PADDING_LOOKS 32   /* among the newest so many */
 
 /* --- packets and trains --- */
 
@@ -348,9 +351,9 @@ bool viewer_send_resends(struct viewer *v, struct viewer_train *train, uint8_t *
 /* --- probing --- */
 
 /* One that can be padded: it has sent something that RTX repeats. */
-static const struct viewer_track *find_padded(struct viewer *v)
+static struct viewer_track *find_padded(struct viewer *v)
 {
-    const struct viewer_track *t;
+    struct viewer_track *t;
     for (uint32_t set = v->present & v->sent & ~v->audio; (t = viewer_take_track(v, &set));) {
         if (t->pads && t->formats[t->codec].rtx_payload_type != 0)
             return t;
@@ -358,13 +361,51 @@ static const struct viewer_track *find_padded(struct viewer *v)
     return NULL;
 }
 
-bool viewer_send_padding(struct viewer *v, struct viewer_train *train, uint8_t *out, uint32_t bytes,
-                         int64_t now_us)
+static bool may_pad(const struct viewer_train *train, uint32_t bytes)
 {
-    (void)now_us;
-    struct viewer_track *t = (struct viewer_track *)find_padded(v);
-    if (!t)
-        return false;
+    return train->size < bytes && train->n_segments < VIEWER_TRAIN_MAX &&
+           train->size + VIEWER_DATAGRAM_MAX <= VIEWER_TRAIN_BYTES;
+}
+
+/* The newest packets of one frame and of one size, that are worth a datagram each. */
+static unsigned find_repeated(const struct viewer_track *t, const struct frame **frame,
+                              struct past_packet out[PADDING_REPEATS], uint16_t seqs[])
+{
+    uint16_t newest = (uint16_t)(t->past->history.next_seq - 1), size = 0;
+    unsigned n = 0;
+    for (unsigned back = 0; back < PADDING_LOOKS && n < PADDING_REPEATS; back++) {
+        struct past_packet sent;
+        seqs[n] = (uint16_t)(newest - back);
+        const struct frame *f = past_find(t->past, seqs[n], &sent) ? find_frame(t, &sent) : NULL;
+        if (!f || (n > 0 && f != *frame))
+            continue;
+        uint16_t bytes = f->payload.packets[sent.packet].size;
+        if (bytes < PADDING_WORTH || (n > 0 && bytes != size))
+            continue;
+        *frame = f;
+        size = bytes;
+        out[n++] = sent;
+    }
+    return n;
+}
+
+/* What was sent last once more: it fills a probe with few packets, and repairs what was lost of it.
+ */
+static bool repeat(struct viewer *v, struct viewer_track *t, struct viewer_train *train,
+                   uint8_t *out, uint32_t bytes)
+{
+    const struct frame *f = NULL;
+    struct past_packet sent[PADDING_REPEATS];
+    uint16_t seqs[PADDING_REPEATS];
+    unsigned n = find_repeated(t, &f, sent, seqs);
+    for (unsigned i = 0; n > 0 && may_pad(train, bytes); i = (i + 1) % n)
+        viewer_add_segment(train, write_resend(v, t, f, &sent[i], seqs[i], out + train->size));
+    return n > 0;
+}
+
+static void pad(struct viewer *v, struct viewer_track *t, struct viewer_train *train, uint8_t *out,
+                uint32_t bytes)
+{
     struct viewer_header h;
     viewer_begin_header(&h, t, true, t->codec, t->past->newest_ts);
     h.bytes[0] |= RTP_PADDING;
@@ -373,7 +414,17 @@ bool viewer_send_padding(struct viewer *v, struct viewer_train *train, uint8_t *
         uint8_t *at = out + train->size;
         viewer_put_header(v, t, at, &h, t->rtx_seq++, false);
         viewer_add_segment(train, seal_rtp(v->peer.seal, at, h.size, padding, PADDING_MAX));
-        v->counters.padding_sent++;
-    } while (train->size < bytes && train->n_segments < VIEWER_TRAIN_MAX);
+    } while (may_pad(train, bytes));
+}
+
+bool viewer_send_padding(struct viewer *v, struct viewer_train *train, uint8_t *out, uint32_t bytes)
+{
+    struct viewer_track *t = find_padded(v);
+    if (!t)
+        return false;
+    if (!repeat(v, t, train, out, bytes))
+        pad(v, t, train, out, bytes);
+    v->counters.padding_sent += train->n_segments;
+    v->counters.padding_bytes += train->size;
     return true;
 }

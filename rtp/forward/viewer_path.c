@@ -8,12 +8,15 @@
 #define WIRE_PERCENT 105 /* of payload: headers and tags */
 #define GUESS_FACTOR 3   /* from a layer to the next one, of which nothing is known */
 #define DECIDE_US 200000
-#define RAMP_US 3000000 /* the longest that the first probes are waited for */
-/* of what its best rungs take, layer_wanted_bps's margin included */
-#define WIDE_PERCENT 190
-#define NARROW_PERCENT 150
-#define WANTED_PERCENT 240 /* above WIDE_PERCENT, though a probe falls a little short */
+/* of what its best rungs take */
+#define WIDE_PERCENT 175
+#define NARROW_PERCENT 145
+#define WANTED_PERCENT 200 /* above WIDE_PERCENT, though a probe falls a little short */
+#define BOUNDLESS_BPS (UINT64_C(1) << 40)
 #define TRAIN_US 5000
+#define CATCH_UP_US 800000
+#define KEYFRAME_US 100000
+#define HURRY_MIN_BPS 5000000
 #define LOSSY 26 /* of 256 */
 #define AWAY_US 1000000
 
@@ -68,7 +71,7 @@ void viewer_path_begin(struct viewer *v)
         return;
     v->path = p;
     p->numbered = true;
-    p->due_us = p->informed_us = p->decide_us = INT64_MAX;
+    p->due_us = p->decide_us = INT64_MAX;
     for (unsigned i = 0; i < v->n_tracks; i++) {
         const struct viewer_track *t = &v->tracks[i];
         layer_init(&p->tracks[i].layer);
@@ -93,39 +96,6 @@ static uint64_t needed_bps(struct viewer *v)
         bps += wire_bps(mean > 0 ? mean : l->rate_bps);
     }
     return bps;
-}
-
-static void begin(struct viewer *v, int64_t now_us)
-{
-    struct viewer_path *p = v->path;
-    uint64_t bps = needed_bps(v) / 100 * START_PERCENT;
-    bps = bps < START_MIN_BPS ? START_MIN_BPS : bps < START_MAX_BPS ? bps : START_MAX_BPS;
-    p->begun = true;
-    p->start_bps = bps;
-    gcc_init(&p->gcc,
-             &(struct gcc_config){.start_bps = bps, .min_bps = MIN_BPS, .max_bps = MAX_BPS},
-             now_us);
-}
-
-void viewer_path_on_sent(struct viewer *v, const struct viewer_train *train, uint16_t first_seq,
-                         int64_t now_us)
-{
-    struct viewer_path *p = v->path;
-    if (!p->begun)
-        begin(v, now_us);
-    if (p->narrow)
-        p->train_us = now_us + (gcc_probing(&p->gcc) ? TRAIN_US / 2 : TRAIN_US);
-    if (!p->numbered) {
-        meter_add(&p->gcc.sent, train->size, now_us);
-        return;
-    }
-    unsigned n = (uint16_t)(v->transport_seq - first_seq);
-    if (n > 0) {
-        unsigned last = train->size - (train->n_segments - 1u) * train->segment_size;
-        gcc_on_sent_train(&p->gcc, first_seq, n, train->segment_size, last, now_us);
-    }
-    if (p->due_us != INT64_MAX)
-        p->due_us = gcc_next_timeout(&p->gcc);
 }
 
 /* --- what each track may have --- */
@@ -190,9 +160,87 @@ static uint64_t top_bps(const struct ladder *l)
     return l->n > 0 ? l->rungs[l->n - 1].bps : 0;
 }
 
-static uint8_t temporal_limit(int selected)
+static uint8_t limit(int selected, unsigned n)
 {
-    return selected < 0 || selected > LAYER_ANY ? LAYER_ANY : (uint8_t)selected;
+    return selected < 0 ? LAYER_ANY : (unsigned)selected < n ? (uint8_t)selected : (uint8_t)(n - 1);
+}
+
+static uint64_t audio_bps(struct viewer *v)
+{
+    uint64_t bps = 0;
+    const struct viewer_track *t;
+    for (uint32_t set = v->present & v->audio; (t = viewer_take_track(v, &set));)
+        bps += t->stream->layers[0].rate_bps * 3 / 2; /* small packets: much of them is header */
+    return bps;
+}
+
+/* Of all tracks; what the ladders' tops take, selected or not. 0: not known. */
+static uint64_t measure_tops(struct viewer *v, uint64_t audio)
+{
+    struct viewer_path *p = v->path;
+    struct ladder l;
+    uint64_t all = 0;
+    const struct viewer_track *t;
+    p->top_bps = audio;
+    for (uint32_t set = v->present & ~v->audio; (t = viewer_take_track(v, &set));) {
+        struct layer *layer = &p->tracks[t - v->tracks].layer;
+        climb(&l, t);
+        if (l.n == 0)
+            continue;
+        layer_select(layer, limit(t->selection.layer, t->stream->n_layers),
+                     limit(t->selection.max_temporal, LAYER_ANY));
+        p->top_bps += layer_top_bps(layer, l.rungs, l.n);
+        all += top_bps(&l);
+    }
+    return all;
+}
+
+static void want(struct viewer_path *p)
+{
+    bool more = p->gcc.ramping || gcc_is_limited(&p->gcc);
+    gcc_set_wanted(&p->gcc, more ? p->top_bps / 100 * WANTED_PERCENT : 0);
+}
+
+/* --- what is sent --- */
+
+static void begin(struct viewer *v, int64_t now_us)
+{
+    struct viewer_path *p = v->path;
+    uint64_t bps = needed_bps(v) / 100 * START_PERCENT;
+    bps = bps < START_MIN_BPS ? START_MIN_BPS : bps < START_MAX_BPS ? bps : START_MAX_BPS;
+    p->begun = true;
+    gcc_init(&p->gcc,
+             &(struct gcc_config){.start_bps = bps, .min_bps = MIN_BPS, .max_bps = MAX_BPS},
+             now_us);
+    measure_tops(v, audio_bps(v));
+    want(p);
+}
+
+void viewer_path_on_sent(struct viewer *v, const struct viewer_train *train, uint16_t first_seq,
+                         int64_t now_us)
+{
+    struct viewer_path *p = v->path;
+    if (!p->begun)
+        begin(v, now_us);
+    if (p->narrow)
+        p->train_us = now_us + (gcc_probing(&p->gcc) ? TRAIN_US / 2 : TRAIN_US);
+    if (!p->numbered) {
+        meter_add(&p->gcc.sent, train->size, now_us);
+        return;
+    }
+    unsigned n = (uint16_t)(v->transport_seq - first_seq);
+    if (n > 0) {
+        unsigned last = train->size - (train->n_segments - 1u) * train->segment_size;
+        gcc_on_sent_train(&p->gcc, first_seq, n, train->segment_size, last, now_us);
+    }
+    if (p->due_us != INT64_MAX)
+        p->due_us = gcc_next_timeout(&p->gcc);
+}
+
+/* What layers are chosen by: as long as nothing has shown it to be a limit it is none. */
+static uint64_t takes_bps(const struct viewer_path *p, uint64_t bps)
+{
+    return gcc_is_limited(&p->gcc) ? bps : BOUNDLESS_BPS;
 }
 
 /* Rather than for what is left of a large frame the viewer waits for the smaller picture. */
@@ -236,8 +284,10 @@ static void decide_track(struct viewer *v, struct viewer_track *t, const struct 
 {
     struct viewer_path *p = v->path;
     struct viewer_path_track *pt = &p->tracks[t - v->tracks];
-    uint64_t target = (uint64_t)((double)gcc_target_bps(&p->gcc, now_us) * share);
-    uint64_t proven = (uint64_t)((double)gcc_proven_bps(&p->gcc) * share);
+    uint64_t target = takes_bps(p, gcc_estimate_bps(&p->gcc));
+    uint64_t proven = takes_bps(p, gcc_proven_bps(&p->gcc));
+    target = (uint64_t)((double)target * share);
+    proven = (uint64_t)((double)proven * share);
     t->held = false;
     if (layer_decide(&pt->layer, l->rungs, l->n, target, proven, now_us))
         follow_rung(v, t, l->streams, now_us);
@@ -249,33 +299,71 @@ static void decide_track(struct viewer *v, struct viewer_track *t, const struct 
     pt->slide_us = now_us + layer_slide_gap_us(size, 0, target);
 }
 
-static uint64_t audio_bps(struct viewer *v)
+/* --- how fast --- */
+
+static uint64_t max(uint64_t a, uint64_t b)
 {
-    uint64_t bps = 0;
-    const struct viewer_track *t;
-    for (uint32_t set = v->present & v->audio; (t = viewer_take_track(v, &set));)
-        bps += t->stream->layers[0].rate_bps * 3 / 2; /* small packets: much of them is header */
-    return bps;
+    return a > b ? a : b;
 }
 
-/* --- how fast --- */
+void viewer_path_on_run(struct viewer *v, const struct viewer_track *t, uint64_t bytes)
+{
+    struct viewer_path *p = v->path;
+    if (!p || t->kind != FORWARDER_VIDEO)
+        return;
+    const struct stream_layer *l = &t->stream->layers[t->layer];
+    uint64_t keyframe_bps = l->keyframe_bytes * UINT64_C(8000000) / KEYFRAME_US;
+    p->hurry_bps =
+        max(p->hurry_bps, max(bytes * 8000000 / CATCH_UP_US + l->rate_bps, keyframe_bps));
+}
+
+static bool has_caught_up(struct viewer *v)
+{
+    const struct viewer_track *t;
+    for (uint32_t set = v->present & ~v->audio; (t = viewer_take_track(v, &set));) {
+        if (t->started && t->past && t->cursor_id <= t->past->runs[t->past->run].line_id)
+            return false;
+    }
+    return true;
+}
+
+/* Nothing has shown a limit; that is no reason to overrun one that is not known. */
+static uint64_t wide_pace_bps(struct viewer *v)
+{
+    struct viewer_path *p = v->path;
+    bool known = viewer_path_is_known(p);
+    if (!known && p->hurry_bps == 0)
+        return v->pace_bps;
+    uint64_t bps = known ? gcc_estimate_bps(&p->gcc) / 2 * 3 : HURRY_MIN_BPS;
+    bps = max(max(bps, p->hurry_bps), v->rate_bps / 2 * 5);
+    return bps < v->pace_bps ? bps : v->pace_bps;
+}
 
 static void set_pace(struct viewer *v, int64_t now_us)
 {
     struct viewer_path *p = v->path;
     uint64_t target = gcc_target_bps(&p->gcc, now_us);
-    bool narrow = target < p->top_bps / 100 * (p->narrow ? WIDE_PERCENT : NARROW_PERCENT);
+    uint64_t enough = p->top_bps / 100 * (p->narrow ? WIDE_PERCENT : NARROW_PERCENT);
+    bool narrow = gcc_is_limited(&p->gcc) && target < enough;
     if (narrow != p->narrow) {
         p->narrow = narrow;
         p->train_us = now_us;
         viewer_path_note(v, narrow ? VIEWER_WHY_NARROW : VIEWER_WHY_WIDE, NULL, now_us);
     }
-    uint64_t bps = narrow ? gcc_pace_bps(&p->gcc, now_us) : v->pace_bps;
+    uint64_t bps = narrow ? gcc_pace_bps(&p->gcc, now_us) : wide_pace_bps(v);
     int64_t burst = narrow ? (int64_t)(bps * TRAIN_US / 8000000) : VIEWER_PACE_BURST;
     pacer_set_rate(&v->pacer, bps, now_us);
     v->pacer.burst_bytes = burst > VIEWER_DATAGRAM_MAX ? burst : VIEWER_DATAGRAM_MAX;
     if (v->pacer.balance_bytes > v->pacer.burst_bytes)
         v->pacer.balance_bytes = v->pacer.burst_bytes;
+}
+
+void viewer_path_pace(struct viewer *v, int64_t now_us)
+{
+    if (v->path->begun)
+        set_pace(v, now_us);
+    else
+        pacer_set_rate(&v->pacer, wide_pace_bps(v), now_us);
 }
 
 /* --- decisions --- */
@@ -285,22 +373,12 @@ static void decide_tracks(struct viewer *v, int64_t now_us)
     struct viewer_path *p = v->path;
     struct ladder l;
     struct viewer_track *t;
-    uint64_t all = 0, audio = audio_bps(v);
-    p->top_bps = audio;
-    for (uint32_t set = v->present & ~v->audio; (t = viewer_take_track(v, &set));) {
-        struct layer *layer = &p->tracks[t - v->tracks].layer;
-        climb(&l, t);
-        if (l.n == 0)
-            continue;
-        layer_select(layer, viewer_track_limit(t), temporal_limit(t->selection.max_temporal));
-        p->top_bps += layer_wanted_bps(layer, l.rungs, l.n);
-        all += top_bps(&l);
-    }
+    uint64_t audio = audio_bps(v), all = measure_tops(v, audio);
     if (all == 0)
         return;
-    gcc_set_wanted(&p->gcc, p->top_bps / 100 * WANTED_PERCENT);
+    want(p);
     set_pace(v, now_us);
-    uint64_t target = gcc_target_bps(&p->gcc, now_us);
+    uint64_t target = takes_bps(p, gcc_estimate_bps(&p->gcc));
     double pictures = target > audio ? (double)(target - audio) / (double)target : 0;
     for (uint32_t set = v->present & ~v->audio; (t = viewer_take_track(v, &set));) {
         climb(&l, t);
@@ -318,30 +396,19 @@ bool viewer_path_is_known(const struct viewer_path *p)
     return p->numbered ? p->gcc.has_feedback : p->gcc.has_remb || p->lossy;
 }
 
-/* The first probes are still under way, and nothing speaks against what was supposed. */
-static bool is_ramping(const struct viewer_path *p, int64_t now_us)
-{
-    return p->gcc.ramping && now_us - p->informed_us < RAMP_US &&
-           gcc_estimate_bps(&p->gcc) >= p->start_bps;
-}
-
 static void decide(struct viewer *v, int64_t now_us)
 {
     struct viewer_path *p = v->path;
     p->decide_us = now_us + DECIDE_US;
-    if (p->informed_us == INT64_MAX)
-        p->informed_us = now_us;
     bool away = p->numbered && gcc_stalled(&p->gcc, now_us);
     if (away != p->away) {
         p->away = away;
         viewer_path_note(v, away ? VIEWER_WHY_AWAY : VIEWER_WHY_BACK, NULL, now_us);
     }
-    if (!is_ramping(p, now_us)) {
-        if (away)
-            set_pace(v, now_us);
-        else
-            decide_tracks(v, now_us);
-    }
+    if (away)
+        set_pace(v, now_us);
+    else
+        decide_tracks(v, now_us);
     p->due_us = gcc_next_timeout(&p->gcc);
 }
 
@@ -352,13 +419,18 @@ bool viewer_path_on_feedback(struct viewer *v, const struct rtcp_feedback *f, in
     struct viewer_path *p = v->path;
     if (!p || !p->begun || !p->numbered)
         return true;
-    bool was_away = gcc_stalled(&p->gcc, now_us) && now_us - p->gcc.feedback_us >= AWAY_US;
+    bool was_silent = gcc_stalled(&p->gcc, now_us) && now_us - p->gcc.feedback_us >= AWAY_US;
     if (!gcc_on_feedback(&p->gcc, f, now_us))
         return false;
+    bool was_away = was_silent && p->gcc.news.lost > p->gcc.news.received;
     struct viewer_track *t;
     for (uint32_t set = v->present & ~v->audio; was_away && (t = viewer_take_track(v, &set));)
         viewer_track_rejoin(t);
-    decide(v, now_us);
+    bool due = p->decide_us == INT64_MAX || now_us >= p->decide_us || p->away;
+    if (due || p->gcc.ramping || gcc_is_limited(&p->gcc))
+        decide(v, now_us);
+    else
+        p->due_us = gcc_next_timeout(&p->gcc);
     return true;
 }
 
@@ -387,8 +459,13 @@ void viewer_path_on_frame(struct viewer *v, int64_t now_us)
     struct viewer_path *p = v->path;
     if (!p)
         return;
+    bool hurries = p->hurry_bps > 0;
+    if (hurries && has_caught_up(v))
+        p->hurry_bps = 0;
     if (now_us >= p->decide_us)
         decide(v, now_us);
+    else if (hurries)
+        viewer_path_pace(v, now_us);
     /* what the trains of this frame are to be counted in */
     __builtin_prefetch(&p->gcc.twcc.packet[v->transport_seq % TWCC_PACKETS], 1);
     __builtin_prefetch(&p->gcc.twcc.next_seq, 1);

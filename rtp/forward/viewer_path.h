@@ -1,17 +1,22 @@
 /* viewer_path.h - what the way to one viewer takes, and which layers it gets therefore. Sans-IO.
  *
  * Every packet with a transport-wide number and all feedback about them go to gcc; receivers
- * without such feedback are followed by REMB and by the loss they report. As long as nothing is
- * known, or the path takes comfortably more than the streams need, everything leaves as if there
- * were no limit: a frame is one train. On a narrow path trains are what 5 ms of the pace hold, and
- * every track stands on a rung of its ladder (layer.h), with a share of the target by what its best
- * rung takes.
+ * without such feedback are followed by REMB and by the loss they report. As long as nothing has
+ * shown the path to be a limit, or it takes comfortably more than the streams need, everything
+ * leaves as if there were none: a frame is one train, and whoever has a GOP to catch up with gets
+ * it within a second, or as fast as the path is known to take it. On a narrow path trains are what
+ * 5 ms of the pace hold, and every track stands on a rung of its ladder (layer.h), with a share of
+ * the target by what its best rung takes.
  *
  *     feedback ─▶ gcc ─▶ target ─┬─▶ layer_decide ─▶ target layer, temporal limit, slides
  *                                └─▶ pacer
  *
- * While the path is away nothing is decided. When it is back, tracks go on at a keyframe, and what
- * was lost before is not sent again.
+ * Probes are sent when the path is new, up to twice what the best rungs take, and later only on a
+ * path that has shown to be a limit, as long as it is not known to take that.
+ *
+ * While no feedback comes nothing is decided: the receiver may be busy. When it is back and most of
+ * what was sent meanwhile is lost, the path was away: tracks go on at a keyframe, and what was lost
+ * is not sent again.
  *
  * Life: made with the first picture that plays, freed with its viewer. One thread.
  */
@@ -57,12 +62,11 @@ struct viewer_path {
     bool lossy;    /* without them: much loss was reported */
     bool narrow;
     bool away;
-    int64_t decide_us; /* not before, unless feedback came */
-    int64_t due_us;    /* gcc's */
-    int64_t train_us;  /* on a narrow path: not before */
-    uint64_t start_bps;
-    uint64_t top_bps;    /* the best rungs of all tracks; 0: not known */
-    int64_t informed_us; /* since when something is known */
+    int64_t decide_us;  /* not before, unless feedback came */
+    int64_t due_us;     /* gcc's */
+    int64_t train_us;   /* on a narrow path: not before */
+    uint64_t hurry_bps; /* until all tracks have caught up; 0: they have */
+    uint64_t top_bps;   /* what the best rungs of all tracks take; 0: not known */
 
     struct gcc gcc;
     uint32_t n_decisions; /* ever; the newest VIEWER_DECISIONS are kept */

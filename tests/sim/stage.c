@@ -15,6 +15,7 @@
 #define PACKETS_MAX 2048
 #define HEAD_SIZE 9 /* slice header byte and the frame's id in 8 */
 #define SAME_INSTANT_MAX 10000
+#define RTP_PADDING 0x20
 
 static const uint8_t PARAMETER_SETS[] = {0,    0, 0, 1, 0x67, 0x42, 0xe0, 0x1f, 0x8d, 0x8d,
                                          0x40, 0, 0, 0, 1,    0x68, 0xce, 0x3c, 0x80};
@@ -189,8 +190,12 @@ static void watch_transport_seq(struct stage *s, const struct rtp_header *h)
 
 static void watch_rtp(struct stage *s, const uint8_t *data, size_t size)
 {
+    /* it is sealed: how much of it is padding cannot be read */
+    uint8_t head[VIEWER_DATAGRAM_MAX];
     struct rtp_header h;
-    CHECK(rtp_parse(&h, data, size));
+    memcpy(head, data, size);
+    head[0] &= (uint8_t)~RTP_PADDING;
+    CHECK(rtp_parse(&h, head, size));
     watch_transport_seq(s, &h);
     struct stage_wire *w = find_wire(s, h.ssrc);
     uint64_t d = digest(data, size);
@@ -294,6 +299,7 @@ static void read_fingerprint(const struct dtls_context *dtls, struct dtls_finger
 static void make_viewer(struct stage *s)
 {
     struct viewer_config config = {
+        .adapts = !s->config.no_adapt,
         .id = 1,
         .seed = sim_random(&s->random),
         .cname = "stage",

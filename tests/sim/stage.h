@@ -28,6 +28,7 @@ struct stage_config {
     size_t keyframe_size; /* 0: 40000 */
     size_t frame_size;    /* on average; 0: 10000 */
     bool no_rtx;
+    bool no_adapt;               /* the pace is the test's own */
     enum dtls_role role;         /* the viewer's; 0: DTLS_SERVER */
     unsigned n_tracks;           /* of the one stream; 0: 1 */
     struct sim_path_config path; /* both ways, once connected */

@@ -47,6 +47,7 @@ struct seat {
     struct twcc_writer twcc;
     int64_t feedback_us, pli_us;
     bool silent, blackout;
+    int64_t busy_until_us; /* reads nothing, and says nothing, before */
 
     uint64_t frame_id; /* under way */
     unsigned packets;
@@ -117,6 +118,8 @@ static void answer(struct house *h, struct seat *s)
 {
     struct bottleneck_packet p;
     uint8_t out[TWCC_WRITER_MAX];
+    if (h->now_us < s->busy_until_us)
+        return;
     while (bottleneck_receive(s->link, &p, h->now_us))
         on_arrival(h, s, &s->info[p.seq % PACKETS]);
     if (s->silent || s->blackout)
@@ -347,8 +350,7 @@ static void a_narrow_link_gets_a_smaller_layer(void **state)
     bottleneck_forget(s->link);
     s->longest_gap_us = 0;
     run(h, 14 * SECOND);
-    if (getenv("EXPLAIN"))
-        explain(h);
+    explain(h);
     assert_in_range(s->layer, 0, 1);
     assert_in_range(bottleneck_wait_ms(s->link, 0, 0.95), 0, 200);
     assert_in_range(s->longest_gap_us, 0, SECOND);
@@ -356,10 +358,65 @@ static void a_narrow_link_gets_a_smaller_layer(void **state)
 
     s->link->rate_bps = 20000000;
     run(h, 20 * SECOND);
-    if (getenv("EXPLAIN"))
-        explain(h);
+    explain(h);
     assert_int_equal(s->layer, 2);
     tear_down(h);
+}
+
+/* Nobody is to notice that the path is watched. */
+static void assert_untouched(const struct seat *s, int64_t for_us)
+{
+    const struct viewer_counters *c = &s->v->counters;
+    assert_int_equal(s->layer, LAYERS - 1);
+    assert_true(s->decodes);
+    assert_true(s->pictures + 2 >= (uint64_t)(for_us / SECOND) * FPS);
+    assert_int_equal(c->keyframe_jumps, 0);
+    assert_int_equal(c->frames_skipped, 0);
+    assert_int_equal(c->layer_switches, 0);
+    assert_true(c->padding_bytes * 100 < c->bytes_sent * 3);
+}
+
+static void an_unhindered_path_costs_nothing(void **state)
+{
+    (void)state;
+    struct house *h = build(LAYERS);
+    move_in(h, 100000000);
+    move_in(h, 6000000);
+    struct seat *s = &h->seats[0];
+    run(h, 5 * SECOND);
+    uint64_t padding = s->v->counters.padding_bytes;
+    assert_in_range(padding, 1000, 60000); /* it did probe, for a moment */
+    run(h, 55 * SECOND);
+    explain(h);
+    assert_untouched(s, 60 * SECOND);
+    assert_untouched(&h->seats[1], 60 * SECOND);
+    assert_int_equal(s->v->counters.padding_bytes, padding);
+    assert_false(s->v->path->narrow);
+    assert_true(s->longest_gap_us < 50000);
+    assert_in_range(gcc_estimate_bps(&s->v->path->gcc), rates[2] * 9 / 5, 100000000);
+    tear_down(h);
+}
+
+/* Its packets come late and all at once, its feedback too, and nothing of that is the path's. */
+static void a_busy_receiver_is_left_alone(void **state)
+{
+    (void)state;
+    static const int64_t busy_us[] = {40000, 150000, 300000, 700000, 1500000, 2500000};
+    for (unsigned i = 0; i < sizeof(busy_us) / sizeof(*busy_us); i++) {
+        struct house *h = build(LAYERS);
+        move_in(h, 100000000);
+        struct seat *s = &h->seats[0];
+        for (unsigned k = 0; k < 12; k++) {
+            run(h, 1700000 + k * 133000);
+            s->busy_until_us = h->now_us + busy_us[i];
+            run(h, busy_us[i]);
+        }
+        run(h, 2 * SECOND);
+        explain(h);
+        assert_untouched(s, 0);
+        assert_false(s->v->path->narrow);
+        tear_down(h);
+    }
 }
 
 static void each_at_its_best(void **state)
@@ -372,8 +429,7 @@ static void each_at_its_best(void **state)
     move_in(h, 20000000);
     move_in(h, 450000);
     run(h, 20 * SECOND);
-    if (getenv("EXPLAIN"))
-        explain(h);
+    explain(h);
     assert_int_equal(h->seats[0].layer, 2);
     assert_int_equal(h->seats[0].longest_gap_us, alone->seats[0].longest_gap_us);
     assert_true(h->seats[0].longest_gap_us < 50000);
@@ -399,8 +455,7 @@ static void the_picture_is_back_after_a_blackout(void **state)
         s->blackout = false;
         int64_t back_us = h->now_us;
         run(h, SECOND);
-        if (getenv("EXPLAIN"))
-            explain(h);
+        explain(h);
         assert_true(s->picture_us > back_us);
         assert_true(s->decodes);
         run(h, 10 * SECOND);
@@ -417,15 +472,13 @@ static void one_layer_becomes_slides(void **state)
     move_in(h, 100000);
     struct seat *s = &h->seats[0];
     run(h, 60 * SECOND);
-    if (getenv("EXPLAIN"))
-        explain(h);
+    explain(h);
     assert_true(s->pictures > 4);
     assert_true(s->picture_us > h->now_us - 15 * SECOND);
     uint64_t pictures = s->pictures;
     s->link->rate_bps = 10000000;
     run(h, 20 * SECOND);
-    if (getenv("EXPLAIN"))
-        explain(h);
+    explain(h);
     assert_true(s->pictures > pictures + 150);
     assert_true(s->picture_us > h->now_us - 100000);
     tear_down(h);
@@ -457,6 +510,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_narrow_link_gets_a_smaller_layer),
+        cmocka_unit_test(an_unhindered_path_costs_nothing),
+        cmocka_unit_test(a_busy_receiver_is_left_alone),
         cmocka_unit_test(each_at_its_best),
         cmocka_unit_test(the_picture_is_back_after_a_blackout),
         cmocka_unit_test(one_layer_becomes_slides),

@@ -209,8 +209,11 @@ static void a_flood_of_plis_is_one_keyframe(void **state)
 static void a_slow_pacer_holds_keyframes_back(void **state)
 {
     (void)state;
-    struct stage *s = begin_connected(&(struct stage_config){
-        .seed = 8, .keyframe_size = 400000, .gop = 60, .path = {.delay_us = 5000}});
+    struct stage *s = begin_connected(&(struct stage_config){.seed = 8,
+                                                             .no_adapt = true,
+                                                             .keyframe_size = 400000,
+                                                             .gop = 60,
+                                                             .path = {.delay_us = 5000}});
     const uint64_t rate_bps = 8000000;
     pacer_set_rate(&s->viewer->pacer, rate_bps, s->now_us);
     int64_t from = s->now_us;

@@ -64,7 +64,10 @@ def main(amphi, program):
         figures = [load(program, url[1], options) for options in RUNS]
         check("loss is seen and repaired", figures[3]["whole"]["lost"] > 0 and
               figures[3]["whole"]["repaired"] > 0)
-        check("no loss without a cause", figures[0]["whole"]["lost"] == 0)
+        whole = figures[0]["whole"]
+        check("no loss without a cause", whole["lost"] == 0)
+        check("hardly any padding", whole["rtx"] < 0.03 * whole["packets"])
+        check("no frame is left out", whole["sample_left_out"] == 0)
         r = subprocess.run([program, url[1].replace("LOAD-TEST-001", "NO-SUCH-ROOM")],
                            stderr=subprocess.PIPE, timeout=10)
         check("no such room", r.returncode == 1)

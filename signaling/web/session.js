@@ -13,7 +13,6 @@
  * `report` (detail {peer, report}: one RTCStatsReport a second). Times are ms of `now`. */
 
 import { Backoff } from './backoff.js';
-import { triedWords } from './doctor.js';
 import { MediaPeer } from './peer.js';
 
 const CONNECT_LIMIT = 10000; // answer to connected
@@ -72,7 +71,7 @@ export class ViewerSession extends EventTarget {
     this.media = 'none';
     this.sharer = 'unknown';
     this.quiet = false; // no frame for a moment; it may be too early to act, but not to say so
-    this.failure = null; // {code, text, tried, count} of the attempts that failed since the last good one
+    this.failure = null; // {code, text, count} of the attempts that failed since the last good one
     client.addEventListener('joined', () => {
       this.#fresh = true;
       this.#offered = null;
@@ -192,9 +191,7 @@ export class ViewerSession extends EventTarget {
   }
 
   #onStreams(streams) {
-    if (this.#client.reconnecting) {
-      this.#setSharer('reconnecting');
-    } else if (streams.length === 0) {
+    if (streams.length === 0) {
       this.#setSharer('stopped');
     } else {
       this.#setSharer(streams.every((s) => s.paused) ? 'paused' : 'live');
@@ -266,9 +263,7 @@ export class ViewerSession extends EventTarget {
     if (!known) {
       return;
     }
-    const { localDescription, remoteDescription } = peer.pc;
-    const tried = code.startsWith('ice-') ? triedWords(localDescription?.sdp, remoteDescription?.sdp) : '';
-    this.failure = { code, text, tried, count: (this.failure?.count ?? 0) + 1 };
+    this.failure = { code, text, count: (this.failure?.count ?? 0) + 1 };
     if (peer === this.next) {
       peer.close();
       this.next = null;

@@ -1,13 +1,16 @@
 /* bench_viewer.c - a worker's way without the socket: frames given to connected viewers and trains
- * taken from them, beside the bare loop of the same header writes and seals. Time is virtual. */
-#include "rtp/forward/viewer.h"
+ * taken from them, beside the bare loop of the same header writes and seals; and what it costs to
+ * follow their paths, feedback every 100 ms included. Time is virtual. */
+#include "rtp/forward/viewer_internal.h"
 #include "rtp/payload/h264.h"
 #include "tests/bench/bench.h"
+#include "tests/load/twcc_writer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { ROUNDS = 31, FRAMES = 20, FRAME_US = 33333, SCRATCH = 512 << 10, HANDSHAKE_STEPS = 100 };
+enum { FEEDBACK_FRAMES = 3, WAY_US = 10000 };
 
 struct stage {
     struct stream_news news;
@@ -19,7 +22,10 @@ struct stage {
     int64_t now_us;
     struct dtls_context *server, *client;
     struct dtls_fingerprint server_fingerprint, client_fingerprint;
+    bool adapts;
     struct viewer *viewers[BENCH_VIEWERS]; /* owned */
+    uint16_t reported[BENCH_VIEWERS];      /* transport-wide numbers below are */
+    struct twcc_writer feedback;
     struct seal *floor[BENCH_VIEWERS];
     uint32_t floor_timestamp;
     uint16_t floor_seq;
@@ -67,6 +73,7 @@ static void add_viewer(struct stage *s, uint32_t i)
     struct ice_local local = {.pwd = "benchbenchbenchbenchbenc"};
     memcpy(local.ufrag, "00000000benchben", ICE_LOCAL_UFRAG_SIZE);
     struct viewer_config config = {
+        .adapts = s->adapts,
         .id = i + 1,
         .seed = i,
         .cname = "bench",
@@ -97,13 +104,14 @@ static void add_viewer(struct stage *s, uint32_t i)
         abort();
 }
 
-static struct stage *stage_new(void)
+static struct stage *stage_new(bool adapts)
 {
     struct stage *s = calloc(1, sizeof(*s));
     if (!s || dtls_context_create(&s->server) != 0 || dtls_context_create(&s->client) != 0)
         abort();
     fingerprint(&s->server_fingerprint, s->server);
     fingerprint(&s->client_fingerprint, s->client);
+    s->adapts = adapts;
     stream_init(&s->stream, 1, FORWARDER_VIDEO, &s->news);
     stream_attach(&s->stream, &s->layer, 1);
     stream_init(&s->reserved, 2, FORWARDER_VIDEO, &s->news);
@@ -165,6 +173,20 @@ static uint64_t drive(struct stage *s, struct viewer *v, size_t *used)
     return packets;
 }
 
+/* All that was sent has arrived; returns what it took to read that. */
+static int64_t report(struct stage *s, int i)
+{
+    uint8_t out[TWCC_WRITER_MAX];
+    struct viewer *v = s->viewers[i];
+    twcc_writer_init(&s->feedback);
+    for (; s->reported[i] != v->transport_seq; s->reported[i]++)
+        twcc_writer_on_packet(&s->feedback, s->reported[i], s->now_us);
+    size_t size = twcc_writer_write(&s->feedback, out, sizeof(out), 2, 1);
+    int64_t before = bench_thread_cpu_ns();
+    viewer_on_rtcp(v, out, size, s->now_us + WAY_US);
+    return bench_thread_cpu_ns() - before;
+}
+
 static double run_viewers(void *arg)
 {
     struct stage *s = arg;
@@ -178,6 +200,8 @@ static double run_viewers(void *arg)
         for (int i = 0; i < BENCH_VIEWERS; i++)
             packets += drive(s, s->viewers[i], &used);
         spent_ns += bench_thread_cpu_ns() - before;
+        for (int i = 0; s->adapts && f % FEEDBACK_FRAMES == 0 && i < BENCH_VIEWERS; i++)
+            spent_ns += report(s, i);
     }
     /* at least; the reports come on top */
     if (packets < FRAMES * BENCH_VIEWERS * BENCH_FRAME_PACKETS)
@@ -216,8 +240,12 @@ static double run_floor(void *arg)
 
 void bench_viewer(void)
 {
-    struct stage *s = stage_new();
+    struct stage *s = stage_new(false), *adapting = stage_new(true);
     bench_compare("viewers, no socket", &(struct bench_side){"viewer_send", run_viewers, s},
                   &(struct bench_side){"header + seal_rtp", run_floor, s}, ROUNDS);
+    bench_compare("viewers, paths followed",
+                  &(struct bench_side){"with feedback", run_viewers, adapting},
+                  &(struct bench_side){"viewer_send", run_viewers, s}, ROUNDS);
+    stage_free(adapting);
     stage_free(s);
 }

@@ -37,15 +37,30 @@ void http_kill(struct http_connection *c)
     lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
 }
 
-unsigned http_admit(void *connection)
+/* What is counted under its address; loopback, and one that is gone, is 0. */
+static uint64_t address_key(const struct http_connection *c)
 {
-    struct http_connection *c = connection;
     struct sockaddr_storage peer;
     socklen_t size = sizeof(peer);
     if (getpeername(lws_get_socket_fd(c->wsi), (struct sockaddr *)&peer, &size) != 0)
-        return 0; /* gone: nobody will take the seat that is given back at once */
-    uint64_t key = join_limit_key((const struct sockaddr *)&peer);
-    return join_limit_take(c->http->joins, key, http_now_us());
+        return 0;
+    return join_limit_key((const struct sockaddr *)&peer);
+}
+
+unsigned http_admit(void *connection)
+{
+    struct http_connection *c = connection;
+    return join_limit_take(c->http->joins, address_key(c), http_now_us());
+}
+
+unsigned http_guess(void *connection, bool wrong)
+{
+    struct http_connection *c = connection;
+    uint64_t key = address_key(c);
+    if (!wrong)
+        return guess_limit_wait(c->http->guesses, key, http_now_us());
+    guess_limit_wrong(c->http->guesses, key, http_now_us());
+    return 0;
 }
 
 /* libwebsockets has one log for the whole process, and what it warns of is mostly what clients do.
@@ -332,8 +347,11 @@ int http_create(struct http **out, const struct http_config *config, char *error
     h->viewers = g_hash_table_new(NULL, NULL);
     h->waiting = g_hash_table_new(NULL, NULL);
     h->rooms = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+    http_resume_create(h);
     h->joins = g_new(struct join_limit, 1);
     join_limit_init(h->joins, config->join_rate, config->join_burst, random_seed());
+    h->guesses = g_new(struct guess_limit, 1);
+    guess_limit_init(h->guesses, random_seed());
     int status = start(h, fd, error, error_size);
     if (status != 0) {
         http_destroy(h);
@@ -359,7 +377,9 @@ void http_destroy(struct http *h)
     g_hash_table_destroy(h->viewers);
     g_hash_table_destroy(h->waiting);
     g_hash_table_destroy(h->rooms);
+    http_resume_destroy(h);
     g_free(h->joins);
+    g_free(h->guesses);
     routes_destroy(h->routes);
     free(h);
 }
@@ -385,7 +405,7 @@ void http_on_viewer(struct http *h, uint32_t viewer_id, enum backend_viewer_stat
     struct http_connection *c = g_hash_table_lookup(h->viewers, GUINT_TO_POINTER(viewer_id));
     if (c)
         http_socket_on_viewer(c, viewer_id, state, reason);
-    else
+    else if (!http_resume_on_viewer(h, viewer_id, state))
         routes_on_viewer(h->routes, viewer_id, state);
 }
 
@@ -402,30 +422,46 @@ void http_on_candidate(struct http *h, uint32_t viewer_id, const char *candidate
         http_transaction_resume(c);
 }
 
-/* The next one is noted before a session is called: it may leave the room. */
+void http_on_publish_wish(struct http *h, uint32_t publisher_id, uint64_t bitrate_bps,
+                          unsigned layers, const char *reason)
+{
+    struct http_connection *c = g_hash_table_lookup(h->viewers, GUINT_TO_POINTER(publisher_id));
+    if (c)
+        http_socket_on_publish_wish(c, publisher_id, bitrate_bps, layers, reason);
+}
+
+/* The next one is noted before a session is called: it may leave the room. A room is gone with its
+ * last member, so the second list is asked for anew. */
+static void tell_news(struct http *h, const char *code, enum session_ws_role role,
+                      struct session_ws_news *news)
+{
+    const struct http_room *room = g_hash_table_lookup(h->rooms, code);
+    for (struct http_connection *c = room ? room->members[role] : NULL, *next; c; c = next) {
+        next = c->socket->next_member;
+        http_socket_on_room(c, news);
+    }
+}
+
 void http_on_room(struct http *h, const char *code)
 {
     struct session_ws_news news;
-    const struct http_room *room = g_hash_table_lookup(h->rooms, code);
-    if (!room)
+    if (!g_hash_table_lookup(h->rooms, code))
         return;
     session_ws_make_news(&news, h->backend, code);
-    for (struct http_connection *c = room->members, *next; c; c = next) {
-        next = c->socket->next_member;
-        http_socket_on_room(c, &news);
-    }
+    tell_news(h, code, SESSION_WS_VIEWER, &news);
+    tell_news(h, code, SESSION_WS_SHARER, &news);
     session_ws_drop_news(&news);
 }
 
-/* Takes the malloc'd text, which may be NULL. */
+void http_on_drain(struct http *h, const char *url)
+{
+    for (struct http_connection *c = h->connections; c; c = c->next)
+        http_socket_on_drain(c, url);
+}
+
 static void broadcast(struct http *h, const char *code, char *text)
 {
-    const struct http_room *room = g_hash_table_lookup(h->rooms, code);
-    for (struct http_connection *c = room && text ? room->members : NULL, *next; c; c = next) {
-        next = c->socket->next_member;
-        http_socket_on_broadcast(c, text);
-    }
-    free(text);
+    http_socket_tell(h, code, SESSION_WS_VIEWER, text, NULL);
 }
 
 void http_on_focus(struct http *h, const char *code, unsigned slot)

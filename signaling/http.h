@@ -36,6 +36,12 @@ void http_on_candidate(struct http *h, uint32_t viewer_id, const char *candidate
 void http_on_viewer(struct http *h, uint32_t viewer_id, enum backend_viewer_state state,
                     const char *reason);
 void http_on_room(struct http *h, const char *code);
+/* From the server: what a publisher should send at most, and which layers of it somebody watches
+ * (bits, bit 0 the best one). 0 bit/s: no limit is known. */
+void http_on_publish_wish(struct http *h, uint32_t publisher_id, uint64_t bitrate_bps,
+                          unsigned layers, const char *reason);
+/* From the server: every WebSocket is told to reconnect to this URL of another one. */
+void http_on_drain(struct http *h, const char *url);
 /* From the server, to every viewer of a room: what the presenter works in, where his cursor is (in
  * percent of the picture), and that a picture has another size. */
 void http_on_focus(struct http *h, const char *code, unsigned slot);

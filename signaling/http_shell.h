@@ -6,6 +6,7 @@
 #pragma once
 
 #include "signaling/backend.h"
+#include "signaling/guess_limit.h"
 #include "signaling/join_limit.h"
 #include "signaling/qr.h"
 #include "signaling/routes.h"
@@ -33,7 +34,14 @@ struct http_outgoing {
 /* Those that have joined one room. */
 struct http_room {
     char code[BACKEND_ROOM_MAX];
-    struct http_connection *members;
+    struct http_connection *members[SESSION_WS_ROLES];
+};
+
+/* By what token a session may be resumed: one with a socket, or one whose socket is gone. */
+struct http_resume {
+    char token[SESSION_WS_RESUME_MAX];
+    struct http_connection *connection; /* borrowed; NULL: `kept` is it */
+    struct session_ws kept;             /* owned */
 };
 
 struct http_socket {
@@ -41,8 +49,10 @@ struct http_socket {
     uint32_t mapped_viewer; /* in http.viewers */
     struct http_room *room; /* borrowed: of http.rooms, kept while it has members; or NULL */
     struct http_connection *next_member, **member_link;
+    char token[SESSION_WS_RESUME_MAX]; /* its key in http.resumes, or "" */
     unsigned pings_missed;
     bool ping_wanted, oversize;
+    bool is_sharer; /* which of the room's members it is */
     int64_t pinged_us, progress_us;
     size_t queued;
     struct http_outgoing *first, **last; /* owned */
@@ -89,7 +99,10 @@ struct http {
     unsigned n_connections;
     struct _GHashTable *viewers; /* owned; viewer id -> struct http_connection with a WebSocket */
     struct _GHashTable *rooms;   /* owned; code -> struct http_room with members */
+    struct _GHashTable *resumes; /* owned; token -> struct http_resume, owned */
+    struct _GHashTable *kept;    /* owned; viewer id -> those of them without a socket */
     struct join_limit *joins;    /* owned */
+    struct guess_limit *guesses; /* owned */
     struct _GHashTable *waiting; /* owned; viewer id -> struct http_connection that waits for it */
     lws_sorted_usec_list_t tick;
     uint16_t port;
@@ -99,6 +112,8 @@ struct http {
 
 int64_t http_now_us(void);
 unsigned http_admit(void *connection); /* whether its address may join: 0, or after how many s */
+/* Whether its address may try a password: 0, or after how many s; `wrong`: one was not right. */
+unsigned http_guess(void *connection, bool wrong);
 void http_kill(struct http_connection *c); /* closes it, from outside of its own callbacks */
 
 /* http_transaction.c. Each returns what libwebsockets' callback returns: nonzero closes. */
@@ -122,5 +137,22 @@ void http_socket_tick(struct http_connection *c, int64_t now_us);
 void http_socket_on_viewer(struct http_connection *c, uint32_t viewer_id,
                            enum backend_viewer_state state, const char *reason);
 void http_socket_on_candidate(struct http_connection *c, uint32_t viewer_id, const char *candidate);
+void http_socket_on_publish_wish(struct http_connection *c, uint32_t id, uint64_t bitrate_bps,
+                                 unsigned layers, const char *reason);
 void http_socket_on_room(struct http_connection *c, struct session_ws_news *news);
-void http_socket_on_broadcast(struct http_connection *c, const char *text);
+void http_socket_on_drain(struct http_connection *c, const char *url);
+/* To everybody of a role in a room but `except`; takes the malloc'd text, which may be NULL. */
+void http_socket_tell(struct http *h, const char *room, enum session_ws_role role, char *text,
+                      const struct http_connection *except);
+void http_socket_settle(struct http_connection *c);
+
+/* http_resume.c: sessions that may be resumed. */
+void http_resume_create(struct http *h);
+void http_resume_destroy(struct http *h);
+void http_resume_settle(struct http_connection *c); /* its token may have changed */
+void http_resume_keep(struct http_connection *c);   /* its socket closes */
+bool http_resume_make_token(void *connection, char out[SESSION_WS_RESUME_MAX]);
+bool http_resume_take(void *connection, struct session_ws *by, const char *token, const char *room,
+                      enum session_ws_role role);
+/* True if a session without a socket is this one's. */
+bool http_resume_on_viewer(struct http *h, uint32_t viewer_id, enum backend_viewer_state state);

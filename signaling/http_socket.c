@@ -24,7 +24,7 @@ static void leave_room(struct http_connection *c)
     if (s->next_member)
         s->next_member->socket->member_link = s->member_link;
     s->room = NULL;
-    if (!room->members)
+    if (!room->members[SESSION_WS_VIEWER] && !room->members[SESSION_WS_SHARER])
         g_hash_table_remove(c->http->rooms, room->code);
 }
 
@@ -37,19 +37,21 @@ static void enter_room(struct http_connection *c, const char *code)
         g_strlcpy(room->code, code, sizeof(room->code));
         g_hash_table_insert(c->http->rooms, room->code, room);
     }
+    struct http_connection **members = &room->members[s->session.role];
     s->room = room;
-    s->next_member = room->members;
-    s->member_link = &room->members;
+    s->is_sharer = s->session.role == SESSION_WS_SHARER;
+    s->next_member = *members;
+    s->member_link = members;
     if (s->next_member)
         s->next_member->socket->member_link = &s->next_member;
-    room->members = c;
+    *members = c;
 }
 
 static void settle_room(struct http_connection *c)
 {
     struct http_socket *s = c->socket;
-    bool joined = s->session.joined;
-    if (s->room && (!joined || strcmp(s->room->code, s->session.room) != 0))
+    bool joined = s->session.joined, sharer = s->session.role == SESSION_WS_SHARER;
+    if (s->room && (!joined || s->is_sharer != sharer || strcmp(s->room->code, s->session.room)))
         leave_room(c);
     if (joined && !s->room)
         enter_room(c, s->session.room);
@@ -57,10 +59,11 @@ static void settle_room(struct http_connection *c)
 
 /* After every call into the session: which viewer is its own, which room it is in, and whether it
  * is over. */
-static void settle(struct http_connection *c)
+void http_socket_settle(struct http_connection *c)
 {
     struct http_socket *s = c->socket;
     settle_room(c);
+    http_resume_settle(c);
     uint32_t viewer_id = s->session.viewer_id;
     if (viewer_id != s->mapped_viewer) {
         unmap_viewer(c);
@@ -70,6 +73,30 @@ static void settle(struct http_connection *c)
     }
     if (s->session.finished)
         lws_callback_on_writable(c->wsi);
+}
+
+void http_socket_tell(struct http *h, const char *room, enum session_ws_role role, char *text,
+                      const struct http_connection *except)
+{
+    const struct http_room *r = text ? g_hash_table_lookup(h->rooms, room) : NULL;
+    int64_t now_us = r && role == SESSION_WS_SHARER ? http_now_us() : 0;
+    for (struct http_connection *c = r ? r->members[role] : NULL, *next; c; c = next) {
+        next = c->socket->next_member;
+        if (c == except)
+            continue;
+        if (role == SESSION_WS_SHARER)
+            session_ws_on_viewer_news(&c->socket->session, text, now_us);
+        else
+            session_ws_on_broadcast(&c->socket->session, text);
+        http_socket_settle(c);
+    }
+    free(text);
+}
+
+static void tell(void *arg, const char *room, enum session_ws_role role, char *text)
+{
+    struct http_connection *c = arg;
+    http_socket_tell(c->http, room, role, text, c);
 }
 
 /* Output of the session. One that does not read what it asks for is closed. */
@@ -98,6 +125,12 @@ static void queue_text(void *arg, char *text)
     lws_callback_on_writable(c->wsi);
 }
 
+static void *allocate(void *arg, size_t size)
+{
+    (void)arg;
+    return calloc(1, size);
+}
+
 int http_socket_open(struct http_connection *c)
 {
     int64_t now_us = http_now_us();
@@ -109,9 +142,18 @@ int http_socket_open(struct http_connection *c)
     s->last = &s->first;
     s->pinged_us = now_us;
     c->socket = s;
-    session_ws_init(&s->session, c->http->backend,
-                    &(struct session_ws_output){.arg = c, .emit = queue_text, .admit = http_admit},
-                    c->room[0] != '\0' ? c->room : NULL, now_us);
+    const struct session_ws_output output = {
+        .arg = c,
+        .emit = queue_text,
+        .allocate = allocate,
+        .admit = http_admit,
+        .guess = http_guess,
+        .tell = tell,
+        .make_token = http_resume_make_token,
+        .resume = http_resume_take,
+    };
+    session_ws_init(&s->session, c->http->backend, &output, c->room[0] != '\0' ? c->room : NULL,
+                    now_us);
     return 0;
 }
 
@@ -147,12 +189,12 @@ int http_socket_on_data(struct http_connection *c, const void *data, size_t size
         s->oversize = true;
         session_ws_on_oversize(&s->session);
         forget_incoming(s);
-        settle(c);
+        http_socket_settle(c);
         return 0;
     }
     if (last && s->incoming_size == 0 && !lws_frame_is_binary(c->wsi)) { /* nearly every message */
         session_ws_on_text(&s->session, data, size, http_now_us());
-        settle(c);
+        http_socket_settle(c);
         return 0;
     }
     if (size > 0 && !keep(s, data, size))
@@ -160,11 +202,11 @@ int http_socket_on_data(struct http_connection *c, const void *data, size_t size
     if (!last)
         return 0;
     if (lws_frame_is_binary(c->wsi))
-        session_ws_on_binary(&s->session);
+        session_ws_on_binary(&s->session, http_now_us());
     else
         session_ws_on_text(&s->session, s->incoming, s->incoming_size, http_now_us());
     forget_incoming(s);
-    settle(c);
+    http_socket_settle(c);
     return 0;
 }
 
@@ -218,7 +260,9 @@ void http_socket_close(struct http_connection *c)
         return;
     unmap_viewer(c);
     leave_room(c);
+    http_resume_keep(c);
     session_ws_on_socket_closed(&s->session);
+    session_ws_finish(&s->session);
     c->socket = NULL;
     while (s->first) {
         struct http_outgoing *out = s->first;
@@ -236,7 +280,7 @@ void http_socket_tick(struct http_connection *c, int64_t now_us)
         return;
     if (now_us >= session_ws_next_timeout(&s->session)) {
         session_ws_on_timeout(&s->session, now_us);
-        settle(c);
+        http_socket_settle(c);
     }
     if (s->first && now_us - s->progress_us > HTTP_SOCKET_STALL_US) {
         http_kill(c);
@@ -258,23 +302,32 @@ void http_socket_on_viewer(struct http_connection *c, uint32_t viewer_id,
                            enum backend_viewer_state state, const char *reason)
 {
     session_ws_on_viewer(&c->socket->session, viewer_id, state, reason);
-    settle(c);
+    http_socket_settle(c);
 }
 
 void http_socket_on_candidate(struct http_connection *c, uint32_t viewer_id, const char *candidate)
 {
     session_ws_on_candidate(&c->socket->session, viewer_id, candidate);
-    settle(c);
+    http_socket_settle(c);
 }
 
 void http_socket_on_room(struct http_connection *c, struct session_ws_news *news)
 {
     session_ws_on_room(&c->socket->session, news, http_now_us());
-    settle(c);
+    http_socket_settle(c);
 }
 
-void http_socket_on_broadcast(struct http_connection *c, const char *text)
+void http_socket_on_publish_wish(struct http_connection *c, uint32_t id, uint64_t bitrate_bps,
+                                 unsigned layers, const char *reason)
 {
-    session_ws_on_broadcast(&c->socket->session, text);
-    settle(c);
+    session_ws_on_publish_wish(&c->socket->session, id, bitrate_bps, layers, reason);
+    http_socket_settle(c);
+}
+
+void http_socket_on_drain(struct http_connection *c, const char *url)
+{
+    if (!c->socket)
+        return;
+    session_ws_on_drain(&c->socket->session, url);
+    http_socket_settle(c);
 }

@@ -96,19 +96,29 @@ static enum message_type type_of(const char *name)
         {"viewer-stats", MESSAGE_VIEWER_STATS},
         {"select", MESSAGE_SELECT},
         {"keyframe", MESSAGE_KEYFRAME},
-        {"offer", MESSAGE_OF_SHARER},
-        {"streams-info", MESSAGE_OF_SHARER},
-        {"stream-activated", MESSAGE_OF_SHARER},
-        {"stream-deactivated", MESSAGE_OF_SHARER},
-        {"stream-added", MESSAGE_OF_SHARER},
-        {"stream-removed", MESSAGE_OF_SHARER},
-        {"focus-change", MESSAGE_OF_SHARER},
-        {"size-change", MESSAGE_OF_SHARER},
-        {"cursor-position", MESSAGE_OF_SHARER},
-        {"sharer-started", MESSAGE_OF_SHARER},
-        {"sharer-stopped", MESSAGE_OF_SHARER},
-        {"sharer-ready", MESSAGE_OF_SHARER},
-        {"password-update", MESSAGE_OF_SHARER},
+        {"renegotiate-answer", MESSAGE_ANSWER}, /* GoPeep's, of a later offer */
+        {"offer", MESSAGE_OFFER},
+        {"streams-info", MESSAGE_STREAMS_INFO},
+        {"stream-activated", MESSAGE_STREAM_ON},
+        {"stream-added", MESSAGE_STREAM_ON},
+        {"stream-deactivated", MESSAGE_STREAM_OFF},
+        {"stream-removed", MESSAGE_STREAM_OFF},
+        {"focus-change", MESSAGE_FOCUS},
+        {"size-change", MESSAGE_SIZE},
+        {"cursor-position", MESSAGE_CURSOR},
+        {"sharer-started", MESSAGE_STARTED},
+        {"sharer-stopped", MESSAGE_STOPPED},
+        {"password-update", MESSAGE_PASSWORD},
+        {"sharer-ready", MESSAGE_OF_SERVER},
+        {"joined", MESSAGE_OF_SERVER},
+        {"viewer-joined", MESSAGE_OF_SERVER},
+        {"viewer-left", MESSAGE_OF_SERVER},
+        {"publish-config", MESSAGE_OF_SERVER},
+        {"audience", MESSAGE_OF_SERVER},
+        {"redirect", MESSAGE_OF_SERVER},
+        {"password-required", MESSAGE_OF_SERVER},
+        {"password-invalid", MESSAGE_OF_SERVER},
+        {"error", MESSAGE_OF_SERVER},
     };
     for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++)
         if (strcmp(types[i].name, name) == 0)
@@ -195,20 +205,192 @@ static int read_report(struct message *m, const json_t *root, char *error, size_
     return 0;
 }
 
+/* --- what presenters say of theirs --------------------------------------------------------------
+ */
+
+/* Cuts at a character of UTF-8, which JSON's texts are. */
+static void copy_text(char *out, size_t size, const char *text)
+{
+    size_t n = strlen(text);
+    if (n >= size)
+        for (n = size - 1; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80; n--)
+            ;
+    memcpy(out, text, n);
+    out[n] = '\0';
+}
+
+/* GoPeep leaves out what is 0. */
+static bool read_side(const json_t *root, const char *name, int *out)
+{
+    const json_t *value = json_object_get(root, name);
+    *out = 0;
+    if (!value || json_is_null(value))
+        return true;
+    if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+        json_integer_value(value) > MESSAGE_SIDE_MAX)
+        return false;
+    *out = (int)json_integer_value(value);
+    return true;
+}
+
+static bool read_flag(const json_t *root, const char *name, int *out)
+{
+    const json_t *value = json_object_get(root, name);
+    *out = json_is_boolean(value) ? json_is_true(value) : -1;
+    return !value || json_is_null(value) || json_is_boolean(value);
+}
+
+static bool read_stream(struct message_stream *out, const json_t *root)
+{
+    const char *window = NULL, *app = NULL;
+    if (!message_slot(json_string_value(json_object_get(root, "trackId")), &out->slot) ||
+        !read_text(root, "windowName", MESSAGE_NAME_MAX, &window) ||
+        !read_text(root, "appName", MESSAGE_NAME_MAX, &app) ||
+        !read_side(root, "width", &out->width) || !read_side(root, "height", &out->height) ||
+        !read_flag(root, "isFocused", &out->focused) || !read_flag(root, "paused", &out->paused))
+        return false;
+    out->is_named = window || app;
+    copy_text(out->window_name, sizeof(out->window_name), window ? window : "");
+    copy_text(out->app_name, sizeof(out->app_name), app ? app : "");
+    return true;
+}
+
+static int fail_stream(char *error, size_t size)
+{
+    return fail(error, size,
+                "a stream is an object with \"trackId\" (\"video0\"-\"video%d\"), and with "
+                "\"windowName\", \"appName\", \"width\", \"height\", \"isFocused\", \"paused\"",
+                BACKEND_STREAMS_MAX - 1);
+}
+
+static int read_streams(struct message *m, const json_t *root, char *error, size_t size)
+{
+    const json_t *list = json_object_get(root, "streams"); /* GoPeep leaves out an empty one */
+    if (list && !json_is_null(list) &&
+        (!json_is_array(list) || json_array_size(list) > BACKEND_STREAMS_MAX))
+        return fail(error, size, "\"streams\" is a list of at most %d", BACKEND_STREAMS_MAX);
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (!read_stream(&m->streams[m->n_streams++], json_array_get(list, i)))
+            return fail_stream(error, size);
+    return 0;
+}
+
+/* Either name of what is the same here. */
+static const json_t *either(const json_t *root, const char *a, const char *b)
+{
+    const json_t *value = json_object_get(root, a);
+    return value ? value : json_object_get(root, b);
+}
+
+static int read_slot(struct message *m, const json_t *track, const char *field, char *error,
+                     size_t size)
+{
+    if (message_slot(json_string_value(track), &m->slot))
+        return 0;
+    return fail(error, size, "\"%s\" is one of \"video0\"-\"video%d\"", field,
+                BACKEND_STREAMS_MAX - 1);
+}
+
+/* In percent; GoPeep leaves out 0. */
+static bool read_percent(const json_t *root, const char *name, double *out)
+{
+    const json_t *value = json_object_get(root, name);
+    *out = json_is_number(value) ? json_number_value(value) : 0;
+    return (!value || json_is_null(value) || json_is_number(value)) && *out >= -1 && *out <= 100;
+}
+
+static int read_cursor(struct message *m, const json_t *root, char *error, size_t size)
+{
+    if (!read_percent(root, "cursorX", &m->cursor_x) ||
+        !read_percent(root, "cursorY", &m->cursor_y) ||
+        !read_bool(root, "cursorInView", &m->in_view))
+        return fail(error, size,
+                    "\"cursorX\" and \"cursorY\" are percent of the picture, -1 when the cursor is "
+                    "not in it, and \"cursorInView\" is true or false");
+    return read_slot(m, json_object_get(root, "trackId"), "trackId", error, size);
+}
+
+static int read_size(struct message *m, const json_t *root, char *error, size_t size)
+{
+    struct message_stream *out = &m->streams[0];
+    m->n_streams = 1;
+    if (!read_stream(out, root) || out->width == 0 || out->height == 0)
+        return fail(error, size,
+                    "a size-change has \"trackId\", \"width\" and \"height\", up to %d",
+                    MESSAGE_SIDE_MAX);
+    return 0;
+}
+
+static int read_password(struct message *m, char *error, size_t size)
+{
+    if (m->password && strlen(m->password) < BACKEND_PASSWORD_MAX)
+        return 0;
+    if (!m->password)
+        m->password = ""; /* as GoPeep takes one away */
+    else
+        return fail(error, size, "a password is at most %d bytes long", BACKEND_PASSWORD_MAX - 1);
+    return 0;
+}
+
+static int read_of_sharer(struct message *m, const json_t *root, char *error, size_t size)
+{
+    switch (m->type) {
+    case MESSAGE_STREAMS_INFO:
+        return read_streams(m, root, error, size);
+    case MESSAGE_STREAM_ON:
+        m->n_streams = 1;
+        return read_stream(&m->streams[0], either(root, "streamActivated", "streamAdded"))
+                   ? 0
+                   : fail_stream(error, size);
+    case MESSAGE_STREAM_OFF:
+        return read_slot(m, either(root, "streamDeactivated", "streamRemoved"), "streamDeactivated",
+                         error, size);
+    case MESSAGE_FOCUS:
+        return read_slot(m, json_object_get(root, "focusedTrack"), "focusedTrack", error, size);
+    case MESSAGE_SIZE:
+        return read_size(m, root, error, size);
+    case MESSAGE_CURSOR:
+        return read_cursor(m, root, error, size);
+    case MESSAGE_PASSWORD:
+        return read_password(m, error, size);
+    default:
+        return 0;
+    }
+}
+
 static int read_type(struct message *m, const json_t *root, char *error, size_t size)
 {
     if (m->type == MESSAGE_ICE)
         take_candidate(m, json_object_get(root, "candidate"));
-    if (m->type == MESSAGE_ANSWER && !m->sdp)
-        return fail(error, size, "an answer needs an \"sdp\"");
+    if ((m->type == MESSAGE_ANSWER || m->type == MESSAGE_OFFER) && !m->sdp)
+        return fail(error, size, "an offer and an answer need an \"sdp\"");
     if (m->type == MESSAGE_SELECT)
         return read_select(m, root, error, size);
     if (m->type == MESSAGE_VIEWER_STATS)
         return read_report(m, root, error, size);
-    if (m->type == MESSAGE_KEYFRAME &&
-        !message_slot(json_string_value(json_object_get(root, "trackId")), &m->slot))
-        return fail(error, size, "a keyframe needs a \"trackId\", \"video0\"-\"video%d\"",
-                    BACKEND_STREAMS_MAX - 1);
+    if (m->type == MESSAGE_KEYFRAME)
+        return read_slot(m, json_object_get(root, "trackId"), "trackId", error, size);
+    return read_of_sharer(m, root, error, size);
+}
+
+/* Whatever the type is, these mean the same. */
+static int read_texts(struct message *m, const json_t *root, char *error, size_t size)
+{
+    const struct {
+        const char *name, **out;
+        size_t max;
+    } texts[] = {
+        {"role", &m->role, MESSAGE_TEXT_MAX},      {"room", &m->room, MESSAGE_TEXT_MAX},
+        {"peerId", &m->peer_id, MESSAGE_PEER_MAX}, {"password", &m->password, MESSAGE_TEXT_MAX},
+        {"secret", &m->secret, MESSAGE_TEXT_MAX},  {"client", &m->client, MESSAGE_TEXT_MAX},
+        {"token", &m->token, MESSAGE_TOKEN_MAX},   {"resume", &m->resume, MESSAGE_TEXT_MAX},
+        {"sdp", &m->sdp, MESSAGE_SDP_MAX},
+    };
+    for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        if (!read_text(root, texts[i].name, texts[i].max, texts[i].out))
+            return fail(error, size, "\"%s\" is not a text of at most %zu bytes", texts[i].name,
+                        texts[i].max);
+    m->sdp_size = m->sdp ? json_string_length(json_object_get(root, "sdp")) : 0;
     return 0;
 }
 
@@ -219,25 +401,13 @@ static int read_fields(struct message *m, const json_t *root, char *error, size_
         return fail(error, size, "a message needs a \"type\", which is a text");
     m->type = type_of(type);
     if (m->type == 0)
-        return fail(error, size, "\"%.40s\" is not a type that a viewer may send", type);
-    static const char *const texts[] = {"password", "secret", "token", "client", "resume"};
-    const char *unused = NULL;
-    for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        if (!read_text(root, texts[i], 4096, &unused))
-            return fail(error, size, "\"%s\" is not a text, or too long", texts[i]);
-    if (!read_text(root, "role", MESSAGE_TEXT_MAX, &m->role) ||
-        !read_text(root, "room", MESSAGE_TEXT_MAX, &m->room) ||
-        !read_text(root, "peerId", MESSAGE_TEXT_MAX, &m->peer_id))
-        return fail(error, size, "\"role\", \"room\" and \"peerId\" are texts of at most %d bytes",
-                    MESSAGE_TEXT_MAX);
-    if (!read_text(root, "sdp", MESSAGE_SDP_MAX, &m->sdp))
-        return fail(error, size, "\"sdp\" is not a text");
-    m->sdp_size = m->sdp ? json_string_length(json_object_get(root, "sdp")) : 0;
+        return fail(error, size, "\"%.40s\" is not a type of message", type);
     if (!is_echo(json_object_get(root, "id")) || !is_echo(json_object_get(root, "t")))
         return fail(error, size, "\"id\" and \"t\" are numbers or short texts");
     if (!is_candidate(json_object_get(root, "candidate")))
         return fail(error, size, "\"candidate\" is neither a text nor an object");
-    return read_type(m, root, error, size);
+    int status = read_texts(m, root, error, size);
+    return status == 0 ? read_type(m, root, error, size) : status;
 }
 
 int message_parse(struct message *out, const char *text, size_t size, char *error,

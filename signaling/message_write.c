@@ -25,15 +25,22 @@ static json_t *echo(json_t *root, const struct message *from, const char *name)
     return root;
 }
 
+/* Adds a value, which is taken; NULL, after letting go of `root`, when that fails. */
+static json_t *with(json_t *root, const char *name, json_t *value)
+{
+    if (root && json_object_set_new(root, name, value) == 0)
+        return root;
+    if (!root)
+        json_decref(value);
+    json_decref(root);
+    return NULL;
+}
+
 static json_t *with_peer(json_t *root, uint32_t viewer_id)
 {
     char peer[16];
     snprintf(peer, sizeof(peer), "%u", (unsigned)viewer_id);
-    if (root && viewer_id != 0 && json_object_set_new(root, "peerId", json_string(peer)) != 0) {
-        json_decref(root);
-        return NULL;
-    }
-    return root;
+    return viewer_id != 0 ? with(root, "peerId", json_string(peer)) : root;
 }
 
 /* Names of windows are another program's bytes: what is not UTF-8 is left out. */
@@ -114,20 +121,41 @@ static json_t *ice_servers_json(const struct backend *backend)
     return list;
 }
 
-char *message_joined(const struct message *reply_to, const struct backend *backend,
-                     const struct backend_room *room, uint32_t viewer_id)
+char *message_joined(const struct message *reply_to, const struct message_joined *what)
 {
-    json_t *root = json_pack("{s:s, s:s, s:s, s:i, s:o, s:i}", "type", "joined", "room", room->code,
-                             "role", "viewer", "protocol", 1, "iceServers",
-                             ice_servers_json(backend), "viewers", (int)room->viewers);
-    return dump(with_peer(echo(root, reply_to, "id"), viewer_id));
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:i, s:o, s:i}", "type", "joined", "room", what->room->code,
+                  "role", what->sharer ? "sharer" : "viewer", "protocol", 1, "iceServers",
+                  ice_servers_json(what->backend), "viewers", (int)what->room->viewers);
+    if (what->resume[0] != '\0')
+        root = with(root, "resume", json_string(what->resume));
+    if (what->resumed)
+        root = with(root, "resumed", json_true());
+    if (what->secret)
+        root = with(root, "secret", json_string(what->secret));
+    return dump(with_peer(echo(root, reply_to, "id"), what->viewer_id));
+}
+
+char *message_password(const struct message *reply_to, const char *type, const char *sentence)
+{
+    return dump(echo(json_pack("{s:s, s:s}", "type", type, "error", sentence), reply_to, "id"));
+}
+
+char *message_password_updated(const struct message *reply_to, bool is_protected)
+{
+    return dump(
+        echo(json_pack("{s:s, s:b}", "type", "password-updated", "passwordRequired", is_protected),
+             reply_to, "id"));
 }
 
 char *message_streams_info(const struct backend_room *room, bool live)
 {
-    return dump(json_pack("{s:s, s:o, s:o}", "type", "streams-info", "streams",
-                          streams_json(live ? room : NULL, false), "ended",
-                          streams_json(room, true)));
+    json_t *root =
+        json_pack("{s:s, s:o, s:o}", "type", "streams-info", "streams",
+                  streams_json(live ? room : NULL, false), "ended", streams_json(room, true));
+    if (room && room->reconnecting)
+        root = with(root, "reconnecting", json_true());
+    return dump(root);
 }
 
 char *message_activated(const struct backend_stream *stream)
@@ -172,18 +200,87 @@ char *message_offer(const char *sdp, uint32_t viewer_id)
     return dump(with_peer(json_pack("{s:s, s:s}", "type", "offer", "sdp", sdp), viewer_id));
 }
 
-/* Of the first m-line: the others share its transport. A text, as GoPeep's page wants it. */
-char *message_ice(const char *candidate, uint32_t viewer_id)
+/* The m-lines of video, each with the slot its picture goes to. */
+static json_t *tracks_json(const struct backend_publication *what)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; list && i < what->n_tracks; i++) {
+        const struct backend_publish_track *t = &what->tracks[i];
+        if (!t->audio && json_array_append_new(list, json_pack("{s:s, s:o}", "mid", t->mid,
+                                                               "trackId", track_json(t->slot)))) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+char *message_answer(const struct message *reply_to, const char *sdp, const char *peer_id,
+                     const struct backend_publication *what)
+{
+    json_t *root =
+        json_pack("{s:s, s:s, s:o}", "type", "answer", "sdp", sdp, "tracks", tracks_json(what));
+    if (peer_id)
+        root = with(root, "peerId", json_string(peer_id));
+    return dump(echo(root, reply_to, "id"));
+}
+
+/* The other m-lines share the first one's transport. A text, as GoPeep's page wants it. */
+char *message_ice(const char *candidate, const char *mid, const char *peer_id)
 {
     char *text = NULL;
     if (candidate[0] != '\0')
-        text = dump(json_pack("{s:s, s:s, s:i}", "candidate", candidate, "sdpMid", "0",
+        text = dump(json_pack("{s:s, s:s, s:i}", "candidate", candidate, "sdpMid", mid,
                               "sdpMLineIndex", 0));
     json_t *root = text || candidate[0] == '\0'
                        ? json_pack("{s:s, s:s}", "type", "ice", "candidate", text ? text : "")
                        : NULL;
     free(text);
-    return dump(with_peer(root, viewer_id));
+    if (peer_id)
+        root = with(root, "peerId", json_string(peer_id));
+    return dump(root);
+}
+
+char *message_viewer(const char *type, uint32_t viewer_id, unsigned viewers)
+{
+    return dump(
+        with_peer(json_pack("{s:s, s:i}", "type", type, "viewers", (int)viewers), viewer_id));
+}
+
+static json_t *layers_list(unsigned layers)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; list && i < BACKEND_LAYERS_MAX; i++)
+        if (layers & 1u << i && json_array_append_new(list, json_integer(i)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
+char *message_audience(const struct backend_audience *audience)
+{
+    json_t *root = json_pack("{s:s, s:i, s:i, s:i, s:i, s:o, s:o}", "type", "audience", "viewers",
+                             (int)audience->viewers, "good", (int)audience->good, "poor",
+                             (int)audience->poor, "joining", (int)audience->joining, "worst",
+                             name_of(audience->worst), "layers", layers_list(audience->layers));
+    if (audience->usable_bps != 0)
+        root = with(root, "usableBps", json_integer((json_int_t)audience->usable_bps));
+    return dump(root);
+}
+
+char *message_publish_config(uint64_t bitrate_bps, unsigned layers, const char *reason)
+{
+    json_t *root = json_pack("{s:s, s:o, s:o}", "type", "publish-config", "layers",
+                             layers_list(layers), "reason", name_of(reason));
+    if (bitrate_bps != 0)
+        root = with(root, "bitrate", json_integer((json_int_t)bitrate_bps));
+    return dump(root);
+}
+
+char *message_redirect(const char *url)
+{
+    return dump(json_pack("{s:s, s:s}", "type", "redirect", "url", url));
 }
 
 char *message_error(const struct message *reply_to, const char *code, const char *sentence)
@@ -194,11 +291,11 @@ char *message_error(const struct message *reply_to, const char *code, const char
     return dump(echo(root, reply_to, "id"));
 }
 
-char *message_rate_limited(const struct message *reply_to, unsigned wait_s)
+char *message_rate_limited(const struct message *reply_to, const char *what, unsigned wait_s)
 {
     char sentence[100];
     snprintf(sentence, sizeof(sentence),
-             "there are too many joins from your address; try again in %u s", wait_s);
+             "there are too many %s from your address; try again in %u s", what, wait_s);
     json_t *root = json_pack("{s:s, s:s, s:s, s:i}", "type", "error", "code", "rate-limited",
                              "error", sentence, "retryAfter", (int)wait_s);
     return dump(echo(root, reply_to, "id"));

@@ -70,10 +70,17 @@ function checkStream(s) {
     height: number(s.height),
     codec: text(s.codec),
     layers: s.layers ?? null,
+    layerSizes: checkSizes(s.layerSizes),
     audio: typeof s.audio === 'boolean' ? s.audio : null,
     paused: s.paused === true,
     endReason: text(s.endReason),
   };
+}
+
+/* The sizes of a stream's layers, the best one first. */
+function checkSizes(list) {
+  const sizes = Array.isArray(list) ? list.filter((l) => number(l?.width) && number(l?.height)) : [];
+  return sizes.slice(0, 3).map(({ width, height, bitrate }) => ({ width, height, bitrate: number(bitrate) }));
 }
 
 const isStream = (s) => s && typeof s === 'object' && typeof s.trackId === 'string' && s.trackId;
@@ -148,6 +155,7 @@ export class AmphiClient extends EventTarget {
     this.iceServers = [];
     this.streams = [];
     this.ended = [];
+    this.reconnecting = false; // the presenter has gone without a word, and may come back
     this.announced = false; // whether this server tells its streams at all
   }
 
@@ -322,6 +330,7 @@ export class AmphiClient extends EventTarget {
         break;
       case 'streams-info':
         this.announced = true;
+        this.reconnecting = message.reconnecting === true;
         this.#setStreams(checkStreams(message.streams), checkEnded(message.ended));
         break;
       case 'stream-activated':

@@ -9,8 +9,25 @@ const HIDE_AFTER = 3000;
 export const KEYS = new Map([
   ['f', 'fullscreen'],
   ['p', 'pip'],
+  ['g', 'layout'],
+  ['e', 'equal'],
+  ['c', 'follow'],
   ['i', 'stats'],
   ['m', 'mute'],
+  [' ', 'pause'],
+  ['k', 'pause'],
+  ['s', 'snapshot'],
+  ['l', 'live'],
+  ['q', 'quality'],
+  ['+', 'zoom-in'],
+  ['=', 'zoom-in'],
+  ['-', 'zoom-out'],
+  ['0', 'zoom-reset'],
+  ['Enter', 'enter'],
+  ['ArrowLeft', 'arrow'],
+  ['ArrowRight', 'arrow'],
+  ['ArrowUp', 'arrow'],
+  ['ArrowDown', 'arrow'],
   ['1', 'fit'],
   ['2', 'fill'],
   ['3', 'native'],
@@ -18,15 +35,20 @@ export const KEYS = new Map([
   ['Escape', 'escape'],
 ]);
 
-/* The command of a key press, or undefined: typing and the browser's own shortcuts are left alone.
+const REPEATED = new Set(['arrow', 'zoom-in', 'zoom-out']); // while the key is held
+
+/* The command of a key press, or undefined: typing and the browser's own shortcuts are left alone, and the
+ * keys that press a focused button. In Grid a tile's Enter is the page's.
  * A dialog that was just closed keeps the focus until the next frame; its keys are the page's again. */
 export function commandOf(event) {
   const dialog = event.target?.closest?.('dialog');
   const typing = dialog ? dialog.open : event.target?.closest?.('input, textarea, select');
-  if (typing || event.ctrlKey || event.metaKey || event.altKey || event.repeat) {
+  const command = KEYS.get(event.key.length === 1 ? event.key.toLowerCase() : event.key);
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || (event.repeat && !REPEATED.has(command))) {
     return undefined;
   }
-  return KEYS.get(event.key.length === 1 ? event.key.toLowerCase() : event.key);
+  const presses = event.key === ' ' || event.key === 'Enter';
+  return presses && event.target?.closest?.('button:not(.wide .tile), a') ? undefined : command;
 }
 
 export class Controls {
@@ -48,8 +70,18 @@ export class Controls {
     this.wake();
   }
 
-  run(command) {
-    this.#actions[command]?.();
+  run(command, event) {
+    return this.#actions[command]?.(event);
+  }
+
+  /* A finger has tapped the picture: shows the controls or puts them away. */
+  tap() {
+    if (this.calm || !this.mayHide()) {
+      this.wake();
+    } else {
+      clearTimeout(this.#timer);
+      this.#setCalm(true);
+    }
   }
 
   /* Shows the controls and starts the 3 s again. */
@@ -91,7 +123,7 @@ export class Controls {
   }
 
   #calm() {
-    const busy = this.#root.querySelector('.bar:hover, .bar :focus-visible, dialog[open]');
+    const busy = this.#root.querySelector('.bar:hover, .bar :focus-visible, dialog[open], [aria-expanded="true"]');
     if (busy || !this.mayHide()) {
       this.wake();
       return;
@@ -123,33 +155,18 @@ export class Controls {
     });
     const stage = this.#root.querySelector('.stage');
     stage.addEventListener('dblclick', () => this.fullscreen());
-    stage.addEventListener('pointerup', (event) => this.#onTap(event));
     for (const name of ['fullscreenchange', 'webkitfullscreenchange']) {
       document.addEventListener(name, () => this.#onFullscreen());
     }
-    this.#drag(stage);
   }
 
   #onKey(event) {
     const command = commandOf(event);
     if (command && this.#actions[command]) {
       event.preventDefault();
-      this.run(command);
+      this.run(command, event);
     }
     this.wake();
-  }
-
-  /* A finger shows the controls or puts them away; a mouse has already shown them by moving. */
-  #onTap(event) {
-    if (event.pointerType !== 'touch') {
-      return;
-    }
-    if (this.calm || !this.mayHide()) {
-      this.wake();
-    } else {
-      clearTimeout(this.#timer);
-      this.#setCalm(true);
-    }
   }
 
   #onFullscreen() {
@@ -166,25 +183,7 @@ export class Controls {
     const full = element.requestFullscreen || element.webkitRequestFullscreen
       || HTMLVideoElement.prototype.webkitEnterFullscreen;
     this.#root.querySelector('[data-command="fullscreen"]').hidden = !full;
-    this.#root.querySelector('[data-command="pip"]').hidden = !document.pictureInPictureEnabled;
-  }
-
-  /* In Native the stage scrolls: fingers and wheels do it by themselves, a mouse drags. */
-  #drag(stage) {
-    let from = null;
-    stage.addEventListener('pointerdown', (event) => {
-      if (event.pointerType === 'mouse' && event.button === 0 && stage.dataset.scale === 'native') {
-        from = { x: event.clientX + stage.scrollLeft, y: event.clientY + stage.scrollTop };
-        stage.setPointerCapture(event.pointerId);
-      }
-    });
-    stage.addEventListener('pointermove', (event) => {
-      if (from) {
-        stage.scrollTo(from.x - event.clientX, from.y - event.clientY);
-      }
-    });
-    for (const name of ['pointerup', 'pointercancel']) {
-      stage.addEventListener(name, () => (from = null));
-    }
+    this.#root.querySelector('[data-command="pip"]').hidden = !document.pictureInPictureEnabled
+      || !('requestPictureInPicture' in HTMLVideoElement.prototype);
   }
 }

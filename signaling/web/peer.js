@@ -77,6 +77,16 @@ function parseCandidate(candidate) {
   }
 }
 
+/* Two names for the same wish: browsers know one or the other. */
+function hold(receiver, ms) {
+  if ('jitterBufferTarget' in receiver) {
+    receiver.jitterBufferTarget = ms;
+  }
+  if ('playoutDelayHint' in receiver) {
+    receiver.playoutDelayHint = ms / 1000;
+  }
+}
+
 export class MediaPeer extends EventTarget {
   #send;
   #early = []; // candidates that came before their description
@@ -169,6 +179,13 @@ export class MediaPeer extends EventTarget {
     return sounds.find((entry) => entry.streamId === streamId) ?? (sounds.length === 1 ? sounds[0] : null);
   }
 
+  /* How long frames are held back at least, so that what is lost may be sent again; 0: not at all. */
+  setTarget(ms) {
+    for (const { receiver } of this.tracks.values()) {
+      hold(receiver, ms);
+    }
+  }
+
   close() {
     this.closed = true;
     this.pc.close();
@@ -213,12 +230,7 @@ export class MediaPeer extends EventTarget {
   #onTrack({ track, receiver, streams, transceiver }) {
     const section = this.#sections.find((s) => s.mid === transceiver?.mid);
     const id = section?.trackId || streams[0]?.id || track.id;
-    if ('jitterBufferTarget' in receiver) {
-      receiver.jitterBufferTarget = 0;
-    }
-    if ('playoutDelayHint' in receiver) {
-      receiver.playoutDelayHint = 0;
-    }
+    hold(receiver, 0);
     const streamId = section?.streamId || streams[0]?.id || '';
     this.tracks.set(id, { id, kind: track.kind, mid: section?.mid ?? '', streamId, track, receiver });
     if (!this.#accepting) {

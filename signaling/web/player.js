@@ -1,25 +1,26 @@
-/* Player: the picture. It never shows black between two streams.
+/* Player: one picture, the watched one or a thumbnail. It never shows black between two streams.
  *
  * show(peer, trackId) puts the stream into a second <video> beneath the visible one; when that has
  * painted its first frame it comes to the front and the old one leaves. So a reconnect or a change of
  * stream keeps the last frame until there is a newer one. Events: `shown` (detail {peer, trackId, at})
  * with the moment of the first painted frame in ms since navigation, `blocked` (the browser wants a
- * tap), `resize` (the picture's size). */
+ * tap), `resize` (the picture's size, which `size` says). */
 
 const LINGER = 120; // ms the old video stays beneath, until the compositor has surely drawn the new one
 
 export class Player extends EventTarget {
   #stage;
+  #thumbnail;
   #front = null; // {peer, trackId, video, stream}
   #back = null;
 
-  constructor(stage) {
+  constructor(stage, { thumbnail = false } = {}) {
     super();
     this.#stage = stage;
+    this.#thumbnail = thumbnail;
     this.muted = true;
     this.volume = 1;
-    this.scale = 'fit';
-    window.addEventListener('resize', () => this.#layout(this.#front));
+    this.paused = false;
   }
 
   get video() {
@@ -28,6 +29,12 @@ export class Player extends EventTarget {
 
   get shown() {
     return this.#front && { peer: this.#front.peer, trackId: this.#front.trackId };
+  }
+
+  /* Of the picture in front, in its own pixels; null before there is one. */
+  get size() {
+    const video = this.video;
+    return video?.videoWidth ? { width: video.videoWidth, height: video.videoHeight } : null;
   }
 
   /* What is in front and what is being prepared. */
@@ -70,14 +77,23 @@ export class Player extends EventTarget {
     }
   }
 
-  setScale(scale) {
-    this.scale = scale;
-    this.#stage.dataset.scale = scale;
-    this.#layout(this.#front);
-    this.#stage.scrollTo({
-      left: (this.#stage.scrollWidth - this.#stage.clientWidth) / 2,
-      top: (this.#stage.scrollHeight - this.#stage.clientHeight) / 2,
-    });
+  /* Holds the picture, and its sound, until it is told to go on: then at the live edge. */
+  setPaused(paused) {
+    this.paused = paused;
+    if (paused) {
+      this.#front?.video.pause();
+    } else {
+      this.#front?.video.play().catch(() => {}); // a browser that wants a tap has just had one
+    }
+  }
+
+  /* Plays the same stream in a new element: what the old one had not shown yet is left out. */
+  refresh() {
+    if (this.#front && !this.#back) {
+      const { peer, trackId, stream } = this.#front;
+      this.#back = this.#create(peer, trackId, stream.getAudioTracks().length > 0);
+      this.#start(this.#back);
+    }
   }
 
   /* After a tap, when the browser asked for one. */
@@ -93,7 +109,13 @@ export class Player extends EventTarget {
     video.muted = this.muted;
     video.volume = this.volume;
     video.autoplay = video.playsInline = true;
-    video.setAttribute('aria-label', 'The broadcast');
+    if (this.#thumbnail) {
+      video.tabIndex = -1;
+      video.disablePictureInPicture = true;
+      video.setAttribute('aria-hidden', 'true');
+    } else {
+      video.setAttribute('aria-label', 'The broadcast');
+    }
     const view = { peer, trackId, video, stream: new MediaStream() };
     this.#fill(view, sound);
     video.srcObject = view.stream;
@@ -131,15 +153,15 @@ export class Player extends EventTarget {
       // A hidden page paints nothing; there a decoded frame has to do.
       video.addEventListener(name, () => (document.hidden || !callback) && good());
     }
-    video.addEventListener('resize', () => this.#layout(view));
+    video.addEventListener('resize', () => view === this.#front && this.#tell('resize'));
     video.play().then(
-      () => this.#block(false),
-      (error) => error.name === 'NotAllowedError' && this.#block(true),
+      () => this.#tell('blocked', false),
+      (error) => error.name === 'NotAllowedError' && this.#tell('blocked', true),
     );
   }
 
-  #block(blocked) {
-    this.dispatchEvent(new CustomEvent('blocked', { detail: blocked }));
+  #tell(name, detail = null) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
   #promote(view) {
@@ -152,34 +174,30 @@ export class Player extends EventTarget {
     this.#back = null;
     view.video.classList.add('front');
     old?.video.classList.toggle('front', old.video === view.video);
-    this.#layout(view);
+    this.#tell('resize');
+    if (this.paused) {
+      view.video.pause();
+    }
     if (old && old.video !== view.video) {
       if (document.pictureInPictureElement === old.video) {
         view.video.requestPictureInPicture().catch(() => {}); // then it closes with the old element
       }
       setTimeout(() => this.#drop(old), LINGER);
     }
-    this.dispatchEvent(new CustomEvent('shown', { detail: { peer: view.peer, trackId: view.trackId, at } }));
+    this.#tell('shown', { peer: view.peer, trackId: view.trackId, at });
+  }
+
+  /* Forgets everything; the element of the stage may leave. */
+  close() {
+    const views = [this.#front, this.#back];
+    this.#front = this.#back = null;
+    views.forEach((view) => this.#drop(view));
   }
 
   #drop(view) {
     if (view && view.video !== this.#front?.video) {
       view.video.remove();
       view.video.srcObject = null;
-    }
-  }
-
-  /* Native means one pixel of the picture on one pixel of the screen. */
-  #layout(view) {
-    const video = view?.video;
-    if (!video?.videoWidth) {
-      return;
-    }
-    const ratio = window.devicePixelRatio || 1;
-    video.style.setProperty('--native-width', `${video.videoWidth / ratio}px`);
-    video.style.setProperty('--native-height', `${video.videoHeight / ratio}px`);
-    if (view === this.#front) {
-      this.dispatchEvent(new CustomEvent('resize'));
     }
   }
 }

@@ -13,6 +13,7 @@
  * `report` (detail {peer, report}: one RTCStatsReport a second). Times are ms of `now`. */
 
 import { Backoff } from './backoff.js';
+import { triedWords } from './doctor.js';
 import { MediaPeer } from './peer.js';
 
 const CONNECT_LIMIT = 10000; // answer to connected
@@ -71,7 +72,7 @@ export class ViewerSession extends EventTarget {
     this.media = 'none';
     this.sharer = 'unknown';
     this.quiet = false; // no frame for a moment; it may be too early to act, but not to say so
-    this.failure = null; // {code, text, count} of the attempts that failed since the last good one
+    this.failure = null; // {code, text, tried, count} of the attempts that failed since the last good one
     client.addEventListener('joined', () => {
       this.#fresh = true;
       this.#offered = null;
@@ -191,7 +192,9 @@ export class ViewerSession extends EventTarget {
   }
 
   #onStreams(streams) {
-    if (streams.length === 0) {
+    if (this.#client.reconnecting) {
+      this.#setSharer('reconnecting');
+    } else if (streams.length === 0) {
       this.#setSharer('stopped');
     } else {
       this.#setSharer(streams.every((s) => s.paused) ? 'paused' : 'live');
@@ -263,7 +266,9 @@ export class ViewerSession extends EventTarget {
     if (!known) {
       return;
     }
-    this.failure = { code, text, count: (this.failure?.count ?? 0) + 1 };
+    const { localDescription, remoteDescription } = peer.pc;
+    const tried = code.startsWith('ice-') ? triedWords(localDescription?.sdp, remoteDescription?.sdp) : '';
+    this.failure = { code, text, tried, count: (this.failure?.count ?? 0) + 1 };
     if (peer === this.next) {
       peer.close();
       this.next = null;

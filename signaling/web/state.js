@@ -9,54 +9,17 @@
  * facts:
  *   signal {state, reason, attempt, retryInS}   from AmphiClient; retryInS is null or whole seconds
  *   media, quiet, sharer, failure               from ViewerSession
+ *   halted      the person has paused the picture
  *   notice      what is wrong with the watched stream, or why it ended, in the server's words; or ''
  *   hasPicture  a frame was painted once, so the last one is still there
  *   blocked     the browser wants a tap before it plays
  *   supported   the browser has WebRTC */
 
-const REASONS = {
-  lost: 'The connection to the server was lost.',
-  unreachable: 'The server does not answer.',
-  silent: 'The server has gone silent.',
-  redirect: 'The server pointed to an address that does not work.',
-  'not-allowed': 'The server does not allow this.',
-  'bad-json': 'The server did not understand this page. Reloading it may help.',
-  'bad-message': 'The server did not understand this page. Reloading it may help.',
-  'not-joined': 'The server did not understand this page. Reloading it may help.',
-  'too-large': 'The server did not understand this page. Reloading it may help.',
-  internal: 'The server has a problem of its own.',
-  'rate-limited': 'Too many viewers joined from your network at once.',
-  'ice-failed': 'The picture cannot reach this device. Its network may block UDP to the server.',
-  'ice-timeout': 'The picture cannot reach this device. Its network may block UDP to the server.',
-  'answer-timeout': 'Setting up the media connection took too long.',
-  'dtls-timeout': 'The encrypted media connection could not be set up in time.',
-  'dtls-failed': 'The encrypted media connection could not be set up.',
-  'bad-sdp': 'Browser and server could not agree on a media connection.',
-  'bad-offer': 'Browser and server could not agree on a media connection.',
-  codec: 'This browser cannot decode this broadcast’s video.',
-  'media-lost': 'The media connection was lost.',
-  'consent-lost': 'The media connection was lost.',
-  'local-closed': 'The server ended the media connection.',
-  'remote-closed': 'The media connection was lost.',
-  'no-frame': 'The connection stands, but no picture arrives.',
-  'no-offer': 'The server has not offered the picture yet.',
-};
+import { explain } from './doctor.js';
 
 /* Losses that happen to healthy connections: worth a calm word, not the word failure. */
-const TRANSIENT = new Set(['lost', 'unreachable', 'silent', 'redirect', 'rate-limited']);
-/* What the server says to these only repeats the sentence here. */
-const COMPLETE = new Set(['rate-limited', 'ice-failed', 'ice-timeout', 'dtls-timeout', 'answer-timeout', 'consent-lost', 'local-closed', 'remote-closed']);
+const TRANSIENT = new Set(['lost', 'unreachable', 'silent', 'redirect', 'rate-limited', 'draining', 'internal']);
 const FAILED_AFTER = 2;
-
-/* The sentence for a reason; what the server or the browser said itself follows in brackets. */
-export function explain(reason) {
-  if (!reason) {
-    return '';
-  }
-  const said = reason.text && !COMPLETE.has(reason.code) ? ` (${reason.text.replace(/[.\s]+$/, '')})` : '';
-  const known = REASONS[reason.code];
-  return known ? known.replace(/\.$/, `${said}.`) : `The server said: ${reason.text || reason.code}.`;
-}
 
 function card(state, title, detail, rest = {}) {
   return { state, cover: 'card', title, detail, reason: '', busy: true, action: '', ...rest };
@@ -69,6 +32,11 @@ function pill(state, title, rest = {}) {
 function waitingForPresenter(facts) {
   if (facts.sharer === 'paused') {
     return card('waiting', 'The presenter has paused', 'The picture comes back here by itself.');
+  }
+  if (facts.sharer === 'reconnecting') {
+    return facts.hasPicture
+      ? pill('waiting', 'The presenter is reconnecting')
+      : card('waiting', 'The presenter is reconnecting', 'Stay: the picture appears here by itself.');
   }
   if (facts.notice) {
     return card('waiting', 'There is no picture at the moment', facts.notice);
@@ -91,6 +59,9 @@ function refused({ signal, hasPicture }) {
   }
   if (code === 'room-full') {
     return card('full', 'Every seat is taken', 'This page takes the next one that becomes free.', { action: 'retry' });
+  }
+  if (code === 'token-invalid' || code === 'token-used') {
+    return card('failed', 'This link does not let you in', explain(signal.reason), { busy: false, action: 'password' });
   }
   return failed(signal.reason);
 }
@@ -126,7 +97,7 @@ function bySignal(facts) {
 
 function byMedia(facts) {
   const { media, sharer, failure, hasPicture } = facts;
-  if (sharer === 'stopped' || sharer === 'paused') {
+  if (sharer === 'stopped' || sharer === 'paused' || sharer === 'reconnecting') {
     return waitingForPresenter(facts);
   }
   if (failure && (failure.count >= FAILED_AFTER || failure.code === 'codec') && media !== 'idle') {
@@ -157,7 +128,13 @@ function choose(facts) {
     const detail = 'This browser asks for a tap before it plays.';
     return card('blocked', 'Ready to play', detail, { busy: false, action: 'play' });
   }
+  if (facts.halted && facts.hasPicture && signal.state === 'joined') {
+    return { ...pill('paused', ''), cover: 'none', busy: false };
+  }
   if (media === 'live') {
+    if (signal.state === 'joined' && facts.sharer === 'reconnecting' && facts.quiet) {
+      return waitingForPresenter(facts);
+    }
     if (signal.state === 'joined') {
       return facts.notice
         ? pill('connected', facts.notice, { busy: false })

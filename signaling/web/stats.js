@@ -1,7 +1,7 @@
 /* The figures of the watched stream: from RTCStatsReports to numbers to a panel.
  *
  * sample() reads the cumulative counters of one report, figures() turns two samples into rates over
- * the time between them, rows() words them. All three are pure; StatsPanel is the only one that knows
+ * the time between them, rows() words them; what they mean is told by doctor.js. All three are pure; StatsPanel is the only one that knows
  * the page. What a browser does not report, or measured on a way that is gone, is null and shown as a
  * dash, never as a zero. */
 
@@ -55,9 +55,12 @@ export function sample(report, trackIdentifier) {
     bytes: known(inbound.bytesReceived),
     received: known(inbound.packetsReceived),
     lost: known(inbound.packetsLost),
+    framesReceived: known(inbound.framesReceived),
     framesDecoded: known(inbound.framesDecoded),
     framesDropped: known(inbound.framesDropped),
     keyFrames: known(inbound.keyFramesDecoded),
+    decodeTime: known(inbound.totalDecodeTime),
+    resent: known(inbound.retransmittedPacketsReceived),
     bufferDelay: known(inbound.jitterBufferDelay),
     bufferCount: known(inbound.jitterBufferEmittedCount),
     jitterMs: known(inbound.jitter * 1000),
@@ -88,6 +91,7 @@ export function figures(before, now) {
   const received = delta('received');
   const expected = lost === null || received === null ? null : lost + received;
   const emitted = delta('bufferCount');
+  const decoded = delta('framesDecoded');
   return {
     ...now,
     fps: per('framesDecoded', 1),
@@ -96,6 +100,9 @@ export function figures(before, now) {
     // Late and repaired packets are taken back from packetsLost, so the change may be below zero.
     lossPercent: expected > 0 ? Math.max(0, (100 * lost) / expected) : null,
     jitterBufferMs: emitted > 0 ? (1000 * delta('bufferDelay')) / emitted : null,
+    receivedFps: per('framesReceived', 1),
+    droppedPerS: per('framesDropped', 1),
+    decodeMs: decoded > 0 && delta('decodeTime') !== null ? (1000 * delta('decodeTime')) / decoded : null,
   };
 }
 
@@ -116,6 +123,7 @@ export function rows(f, firstFrameMs = null) {
   const size = f.width && f.height ? `${f.width} × ${f.height}` : '–';
   const path = f.path ? [f.path, f.transport].filter(Boolean).join(' · ') : '–';
   const total = f.lost === null ? '' : ` (${count(Math.max(0, f.lost))} in all)`;
+  const waits = f.targetMs > 0 ? ` (waits ${f.targetMs} ms for resends)` : '';
   const frozen = f.freezes > 0 && f.freezeMs !== null ? ` (${fixed(f.freezeMs / 1000, 1, ' s')})` : '';
   return [
     row('resolution', 'Resolution', size),
@@ -124,7 +132,11 @@ export function rows(f, firstFrameMs = null) {
     row('bitrate', 'Bitrate', bitrate(f.bitrateBps)),
     row('rtt', 'Round trip', fixed(f.rttMs, 1, ' ms'), grade(f.rttMs, 100, 200)),
     row('jitter', 'Jitter', fixed(f.jitterMs, 1, ' ms'), grade(f.jitterMs, 30, 100)),
-    row('buffer', 'Jitter buffer', fixed(f.jitterBufferMs, 1, ' ms'), grade(f.jitterBufferMs, 150, 500)),
+    row('buffer', 'Jitter buffer', fixed(f.jitterBufferMs, 1, ' ms') + waits, grade(f.jitterBufferMs, 150, 500)),
+    row('screen', 'Arrival to screen', fixed(f.screenMs ?? null, 0, ' ms'), grade(f.screenMs ?? null, 200, 600)),
+    // Only where the browser knows when a frame was captured; nothing is guessed.
+    row('glass', 'Capture to screen', fixed(f.glassMs ?? null, 0, ' ms')),
+    row('decode', 'Decoding', fixed(f.decodeMs, 1, ' ms a frame'), grade(f.decodeMs, 25, 50)),
     row('loss', 'Packets lost', fixed(f.lossPercent, 2, ' %') + total, grade(f.lossPercent, 1, 5)),
     row('nack', 'NACK / PLI sent', `${count(f.nacks)} / ${count(f.plis)}`),
     // What the browser calls freezes: gaps between frames, which a screen where nothing moves has too.

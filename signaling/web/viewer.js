@@ -3,19 +3,23 @@
  * For tests and the curious, `window.amphi` is:
  *   state            the state's name (see state.js)
  *   firstFrameMs     navigation start to the first painted frame, null before
- *   player, client, session
+ *   player, client, session, camera
  *   peerConnection   the RTCPeerConnection that is watched, or null; peerConnections: all that are open
  *   stats()          a promise of the current figures of the watched stream (see stats.js), or null */
 
 import { AmphiClient, socketUrl } from './amphi.js';
+import { Board, LAYOUTS, streamLabel } from './board.js';
+import { Camera } from './camera.js';
 import { Controls } from './controls.js';
+import { verdict } from './doctor.js';
+import { FrameClock, LiveEdge } from './live.js';
 import { Player } from './player.js';
 import { codeFromPath } from './roomcode.js';
-import { Selector, selectionOf } from './selection.js';
+import { Glances, Selector, qualities, selectionOf } from './selection.js';
 import { ViewerSession } from './session.js';
+import { Settings } from './settings.js';
 import { describe } from './state.js';
 import { StatsPanel, figures, rows, sample } from './stats.js';
-import { Strip, streamLabel } from './strip.js';
 
 const TICK = 1000;
 const COUNTDOWN_TICK = 250;
@@ -23,6 +27,12 @@ const FADE = 300; // ms; what leaves has gone by then, see the transitions in vi
 const REPORT_EVERY = 5; // ticks between two viewer-stats messages
 const HIDDEN_AFTER = 3000; // ms; a glance at another tab costs nothing
 const NOTICE_FOR = 8000; // ms that the end of a stream is told
+const TOAST_FOR = 2500;
+const SETTLE = 300; // ms after the last move of a zoom or scroll
+const SUFFERS_AFTER = 5; // ticks in which the same thing limits the picture, before it is told unasked
+const ZOOM_STEP = 1.25;
+const ARROW_STEP = 80; // px
+const VOLUME_STEP = 0.05;
 
 const $ = (selector) => document.querySelector(selector);
 const room = codeFromPath(location.pathname);
@@ -34,14 +44,27 @@ const session = new ViewerSession(client, {
   now: () => performance.now(),
   isHidden: () => document.hidden,
 });
+const settings = new Settings();
 const player = new Player($('#stage'));
-const strip = new Strip($('#strip'));
+const camera = new Camera($('#stage'), $('#map'), player);
+const board = new Board($('#board'), $('#row-map'));
+const glances = new Glances();
+const edge = new LiveEdge();
+const clock = new FrameClock();
 const panel = new StatsPanel($('#stats-list'));
 const selector = new Selector((message) => client.protocol >= 1 && client.send(message));
 
 const page = {
   view: null,
   picked: null, // the stream the person chose; null follows the presenter's focus
+  follow: settings.get('follow'),
+  layout: 'focus', // what is shown; the choice is in the settings
+  quality: new Map(), // trackId -> the layer that the person chose
+  floor: new Map(), // trackId -> the best layer that this device decodes in time
+  selection: new Map(), // what the server was asked for
+  halted: false, // paused by the person
+  verdict: null,
+  suffers: 0, // ticks of a verdict that is bad
   blocked: false,
   firstFrameMs: null,
   sample: null,
@@ -52,6 +75,8 @@ const page = {
   wakeLock: null,
   hidden: false, // for longer than HIDDEN_AFTER
   hiding: null,
+  toasting: null,
+  settling: null,
   ended: null, // {text, timer}: why the stream that was watched is gone
   heard: false, // sound was turned on or off by the person: nobody needs to be asked again
   renewed: new Set(), // codecs that were asked for by a new offer
@@ -65,7 +90,7 @@ function available(peer) {
     return client.streams.filter((s) => peer.tracks.get(s.trackId)?.kind === 'video');
   }
   return peer.videoTracks().map(({ id }) => ({
-    trackId: id, windowName: '', appName: '', isFocused: false, paused: false, codec: '', audio: null, endReason: '',
+    trackId: id, windowName: '', appName: '', isFocused: false, paused: false, codec: '', audio: null, endReason: '', width: 0, height: 0,
   }));
 }
 
@@ -87,7 +112,6 @@ function showStreams() {
       player.show(peer, stream.trackId, { sound: hasSound(peer, stream) });
     }
   }
-  watchFrames();
   if (session.current) {
     describeStreams(session.current);
   }
@@ -99,7 +123,8 @@ function watchFrames() {
   const peer = session.current ?? session.next;
   const stream = peer && watchedStream(available(peer));
   const track = session.current && stream && peer.tracks.get(stream.trackId)?.track;
-  session.watch(track?.id ?? null, !stream || flows(peer, stream));
+  const wanted = !page.selection.get(stream?.trackId)?.paused;
+  session.watch(track?.id ?? null, !stream || (wanted && flows(peer, stream)));
   renewCodec(peer, stream);
 }
 
@@ -109,15 +134,18 @@ function watchedStream(streams) {
 }
 
 function describeStreams(peer) {
-  const tracks = new Map(peer.videoTracks().map(({ id, track }) => [id, track]));
   const streams = available(peer);
-  strip.update(streams, tracks, player.shown?.trackId);
+  board.update(streams, peer, player.shown?.trackId);
   const index = streams.findIndex((s) => s.trackId === player.shown?.trackId);
   const watched = streams[index] ?? null;
-  $('#title').textContent = watched ? watched.windowName || watched.appName : '';
-  $('#follow').hidden = streams.length < 2;
-  $('#follow').setAttribute('aria-pressed', String(page.picked === null));
+  if (!page.follow && watched) {
+    page.picked ??= watched.trackId;
+  }
+  write($('#title'), watched ? watched.windowName || watched.appName : '');
   document.title = watched ? `${streamLabel(watched, index)} · ${room}` : `${room} · amphi`;
+  camera.setNatural(watched);
+  showLayout();
+  showQuality(watched);
   showSound(hasSound(peer, watched));
 }
 
@@ -144,15 +172,41 @@ function renewCodec(peer, stream) {
 
 /* What nobody sees is not sent. */
 function updateSelection() {
-  const picture = document.pictureInPictureElement !== null;
   const wanted = choose(client.streams);
-  selector.update(selectionOf({
+  const ratio = devicePixelRatio * camera.zoom;
+  const { clientWidth, clientHeight } = $('#stage');
+  page.selection = selectionOf({
     streams: client.streams,
     watched: wanted ? [...player.watched, wanted.trackId] : player.watched,
+    layout: page.layout,
     thumbnails: !controls.calm,
-    hidden: page.hidden && !picture && page.firstFrameMs !== null,
+    glances: glances.open,
+    sizeOf: (id) => board.sizeOf(id),
+    stage: camera.scale === 'native' ? null : { width: clientWidth * ratio, height: clientHeight * ratio },
+    quality: (id) => page.quality.get(id) ?? page.floor.get(id) ?? 'auto',
+    hidden: isUnseen() && page.firstFrameMs !== null,
     muted: player.muted,
-  }));
+    halted: page.halted,
+  });
+  selector.update(page.selection);
+  watchFrames();
+}
+
+const isUnseen = () => page.hidden && document.pictureInPictureElement === null;
+
+/* For what changes with each move of a pointer. */
+function selectSoon() {
+  clearTimeout(page.settling);
+  page.settling = setTimeout(updateSelection, SETTLE);
+}
+
+/* Thumbnails of streams that have no small size are received for a moment now and then. */
+function glance() {
+  const visible = page.layout === 'focus' && !controls.calm && !page.hidden && !page.halted && board.count > 0;
+  const one = ({ trackId, layers, paused }) => !paused && !(layers > 1) && !player.watched.includes(trackId);
+  const ids = visible ? client.streams.filter(one).map(({ trackId }) => trackId) : [];
+  glances.update(ids, performance.now()).forEach((id) => board.look(id));
+  updateSelection();
 }
 
 function onVisibility() {
@@ -208,7 +262,10 @@ function notice() {
   if (client.streams.length === 0 && client.ended.length > 0) {
     return client.ended.filter((s) => s.endReason).map((s) => sentence(`${named(s)}: ${s.endReason}`)).join(' ');
   }
-  return page.ended?.text ?? '';
+  if (page.ended) {
+    return page.ended.text;
+  }
+  return page.suffers >= SUFFERS_AFTER && session.media === 'live' ? page.verdict.text : '';
 }
 
 /* ---- words ---- */
@@ -226,6 +283,7 @@ function facts() {
     quiet: session.quiet,
     sharer: session.sharer,
     failure: session.failure,
+    halted: page.halted,
     notice: notice(),
     hasPicture: page.firstFrameMs !== null,
     blocked: page.blocked,
@@ -288,6 +346,7 @@ function render() {
   main.classList.toggle('busy', view.busy);
   main.classList.toggle('has-picture', page.firstFrameMs !== null);
   $('#live').hidden = view.state !== 'connected';
+  $('#resume').hidden = view.state !== 'paused';
   clearTimeout(page.countdown);
   if (view.retryInS !== null) {
     page.countdown = setTimeout(render, COUNTDOWN_TICK);
@@ -307,6 +366,8 @@ function askPassword(error) {
   $('#password').select();
 }
 
+write($('#password-room'), room);
+
 $('#password-form').addEventListener('submit', (event) => {
   event.preventDefault();
   client.joinWith($('#password').value);
@@ -319,17 +380,119 @@ $('#password-reveal').addEventListener('click', () => {
 
 /* ---- commands ---- */
 
+const press = (command, pressed) => $(`[data-command="${command}"]`).setAttribute('aria-pressed', String(pressed));
+
+/* A word about what a key has just done. */
+function toast(words) {
+  clearTimeout(page.toasting);
+  write($('#toast'), words);
+  $('#toast').classList.add('shown');
+  page.toasting = setTimeout(() => {
+    $('#toast').classList.remove('shown');
+    page.toasting = setTimeout(() => write($('#toast'), ''), FADE);
+  }, TOAST_FOR);
+}
+
 function toggleStats(open = $('#stats').hidden) {
   $('#stats').hidden = !open;
-  $('[data-command="stats"]').setAttribute('aria-pressed', String(open));
+  press('stats', open);
   refreshStats();
 }
 
 function setScale(scale) {
-  player.setScale(scale);
-  for (const name of ['fit', 'fill', 'native']) {
-    $(`[data-command="${name}"]`).setAttribute('aria-pressed', String(name === scale));
+  camera.setScale(scale);
+  main.dataset.scale = scale;
+  settings.set('scale', scale);
+  ['fit', 'fill', 'native'].forEach((name) => press(name, name === scale));
+}
+
+function zoom(factor) {
+  if (page.layout === 'focus') {
+    camera.zoomBy(factor);
+    toast(`${Math.round(100 * camera.zoom)} %`);
   }
+}
+
+/* One stream is always in Focus; the choice is kept for the next one. */
+function showLayout() {
+  const several = board.count > 1;
+  const layout = several ? settings.get('layout') : 'focus';
+  $('#layouts').hidden = !several;
+  LAYOUTS.forEach((name) => press(name, name === layout));
+  $('[data-command="equal"]').hidden = layout !== 'grid';
+  press('equal', settings.get('equal'));
+  showFollow();
+  if (main.dataset.layout !== layout) {
+    main.dataset.layout = page.layout = layout;
+    main.classList.toggle('wide', layout !== 'focus');
+    board.setLayout(layout, settings.get('equal'));
+    updateSelection();
+  }
+}
+
+function showFollow() {
+  const useful = board.count > 1 || camera.partial;
+  $('[data-command="follow"]').hidden = !useful;
+  press('follow', page.follow);
+}
+
+function setLayout(layout) {
+  if (board.count > 1) {
+    settings.set('layout', layout);
+    showLayout();
+  }
+}
+
+function nextLayout() {
+  setLayout(LAYOUTS[(LAYOUTS.indexOf(page.layout) + 1) % LAYOUTS.length]);
+  if (board.count > 1) {
+    toast({ focus: 'Focus', grid: 'Grid', row: 'Row' }[page.layout]);
+  }
+}
+
+function toggleEqual() {
+  if (page.layout === 'grid') {
+    settings.set('equal', !settings.get('equal'));
+    board.setLayout('grid', settings.get('equal'));
+    press('equal', settings.get('equal'));
+    toast(settings.get('equal') ? 'All the same size' : 'Larger ones get more room');
+    selectSoon();
+  }
+}
+
+function pick(trackId) {
+  page.picked = trackId;
+  page.follow = false;
+  showStreams();
+}
+
+function toggleFollow() {
+  page.follow = !page.follow;
+  page.picked = page.follow ? null : player.shown?.trackId ?? null;
+  settings.set('follow', page.follow);
+  toast(page.follow ? 'Following the presenter' : 'Not following');
+  showStreams();
+  showFollow();
+}
+
+/* Arrows: among tiles, over a picture that is larger than the window, or among streams; up and down are
+ * the volume. */
+function arrow({ key }) {
+  if (page.layout !== 'focus') {
+    board.arrow(key, player.shown?.trackId);
+    return true;
+  }
+  const [dx, dy] = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[key];
+  if (camera.partial) {
+    camera.panBy(dx * ARROW_STEP, dy * ARROW_STEP);
+  } else if (dx && client.streams.length > 1) {
+    const at = client.streams.findIndex((s) => s.trackId === player.shown?.trackId);
+    pick(client.streams.at((at - dx) % client.streams.length).trackId);
+  } else if (dy && !$('#sound').hidden) {
+    setVolume(Math.min(1, Math.max(0, player.volume + dy * VOLUME_STEP)));
+    toast(`Volume ${Math.round(100 * player.volume)} %`);
+  }
+  return true;
 }
 
 function setMuted(muted) {
@@ -348,10 +511,91 @@ function toggleMute() {
   }
 }
 
-$('#volume').addEventListener('input', ({ target }) => {
-  player.setVolume(target.valueAsNumber / 100);
-  setMuted(target.valueAsNumber === 0);
+function setVolume(volume) {
+  player.setVolume(volume);
+  settings.set('volume', volume);
+  $('#volume').value = String(Math.round(100 * volume));
+  setMuted(volume === 0);
+}
+
+$('#volume').addEventListener('input', ({ target }) => setVolume(target.valueAsNumber / 100));
+
+/* The picture stays; nothing is sent meanwhile, and afterwards it is live again. */
+function setHalted(halted) {
+  if (page.firstFrameMs === null) {
+    return;
+  }
+  page.halted = halted;
+  player.setPaused(halted);
+  const button = $('.dock [data-command="pause"]');
+  button.setAttribute('aria-pressed', String(halted));
+  button.setAttribute('aria-label', halted ? 'Go on' : 'Pause');
+  updateSelection();
+  session.wake();
+  render();
+}
+
+function goLive() {
+  setHalted(false);
+  skip(edge.skip(performance.now()));
+  toast('Live');
+}
+
+function skip(how) {
+  if (how === 'refresh') {
+    player.refresh();
+  } else if (how === 'rejoin') {
+    client.rejoin();
+  }
+}
+
+/* The picture as it is, in its own pixels, as a file. */
+function snapshot() {
+  const { video, size } = player;
+  if (!size) {
+    return;
+  }
+  const canvas = document.createElement('canvas');
+  Object.assign(canvas, size);
+  canvas.getContext('2d').drawImage(video, 0, 0);
+  canvas.toBlob((blob) => {
+    const link = document.createElement('a');
+    const at = new Date().toISOString().slice(0, 19).replace(/[:T]/g, '-');
+    link.href = URL.createObjectURL(blob);
+    link.download = `${room}-${at}.png`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+    toast(`Snapshot saved: ${size.width} × ${size.height}`);
+  }, 'image/png');
+}
+
+function showQuality(stream) {
+  const choices = stream ? qualities(stream) : [];
+  const select = $('#quality');
+  $('#quality-box').hidden = choices.length < 3; // auto, and one size: there is nothing to choose
+  const before = [...select.options].map((option) => option.text).join();
+  if (before !== choices.map(({ label }) => label).join()) {
+    select.replaceChildren(...choices.map(({ value, label }) => new Option(label, value)));
+  }
+  select.value = String(page.quality.get(stream?.trackId) ?? 'auto');
+}
+
+$('#quality').addEventListener('change', ({ target }) => {
+  const id = player.shown?.trackId;
+  page.floor.delete(id);
+  if (target.value === 'auto') {
+    page.quality.delete(id);
+  } else {
+    page.quality.set(id, Number(target.value));
+  }
+  updateSelection();
+  target.blur(); // so that the keys are the page's again
 });
+
+function focusQuality() {
+  $('#quality').focus();
+  $('#quality').showPicker?.();
+}
 
 function toggleHelp() {
   const help = $('#help');
@@ -359,6 +603,20 @@ function toggleHelp() {
     help.close();
   } else {
     help.showModal();
+  }
+}
+
+function toggleMore(open = $('[data-command="more"]').getAttribute('aria-expanded') !== 'true') {
+  $('[data-command="more"]').setAttribute('aria-expanded', String(open));
+}
+
+/* Browsers leave fullscreen and close dialogs by themselves. */
+function escape() {
+  toggleMore(false);
+  settings.set('stats', false);
+  toggleStats(false);
+  if (document.pictureInPictureElement) {
+    document.exitPictureInPicture();
   }
 }
 
@@ -377,21 +635,36 @@ function act() {
 
 const controls = new Controls(main, player, {
   actions: {
-    stats: () => toggleStats(),
+    stats: () => {
+      toggleStats();
+      settings.set('stats', !$('#stats').hidden);
+    },
     mute: toggleMute,
     unmute: () => setMuted(false),
     fit: () => setScale('fit'),
     fill: () => setScale('fill'),
     native: () => setScale('native'),
+    'zoom-in': () => zoom(ZOOM_STEP),
+    'zoom-out': () => zoom(1 / ZOOM_STEP),
+    'zoom-reset': () => camera.reset(),
+    layout: nextLayout,
+    focus: () => setLayout('focus'),
+    grid: () => setLayout('grid'),
+    row: () => setLayout('row'),
+    equal: toggleEqual,
+    enter: () => setLayout('focus'),
+    arrow,
+    pause: () => setHalted(!page.halted),
+    live: goLive,
+    snapshot,
+    quality: focusQuality,
     help: toggleHelp,
-    escape: () => toggleStats(false), // browsers leave fullscreen and close dialogs by themselves
-    follow: () => {
-      page.picked = null;
-      showStreams();
-    },
+    more: () => toggleMore(),
+    escape,
+    follow: toggleFollow,
     act,
   },
-  mayHide: () => session.media === 'live',
+  mayHide: () => session.media === 'live' && !page.halted,
   onCalm: () => updateSelection(),
 });
 
@@ -405,22 +678,59 @@ function takeReport({ peer, report }) {
   }
   page.figures = figures(page.sample, now);
   page.sample = now;
+  if (!page.halted) {
+    keepLive(peer);
+    judge();
+  }
   refreshStats();
+}
+
+function keepLive(peer) {
+  const before = edge.targetMs;
+  skip(edge.step(page.figures, performance.now()));
+  $('#live').classList.toggle('behind', edge.behind);
+  if (before !== edge.targetMs) {
+    peer.setTarget(edge.targetMs);
+  }
+  Object.assign(page.figures, { targetMs: edge.targetMs, screenMs: clock.screenMs, glassMs: clock.glassMs });
+}
+
+/* What limits the picture. A device that decodes too slowly gets a smaller one, where there is one. */
+function judge() {
+  const stream = client.streams.find((s) => s.trackId === player.shown?.trackId);
+  const quality = page.quality.get(stream?.trackId) ?? 'auto';
+  page.verdict = verdict(page.figures, { stream, quality });
+  const bad = page.verdict?.level === 'bad' && !document.hidden;
+  page.suffers = bad ? page.suffers + 1 : 0;
+  if (bad && page.suffers % SUFFERS_AFTER === 0 && page.verdict.cause === 'decoder' && quality === 'auto') {
+    const at = stream?.layerSizes.findIndex(({ width }) => width <= page.figures.width) ?? -1;
+    if (at >= 0 && at + 1 < stream.layerSizes.length) {
+      page.floor.set(stream.trackId, at + 1);
+      toast('A smaller picture: this device decodes too slowly');
+      updateSelection();
+    }
+  }
+  if (page.suffers === SUFFERS_AFTER || (!bad && page.view.cover === 'pill')) {
+    render();
+  }
 }
 
 function refreshStats() {
   if (!$('#stats').hidden && page.figures) {
     panel.update(rows(page.figures, page.firstFrameMs));
+    write($('#verdict'), page.halted ? 'Paused: nothing is sent.' : page.verdict?.text ?? '');
+    $('#verdict').className = page.verdict?.level ?? '';
   }
 }
 
-/* The player's side of the story, for the presenter's and the operator's eyes. */
+/* The player's side of the story, for the presenter's and the operator's eyes. What it does not know it
+ * leaves out. */
 function tellServer() {
   const f = page.figures;
   if (client.state !== 'joined' || client.protocol < 1 || !f) {
     return;
   }
-  client.send({
+  const message = {
     type: 'viewer-stats',
     peerId: session.current?.peerId ?? client.peerId,
     framesDecoded: f.framesDecoded,
@@ -428,7 +738,8 @@ function tellServer() {
     freezes: f.freezes,
     jitterBufferMs: f.jitterBufferMs,
     rttMs: f.rttMs,
-  });
+  };
+  client.send(clock.glassMs === null ? message : { ...message, glassToGlassMs: clock.glassMs });
 }
 
 async function tick() {
@@ -437,6 +748,7 @@ async function tick() {
   if (page.ticks % REPORT_EVERY === 0) {
     tellServer();
   }
+  glance();
 }
 
 /* ---- events ---- */
@@ -484,6 +796,7 @@ session.addEventListener('report', ({ detail }) => takeReport(detail));
 player.addEventListener('shown', ({ detail }) => {
   page.firstFrameMs ??= Math.round(detail.at);
   page.blocked = false;
+  clock.watch(player.video);
   session.shown(detail.peer);
   showStreams();
   render();
@@ -492,9 +805,36 @@ player.addEventListener('blocked', ({ detail }) => {
   page.blocked = detail;
   render();
 });
-strip.addEventListener('pick', ({ detail }) => {
-  page.picked = detail;
-  showStreams();
+board.addEventListener('pick', ({ detail }) => pick(detail));
+board.addEventListener('open', ({ detail }) => {
+  setLayout('focus');
+  pick(detail);
+});
+board.addEventListener('painted', ({ detail }) => {
+  const after = glances.painted(detail, performance.now());
+  setTimeout(() => {
+    glances.close(performance.now());
+    updateSelection();
+  }, after + 1);
+});
+$('#board').addEventListener('scroll', selectSoon, { passive: true });
+client.addEventListener('cursor', ({ detail: { trackId, x, y, inView } }) => {
+  const point = { x: x / 100, y: y / 100 };
+  if (page.follow && inView && page.layout === 'row') {
+    board.follow(trackId, point);
+  } else if (page.follow && inView && trackId === player.shown?.trackId) {
+    camera.follow(point);
+  }
+});
+camera.addEventListener('tap', () => controls.tap());
+camera.addEventListener('change', () => {
+  showFollow();
+  selectSoon();
+});
+$('#board').addEventListener('click', ({ target }) => {
+  if (page.layout !== 'focus' && !target.closest('.tile')) {
+    controls.tap();
+  }
 });
 
 addEventListener('online', () => {
@@ -533,14 +873,21 @@ window.amphi = {
   player,
   client,
   session,
+  camera,
 };
 
 $('#room').textContent = room;
 document.title = `${room} · amphi`;
 if ('RTCPeerConnection' in window) {
-  client.connect(socketUrl('/ws', location.href), room);
+  // A watch token may come with the link; behind the # it stays out of the server's log.
+  const token = new URLSearchParams(location.hash.slice(1)).get('token') ?? new URLSearchParams(location.search).get('token');
+  client.connect(socketUrl('/ws', location.href), room, { token: token ?? '' });
 }
 setInterval(tick, TICK);
-setScale('fit');
+player.setVolume(settings.get('volume'));
+$('#volume').value = String(Math.round(100 * player.volume));
+setScale(settings.get('scale'));
+toggleStats(settings.get('stats'));
+showLayout();
 render();
 controls.wake();

@@ -97,8 +97,9 @@ test('a late viewer starts in the middle of the film', { timeout: 60000 }, async
   const before = await stream();
   const { page, answer } = await openWhep(browser.context, amphi.origin);
   assert.equal(answer.status, 201);
-  await page.waitForFunction(async () => [...(await window.whep.pc.getStats()).values()]
+  const decodes = () => page.evaluate(async () => [...(await window.whep.pc.getStats()).values()]
     .some((s) => s.type === 'inbound-rtp' && s.framesDecoded > 10));
+  await until('ten pictures are decoded', decodes);
   const after = await stream();
   t.diagnostic(`${after.frames_encoded - before.frames_encoded} pictures until it had ten`);
   assert.equal(after.joins_from_cache - before.joins_from_cache, 1);

@@ -41,7 +41,7 @@ const streamOf = async (track) =>
 const shown = (track) => page.evaluate((id) =>
   window.amphi.client.streams.find((s) => s.trackId === id), track);
 
-const tiles = () => page.locator('#strip .tile').count();
+const tiles = () => page.locator('#board .tile').count();
 
 /* A pointer that rests hides the thumbnails, and what is hidden is not sent. */
 let moves = 0;
@@ -86,7 +86,7 @@ test('a third one comes and goes without a new offer', { timeout: 60000 }, async
   await until('a third tile', async () => await tiles() === 3);
   await assertGoesOn('video2');
   assert.equal((await incoming('video2')).width, 480);
-  await page.locator('#strip .tile').nth(2).dispatchEvent('click');
+  await page.locator('#board .tile').nth(2).dispatchEvent('click');
   await until('it is in front', () =>
     page.evaluate(() => window.amphi.player.shown?.trackId === 'video2'), PATIENCE);
 

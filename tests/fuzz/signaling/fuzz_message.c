@@ -24,13 +24,29 @@ static unsigned admit(void *arg)
     return ((struct run *)arg)->wait_s;
 }
 
-static void check_json(void *arg, char *text)
+static void check_text(char *text)
 {
-    (void)arg;
     json_t *root = json_loads(text, 0, NULL);
     assert(root && json_is_string(json_object_get(root, "type")));
     json_decref(root);
     free(text);
+}
+
+static void check_json(void *arg, char *text)
+{
+    (void)arg;
+    check_text(text);
+}
+
+static void check_told(void *arg, const char *room, enum session_ws_role role, char *text)
+{
+    assert(strcmp(((struct run *)arg)->session.room, room) == 0 && role < SESSION_WS_ROLES);
+    check_text(text);
+}
+
+static unsigned guess(void *arg, bool wrong)
+{
+    return wrong ? 0 : ((struct run *)arg)->wait_s;
 }
 
 static void end_viewer(struct run *r, const char *reason)
@@ -89,8 +105,26 @@ static void on_event(struct run *r, char event)
             r->now = session_ws_next_timeout(s);
         session_ws_on_timeout(s, r->now);
         break;
+    case 'p': /* the server takes presenters, and has passwords */
+        fake_use_publishing(&r->fake);
+        break;
+    case 'k':
+        strcpy(r->fake.password, "sesame");
+        break;
+    case 'i':
+        fake_use_agents(&r->fake);
+        break;
+    case 'u':
+        r->fake.publish_start_status = r->fake.publish_start_status ? 0 : -EBUSY;
+        break;
+    case 'h':
+        session_ws_on_publish_wish(s, s->viewer_id, 1, 7, "more");
+        break;
+    case 'v':
+        session_ws_on_viewer_news(s, "{\"type\":\"viewer-joined\"}", r->now);
+        break;
     case 'b':
-        session_ws_on_binary(s);
+        session_ws_on_binary(s, r->now);
         break;
     default:
         break;
@@ -111,7 +145,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *at = (const char *)data, *end = at + size;
     fake_init(&r.fake, 2);
     session_ws_init(&r.session, &r.fake.backend,
-                    &(struct session_ws_output){.arg = &r, .emit = check_json, .admit = admit},
+                    &(struct session_ws_output){.arg = &r,
+                                                .emit = check_json,
+                                                .allocate = fake_allocate,
+                                                .admit = admit,
+                                                .guess = guess,
+                                                .tell = check_told},
                     NULL, r.now);
     while (at < end && !r.session.finished) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
@@ -125,6 +164,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     bool plays = r.session.state == SESSION_WS_ANSWERED || r.session.state == SESSION_WS_LIVE;
     session_ws_on_socket_closed(&r.session);
-    assert(r.fake.reserved == r.fake.left + r.ended + plays);
+    session_ws_finish(&r.session);
+    assert(r.fake.reserved == r.fake.left + r.ended + r.fake.n_publish_ends + plays);
     return 0;
 }

@@ -47,7 +47,30 @@ struct fake {
         uint32_t viewer_id;
         char text[BACKEND_CANDIDATE_MAX];
     } candidates[32];
+    /* with fake_use_rooms */
+    char password[BACKEND_PASSWORD_MAX]; /* to watch; "": none */
+    bool token_used;                     /* FAKE_WATCH_TOKEN was shown */
+    int grant_layer, last_best_layer;    /* what a token grants; what a seat was asked for with */
+    int make_status;
+    unsigned n_made, n_changes;
+    char made_code[BACKEND_ROOM_MAX];
+    /* with fake_use_publishing */
+    int publish_reserve_status, publish_start_status;
+    unsigned n_native; /* the first slots are a native source's */
+    unsigned n_publish_starts, n_publish_ends, n_infos;
+    uint32_t last_publisher, last_publish_end;
+    struct backend_publication publication;
+    struct {
+        uint32_t id;
+        unsigned slot;
+        char window_name[64], app_name[32];
+        struct backend_publish_info info; /* without its texts */
+    } info;                               /* the last one */
+    struct backend_audience audience;
 };
+
+#define FAKE_SECRET "0123456789abcdef0123456789abcdef"
+#define FAKE_WATCH_TOKEN "header.once.signature"
 
 static inline bool fake_room(void *arg, const char *code, struct backend_room *out)
 {
@@ -65,6 +88,7 @@ static inline int fake_reserve(void *arg, const char *code, struct backend_room 
     if (!fake_room(f, code, room))
         return -ENOENT;
     f->offering = seat->offering;
+    f->last_best_layer = seat->best_layer;
     if (f->reserve_status != 0)
         return f->reserve_status;
     if (!room->live)
@@ -214,6 +238,171 @@ static inline void fake_use_agents(struct fake *f)
 {
     f->backend.candidate = fake_candidate;
     f->backend.restart = fake_restart;
+}
+
+static inline enum backend_access fake_may_watch(void *arg, const char *code,
+                                                 const struct backend_credential *shown,
+                                                 struct backend_grant *out)
+{
+    struct fake *f = arg;
+    *out = (struct backend_grant){0};
+    if (!f->exists || strcmp(code, f->room.code) != 0)
+        return BACKEND_ACCESS_NO_ROOM;
+    if (f->password[0] == '\0')
+        return BACKEND_ACCESS_GRANTED;
+    if (!shown->bearer)
+        return BACKEND_ACCESS_REQUIRED;
+    if (strcmp(shown->bearer, FAKE_WATCH_TOKEN) == 0) {
+        bool used = f->token_used;
+        f->token_used = true;
+        out->best_layer = f->grant_layer;
+        return used ? BACKEND_ACCESS_TOKEN_USED : BACKEND_ACCESS_GRANTED;
+    }
+    return strcmp(shown->bearer, f->password) == 0 ? BACKEND_ACCESS_GRANTED
+                                                   : BACKEND_ACCESS_INVALID;
+}
+
+static inline enum backend_access fake_may_publish(void *arg, const char *code,
+                                                   const struct backend_credential *shown)
+{
+    struct fake *f = arg;
+    const char *secret = shown->secret ? shown->secret : shown->bearer;
+    if (!f->exists || strcmp(code, f->room.code) != 0)
+        return BACKEND_ACCESS_NO_ROOM;
+    if (!secret)
+        return BACKEND_ACCESS_REQUIRED;
+    return strcmp(secret, FAKE_SECRET) == 0 ? BACKEND_ACCESS_GRANTED : BACKEND_ACCESS_INVALID;
+}
+
+static inline int fake_make_room(void *arg, const struct backend_room_wish *wish,
+                                 struct backend_room_made *out)
+{
+    struct fake *f = arg;
+    if (f->make_status != 0)
+        return f->make_status;
+    f->n_made++;
+    f->exists = true;
+    f->room.live = false;
+    snprintf(f->made_code, sizeof(f->made_code), "%s", wish->code ? wish->code : FAKE_ROOM);
+    snprintf(f->room.code, sizeof(f->room.code), "%s", f->made_code);
+    snprintf(f->password, sizeof(f->password), "%s", wish->password ? wish->password : "");
+    snprintf(out->code, sizeof(out->code), "%s", f->made_code);
+    snprintf(out->secret, sizeof(out->secret), "%s", FAKE_SECRET);
+    return 0;
+}
+
+static inline int fake_change_room(void *arg, const char *code,
+                                   const struct backend_room_wish *wish)
+{
+    struct fake *f = arg;
+    if (!f->exists || strcmp(code, f->room.code) != 0)
+        return -ENOENT;
+    f->n_changes++;
+    if (wish->password)
+        snprintf(f->password, sizeof(f->password), "%s", wish->password);
+    return 0;
+}
+
+/* Passwords, secrets, and rooms that can be made. */
+static inline void fake_use_rooms(struct fake *f)
+{
+    f->backend.open_rooms = true;
+    f->backend.may_watch = fake_may_watch;
+    f->backend.may_publish = fake_may_publish;
+    f->backend.make_room = fake_make_room;
+    f->backend.change_room = fake_change_room;
+}
+
+static inline int fake_publish_reserve(void *arg, const char *code, struct backend_seat *seat)
+{
+    struct fake *f = arg;
+    struct backend_room room;
+    if (!fake_room(f, code, &room))
+        return -ENOENT;
+    if (f->publish_reserve_status != 0)
+        return f->publish_reserve_status;
+    *seat = (struct backend_seat){
+        .viewer_id = ++f->next_viewer,
+        .fingerprint = "sha-256 "
+                       "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:"
+                       "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF",
+        .full_ice = f->backend.candidate != NULL,
+        .n_candidates = f->backend.candidate ? 0 : 1,
+        .candidates = {{.ip = "192.0.2.10", .port = 8189}},
+        .cname = "amphi",
+    };
+    snprintf(seat->ufrag, sizeof(seat->ufrag), "ufrag%u", (unsigned)seat->viewer_id);
+    snprintf(seat->pwd, sizeof(seat->pwd), "pwdpwdpwdpwdpwdpwdpwd%04u", (unsigned)seat->viewer_id);
+    f->reserved++;
+    return 0;
+}
+
+static inline int fake_publish_slot(void *arg, const char *code, unsigned taken)
+{
+    const struct fake *f = arg;
+    (void)code;
+    for (unsigned i = f->n_native; i < BACKEND_STREAMS_MAX; i++)
+        if (!(taken & 1u << i))
+            return (int)i;
+    return -ENOSPC;
+}
+
+static inline int fake_publish_start(void *arg, uint32_t id, const struct backend_publication *what)
+{
+    struct fake *f = arg;
+    f->n_publish_starts++;
+    f->last_publisher = id;
+    f->publication = *what;
+    return f->publish_start_status;
+}
+
+static inline void fake_publish_end(void *arg, uint32_t id)
+{
+    struct fake *f = arg;
+    f->n_publish_ends++;
+    f->last_publish_end = id;
+}
+
+static inline void fake_publish_info(void *arg, uint32_t id, unsigned slot,
+                                     const struct backend_publish_info *info)
+{
+    struct fake *f = arg;
+    f->n_infos++;
+    f->info.id = id;
+    f->info.slot = slot;
+    f->info.info = *info;
+    snprintf(f->info.window_name, sizeof(f->info.window_name), "%s",
+             info->window_name ? info->window_name : "(as it is)");
+    snprintf(f->info.app_name, sizeof(f->info.app_name), "%s",
+             info->app_name ? info->app_name : "(as it is)");
+}
+
+static inline bool fake_audience(void *arg, const char *code, struct backend_audience *out)
+{
+    struct fake *f = arg;
+    if (!f->exists || strcmp(code, f->room.code) != 0)
+        return false;
+    *out = f->audience;
+    return true;
+}
+
+/* Of session_ws_output. */
+static inline void *fake_allocate(void *arg, size_t size)
+{
+    (void)arg;
+    return calloc(1, size);
+}
+
+/* Takes presenters; with fake_use_rooms. */
+static inline void fake_use_publishing(struct fake *f)
+{
+    fake_use_rooms(f);
+    f->backend.publish_reserve = fake_publish_reserve;
+    f->backend.publish_slot = fake_publish_slot;
+    f->backend.publish_start = fake_publish_start;
+    f->backend.publish_end = fake_publish_end;
+    f->backend.publish_info = fake_publish_info;
+    f->backend.audience = fake_audience;
 }
 
 static inline bool fake_is_admin(void *arg, const char *bearer)

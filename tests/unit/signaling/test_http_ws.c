@@ -1,109 +1,10 @@
 /* test_http_ws.c - WebSockets on a real port, and the life of the shell. */
 #include "signaling/sdp.h"
 
-#include "tests/unit/signaling/http_client.h"
+#include "tests/unit/signaling/http_ws_client.h"
 
 #include <dirent.h>
 #include <sys/resource.h>
-
-/* --- WebSocket ----------------------------------------------------------------------------------
- */
-
-static int ws_open(const struct server *s, const char *path, const char *protocol)
-{
-    char headers[300];
-    int fd = connect_to(s);
-    sprintf(headers,
-            "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s%s%s",
-            protocol ? "Sec-WebSocket-Protocol: " : "", protocol ? protocol : "",
-            protocol ? "\r\n" : "");
-    request(fd, "GET", path, headers, NULL);
-    return fd;
-}
-
-static int ws_connect(const struct server *s, const char *path, const char *protocol)
-{
-    int fd = ws_open(s, path, protocol);
-    struct reply r = read_reply(fd, true);
-    assert_int_equal(r.status, 101);
-    header_is(&r, "Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="); /* RFC 6455 1.3 */
-    if (protocol)
-        header_is(&r, "Sec-WebSocket-Protocol", "amphi.v1");
-    else
-        assert_null(header_of(&r, "Sec-WebSocket-Protocol"));
-    return fd;
-}
-
-static void ws_frame(int fd, unsigned first, const void *data, size_t size)
-{
-    static uint8_t frame[80000];
-    size_t n = 0;
-    frame[n++] = (uint8_t)first;
-    if (size < 126) {
-        frame[n++] = (uint8_t)(0x80 | size);
-    } else if (size < 65536) {
-        frame[n++] = 0x80 | 126;
-        frame[n++] = (uint8_t)(size >> 8);
-        frame[n++] = (uint8_t)size;
-    } else {
-        frame[n++] = 0x80 | 127;
-        for (int shift = 56; shift >= 0; shift -= 8)
-            frame[n++] = (uint8_t)((uint64_t)size >> shift);
-    }
-    memset(frame + n, 0, 4); /* a mask of zeros */
-    n += 4;
-    if (size > 0)
-        memcpy(frame + n, data, size);
-    put(fd, frame, n + size);
-}
-
-static void ws_send(int fd, const char *text)
-{
-    ws_frame(fd, 0x81, text, strlen(text));
-}
-
-/* The next frame's first byte; its content is in body_buffer. */
-static unsigned ws_read(int fd)
-{
-    uint8_t head[10];
-    get_exactly(fd, head, 2);
-    size_t size = head[1] & 0x7f;
-    if (size == 126) {
-        get_exactly(fd, head + 2, 2);
-        size = (size_t)head[2] << 8 | head[3];
-    }
-    assert_true(size < sizeof(body_buffer) && (head[1] & 0x7f) < 127);
-    get_exactly(fd, body_buffer, size);
-    body_buffer[size] = '\0';
-    return head[0];
-}
-
-static void ws_expect(int fd, const char *what)
-{
-    assert_int_equal(ws_read(fd), 0x81);
-    if (!strstr(body_buffer, what))
-        fail_msg("missing %s in %s", what, body_buffer);
-}
-
-static void ws_join(int fd)
-{
-    ws_send(fd, "{\"type\":\"join\",\"role\":\"viewer\",\"room\":\"" FAKE_ROOM "\"}");
-    ws_expect(fd, "\"type\":\"joined\"");
-    ws_expect(fd, "\"type\":\"streams-info\"");
-    ws_expect(fd, "\"type\":\"offer\",\"sdp\":\"v=0\\r\\n");
-}
-
-static char *answer_message(void)
-{
-    char *text = malloc(2 * sizeof(chromium_answer) + 100);
-    int n = sprintf(text, "{\"type\":\"answer\",\"sdp\":\"");
-    for (const char *c = chromium_answer; *c; c++)
-        n += *c == '\r' ? sprintf(text + n, "\\r")
-                        : (*c == '\n' ? sprintf(text + n, "\\n") : sprintf(text + n, "%c", *c));
-    strcpy(text + n, "\"}");
-    return text;
-}
 
 static void answered(struct server *s)
 {
@@ -116,9 +17,7 @@ static void ws_plays(void **state)
     struct server *s = *state;
     int fd = ws_connect(s, "/ws", "amphi.v1");
     ws_join(fd);
-    char *answer = answer_message();
-    ws_send(fd, answer);
-    free(answer);
+    ws_send_sdp(fd, "answer", chromium_answer);
     ws_send(fd, "{\"type\":\"ping\",\"t\":1}");
     ws_expect(fd, "{\"type\":\"pong\",\"t\":1}");
     on_server(s, answered);

@@ -43,7 +43,22 @@ static void reads_every_type(void **state)
         {"{\"type\":\"viewer-stats\",\"other\":[1,2,{\"a\":null}]}", MESSAGE_VIEWER_STATS},
         {"{\"type\":\"select\",\"streams\":[]}", MESSAGE_SELECT},
         {"{\"type\":\"keyframe\",\"trackId\":\"video0\"}", MESSAGE_KEYFRAME},
-        {"{\"type\":\"cursor-position\"}", MESSAGE_OF_SHARER},
+        {"{\"type\":\"offer\",\"sdp\":\"v=0\"}", MESSAGE_OFFER},
+        {"{\"type\":\"streams-info\"}", MESSAGE_STREAMS_INFO},
+        {"{\"type\":\"stream-activated\",\"streamActivated\":{\"trackId\":\"video0\"}}",
+         MESSAGE_STREAM_ON},
+        {"{\"type\":\"stream-added\",\"streamAdded\":{\"trackId\":\"video3\"}}", MESSAGE_STREAM_ON},
+        {"{\"type\":\"stream-deactivated\",\"streamDeactivated\":\"video0\"}", MESSAGE_STREAM_OFF},
+        {"{\"type\":\"stream-removed\",\"streamRemoved\":\"video0\"}", MESSAGE_STREAM_OFF},
+        {"{\"type\":\"focus-change\",\"focusedTrack\":\"video1\"}", MESSAGE_FOCUS},
+        {"{\"type\":\"size-change\",\"trackId\":\"video0\",\"width\":2,\"height\":2}",
+         MESSAGE_SIZE},
+        {"{\"type\":\"cursor-position\",\"trackId\":\"video0\"}", MESSAGE_CURSOR},
+        {"{\"type\":\"sharer-started\"}", MESSAGE_STARTED},
+        {"{\"type\":\"sharer-stopped\"}", MESSAGE_STOPPED},
+        {"{\"type\":\"password-update\"}", MESSAGE_PASSWORD},
+        {"{\"type\":\"publish-config\"}", MESSAGE_OF_SERVER},
+        {"{\"type\":\"sharer-ready\"}", MESSAGE_OF_SERVER},
     };
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct message m;
@@ -157,16 +172,21 @@ static void builds(void **state)
     fake_init(&f, 1);
     assert_int_equal(parse(&m, "{\"type\":\"ping\",\"id\":\"q1\",\"t\":12.5}"), 0);
     expect(message_pong(&m), "{\"type\":\"pong\",\"t\":12.5,\"id\":\"q1\"}");
-    expect(message_joined(&m, &f.backend, &f.room, 9),
+    expect(message_joined(&m, &(struct message_joined){.backend = &f.backend,
+                                                       .room = &f.room,
+                                                       .viewer_id = 9,
+                                                       .resume = ""}),
            "{\"type\":\"joined\",\"room\":\"" FAKE_ROOM "\",\"role\":\"viewer\",\"protocol\":1,"
            "\"iceServers\":[],\"viewers\":3,\"id\":\"q1\",\"peerId\":\"9\"}");
     expect(
         message_error(&m, "bad-sdp", "a \"reason\""),
         "{\"type\":\"error\",\"code\":\"bad-sdp\",\"error\":\"a \\\"reason\\\"\",\"id\":\"q1\"}");
     message_finish(&m);
-    expect(message_joined(NULL, &f.backend, &f.room, 0),
-           "{\"type\":\"joined\",\"room\":\"" FAKE_ROOM "\",\"role\":\"viewer\",\"protocol\":1,"
-           "\"iceServers\":[],\"viewers\":3}");
+    expect(
+        message_joined(
+            NULL, &(struct message_joined){.backend = &f.backend, .room = &f.room, .resume = ""}),
+        "{\"type\":\"joined\",\"room\":\"" FAKE_ROOM "\",\"role\":\"viewer\",\"protocol\":1,"
+        "\"iceServers\":[],\"viewers\":3}");
     expect(message_offer("v=0\r\n", 4000000000u),
            "{\"type\":\"offer\",\"sdp\":\"v=0\\r\\n\",\"peerId\":\"4000000000\"}");
     f.room.streams[0].n_layers = 2;
@@ -353,15 +373,17 @@ static void candidates_and_servers_are_told(void **state)
     strcpy(f.backend.ice_servers[1].url, "turn:192.0.2.1:3478?transport=udp");
     strcpy(f.backend.ice_servers[1].username, "u");
     strcpy(f.backend.ice_servers[1].credential, "p");
-    expect(message_ice("candidate:1", 9),
+    expect(message_ice("candidate:1", "0", "9"),
            "{\"type\":\"ice\",\"candidate\":\"{\\\"candidate\\\":\\\"candidate:1\\\","
            "\\\"sdpMid\\\":\\\"0\\\",\\\"sdpMLineIndex\\\":0}\",\"peerId\":\"9\"}");
-    expect(message_ice("", 9), "{\"type\":\"ice\",\"candidate\":\"\",\"peerId\":\"9\"}");
-    expect(message_joined(NULL, &f.backend, &f.room, 0),
-           "{\"type\":\"joined\",\"room\":\"" FAKE_ROOM "\",\"role\":\"viewer\",\"protocol\":1,"
-           "\"iceServers\":[{\"urls\":[\"stun:192.0.2.1:3478\"]},"
-           "{\"urls\":[\"turn:192.0.2.1:3478?transport=udp\"],\"username\":\"u\","
-           "\"credential\":\"p\"}],\"viewers\":3}");
+    expect(message_ice("", "0", "9"), "{\"type\":\"ice\",\"candidate\":\"\",\"peerId\":\"9\"}");
+    expect(
+        message_joined(
+            NULL, &(struct message_joined){.backend = &f.backend, .room = &f.room, .resume = ""}),
+        "{\"type\":\"joined\",\"room\":\"" FAKE_ROOM "\",\"role\":\"viewer\",\"protocol\":1,"
+        "\"iceServers\":[{\"urls\":[\"stun:192.0.2.1:3478\"]},"
+        "{\"urls\":[\"turn:192.0.2.1:3478?transport=udp\"],\"username\":\"u\","
+        "\"credential\":\"p\"}],\"viewers\":3}");
 }
 
 int main(void)

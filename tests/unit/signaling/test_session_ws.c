@@ -1,135 +1,5 @@
 /* test_session_ws.c - a WebSocket session against a fake backend and a clock that we hold. */
-#include "signaling/session_ws.h"
-
-#include "tests/unit/signaling/fake_backend.h"
-#include "tests/unit/signaling/sdp_fixtures.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <cmocka.h>
-
-#define NOTHING "{\"type\":\"streams-info\",\"streams\":[],\"ended\":[]}"
-#define SECOND INT64_C(1000000)
-#define JOIN "{\"type\":\"join\",\"role\":\"viewer\",\"room\":\"swift-otter-042\"}"
-
-struct test {
-    struct fake fake;
-    struct session_ws session;
-    int64_t now;
-    unsigned n_sent;
-    char *sent[32]; /* owned */
-};
-
-static void keep(void *arg, char *text)
-{
-    struct test *t = arg;
-    assert_true(t->n_sent < 32);
-    t->sent[t->n_sent++] = text;
-}
-
-static int setup(void **state)
-{
-    struct test *t = calloc(1, sizeof(*t));
-    fake_init(&t->fake, 2);
-    t->now = 1000 * SECOND;
-    session_ws_init(&t->session, &t->fake.backend,
-                    &(struct session_ws_output){.arg = t, .emit = keep}, NULL, t->now);
-    *state = t;
-    return 0;
-}
-
-static void forget_sent(struct test *t)
-{
-    while (t->n_sent > 0)
-        free(t->sent[--t->n_sent]);
-}
-
-static int teardown(void **state)
-{
-    forget_sent(*state);
-    free(*state);
-    return 0;
-}
-
-/* Sends `text` and expects that many answers. */
-static void send_text(struct test *t, const char *text, unsigned answers)
-{
-    forget_sent(t);
-    session_ws_on_text(&t->session, text, strlen(text), t->now);
-    if (t->n_sent != answers)
-        fail_msg("%u answers instead of %u to %s; the first: %s", t->n_sent, answers, text,
-                 t->n_sent > 0 ? t->sent[0] : "-");
-}
-
-static void sent_has(const struct test *t, unsigned i, const char *what)
-{
-    assert_true(i < t->n_sent);
-    if (!strstr(t->sent[i], what))
-        fail_msg("missing %s in %s", what, t->sent[i]);
-}
-
-static void is_error(const struct test *t, unsigned i, const char *code)
-{
-    char what[64];
-    sprintf(what, "\"type\":\"error\",\"code\":\"%s\",\"error\":\"", code);
-    sent_has(t, i, what);
-}
-
-static void send_answer(struct test *t, const char *sdp, const char *peer_id, unsigned answers)
-{
-    static char text[20000];
-    int n = sprintf(text, "{\"type\":\"answer\"%s%s%s,\"sdp\":\"", peer_id ? ",\"peerId\":\"" : "",
-                    peer_id ? peer_id : "", peer_id ? "\"" : "");
-    for (; *sdp; sdp++) {
-        if (*sdp == '\r' || *sdp == '\n')
-            n += sprintf(text + n, *sdp == '\r' ? "\\r" : "\\n");
-        else
-            text[n++] = *sdp;
-    }
-    strcpy(text + n, "\"}");
-    send_text(t, text, answers);
-}
-
-static void join(struct test *t)
-{
-    send_text(t, JOIN, 3);
-    assert_int_equal(t->session.state, SESSION_WS_OFFERED);
-}
-
-static void join_and_answer(struct test *t)
-{
-    join(t);
-    send_answer(t, chromium_answer, NULL, 0);
-    assert_int_equal(t->session.state, SESSION_WS_ANSWERED);
-}
-
-static void viewer(struct test *t, uint32_t id, enum backend_viewer_state state, const char *reason)
-{
-    forget_sent(t);
-    session_ws_on_viewer(&t->session, id, state, reason);
-}
-
-static void room_changed(struct test *t, unsigned answers)
-{
-    struct session_ws_news news;
-    forget_sent(t);
-    session_ws_make_news(&news, &t->fake.backend, FAKE_ROOM);
-    session_ws_on_room(&t->session, &news, t->now);
-    session_ws_drop_news(&news);
-    assert_int_equal(t->n_sent, answers);
-}
-
-static void time_out(struct test *t, unsigned answers)
-{
-    forget_sent(t);
-    int64_t due = session_ws_next_timeout(&t->session);
-    assert_true(due < INT64_MAX);
-    session_ws_on_timeout(&t->session, due - 1); /* not yet */
-    assert_int_equal(t->n_sent, 0);
-    t->now = due;
-    session_ws_on_timeout(&t->session, due);
-    assert_int_equal(t->n_sent, answers);
-}
+#include "tests/unit/signaling/ws_session.h"
 
 static void plays(void **state)
 {
@@ -178,7 +48,7 @@ static void bad_messages_are_named(void **state)
         {"{\"type\":\"dance\"}", "bad-message"},
         {"{\"type\":\"offer\",\"sdp\":\"v=0\"}", "not-joined"},
         {"{\"type\":\"select\",\"streams\":[]}", "not-joined"},
-        {"{\"type\":\"join\",\"role\":\"sharer\",\"room\":\"A\"}", "not-allowed"},
+        {"{\"type\":\"join\",\"role\":\"sharer\",\"room\":\"A\"}", "not-supported"},
         {"{\"type\":\"join\",\"role\":\"ghost\",\"room\":\"A\"}", "bad-message"},
         {"{\"type\":\"join\"}", "bad-message"},
         {"{\"type\":\"join\",\"room\":\"no room\"}", "room-not-found"},
@@ -194,7 +64,7 @@ static void bad_messages_are_named(void **state)
     }
     assert_int_equal(t->fake.reserved, 0);
     forget_sent(t);
-    session_ws_on_binary(&t->session);
+    session_ws_on_binary(&t->session, t->now);
     is_error(t, 0, "bad-message");
     assert_false(t->session.finished);
     join(t); /* the socket is as good as before */
@@ -237,7 +107,8 @@ static void the_room_of_the_path(void **state)
 {
     struct test *t = *state;
     session_ws_init(&t->session, &t->fake.backend,
-                    &(struct session_ws_output){.arg = t, .emit = keep}, FAKE_ROOM, t->now);
+                    &(struct session_ws_output){.arg = t, .emit = keep, .allocate = fake_allocate},
+                    FAKE_ROOM, t->now);
     room_changed(t, 0); /* it has not joined yet */
     send_text(t, "{\"type\":\"join\"}", 3);
     assert_string_equal(t->session.room, FAKE_ROOM);
@@ -614,8 +485,6 @@ static void the_socket_closes(void **state)
     session_ws_on_socket_closed(&t->session);
     assert_int_equal(t->fake.left, 0); /* media goes on without its socket */
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static void candidates_go_both_ways(void **state)
 {

@@ -155,9 +155,9 @@ export class Hub {
   }
 }
 
-/* Polls until `check` gives something truthy; an error that says what was awaited otherwise. */
+/* Polls until `check` gives something truthy, which it may promise (waitForFunction takes a promise itself for true); an error that says what was awaited otherwise. */
 export async function until(what, check, within = 20000) {
-  for (const end = Date.now() + within; !check();) {
+  for (const end = Date.now() + within; !(await check());) {
     if (Date.now() > end) {
       throw new Error(`not within ${within} ms: ${what}`);
     }

@@ -49,12 +49,11 @@ const says = (page, selector, words) => page.locator(selector, { hasText: words 
 /* Until at least `count` tracks of video show more pictures than when asked. */
 async function arrives(count = 1, what = () => true) {
   const before = await stage.arriving();
-  await stage.page.waitForFunction(async ([first, wanted]) => {
-    const now = Object.entries(await window.stage.arriving());
-    return now.filter(([mid, r]) => r.kind === 'video' && r.frames > (first[mid]?.frames ?? 0) + 2).length >= wanted;
-  }, [before, count], { polling: 100, timeout: 15000 });
-  const now = Object.values(await stage.arriving()).filter(({ kind, frames }) => kind === 'video' && frames > 0);
-  assert.ok(now.every(what), JSON.stringify(now));
+  const moved = async () => Object.entries(await stage.arriving())
+    .filter(([mid, r]) => r.kind === 'video' && r.frames > (before[mid]?.frames ?? 0) + 2)
+    .map(([, r]) => r);
+  await until(`${count} moving pictures`, async () => (await moved()).length >= count);
+  assert.ok((await moved()).every(what), JSON.stringify(await moved()));
 }
 
 test('a broadcast from the first picture to the last', async (t) => {

@@ -61,10 +61,9 @@ async function click(page, selector) {
 }
 
 async function decodes(page, more = 20) {
-  const first = await page.evaluate(async () => (await window.amphi.stats()).framesDecoded);
-  await page.waitForFunction(
-    async (wanted) => (await window.amphi.stats())?.framesDecoded >= wanted, first + more, { polling: 50 },
-  );
+  const decoded = () => page.evaluate(async () => (await window.amphi.stats())?.framesDecoded ?? 0);
+  const first = await decoded();
+  await until(`${more} more pictures`, async () => (await decoded()) >= first + more);
 }
 
 /* Looks at the middle of the visible video on every frame the browser paints, from now on. */
@@ -335,7 +334,7 @@ describe('the pages', { concurrency: AT_ONCE }, () => {
     hub.broadcast({ type: 'streams-info', streams });
     await page.waitForFunction(() => document.querySelectorAll('.tile')[1].classList.contains('focused'));
     await shows(third);
-    await click(page, '#follow');
+    await click(page, '[data-command="follow"]');
     await shows(second);
     await decodes(page);
     await assertNeverBlack(page);
@@ -357,7 +356,7 @@ describe('the pages', { concurrency: AT_ONCE }, () => {
     await says(page, '#pill-title', 'Quarterly review has ended: the window was closed.');
     await shows(second.trackId);
     await decodes(page);
-    assert.ok(await page.locator('#strip').isHidden(), 'one stream needs no thumbnails');
+    assert.ok(await page.locator('#board').isHidden(), 'one stream needs no thumbnails');
     hub.broadcast({ type: 'stream-activated', streamActivated: { ...first, isFocused: false } });
     await page.locator('.tile >> nth=1').waitFor({ state: 'attached' });
     hub.broadcast({ type: 'focus-change', focusedTrack: first.trackId });
@@ -504,10 +503,11 @@ describe('the pages', { concurrency: AT_ONCE }, () => {
     const { page } = stage;
     await play(stage);
     await page.keyboard.press('Shift'); // should the controls have hidden meanwhile
-    await page.locator('[data-command="stats"]').focus();
+    await page.locator('[data-command="more"]').focus();
+    await page.locator('[data-command="more"]').tap();
     await page.locator('[data-command="stats"]').tap();
     const boxes = await page.evaluate(() => {
-      const all = [...document.querySelectorAll('.dock, .dock button, .stats, .bar, .live')];
+      const all = [...document.querySelectorAll('.dock, .extra, .dock button, .dock select, .stats, .bar, .live')];
       return all.filter((e) => e.offsetParent !== null).map((e) => {
         const { left, right, height } = e.getBoundingClientRect();
         return { name: e.className || e.dataset.command, left, right, height, button: e.tagName === 'BUTTON' };

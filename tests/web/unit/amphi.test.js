@@ -264,8 +264,8 @@ test('streams-info is checked', (t) => {
   FakeSocket.last.receive({ type: 'streams-info', streams: [null, {}, { trackId: 1 }, ...many] });
   assert.equal(client.streams.length, 8);
   assert.deepEqual(client.streams[0], {
-    trackId: 't0', windowName: '', appName: '', isFocused: false, width: 0, height: 0, codec: '', layers: null, audio: null,
-    paused: false, endReason: '',
+    trackId: 't0', windowName: '', appName: '', isFocused: false, width: 0, height: 0, codec: '', layers: null,
+    layerSizes: [], audio: null, paused: false, endReason: '',
   });
   assert.equal(events('streams').length, 2);
 });

@@ -229,7 +229,7 @@ test('the errors of a new socket are not about the connection of an old one', as
   assert.equal(session.failure, null);
   await offer(OFFER, 'v2');
   client.emit('error', { code: 'dtls-failed', error: 'bad fingerprint' });
-  assert.deepEqual(session.failure, { code: 'dtls-failed', text: 'bad fingerprint', count: 1 });
+  assert.deepEqual(session.failure, { code: 'dtls-failed', text: 'bad fingerprint', tried: '', count: 1 });
   client.emit('error', { code: 'remote-closed', error: '' });
   assert.equal(session.failure.count, 1, 'it is gone already');
   assert.equal(session.next, null);

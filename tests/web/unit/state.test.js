@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describe, explain } from '../../../signaling/web/state.js';
+import { explain } from '../../../signaling/web/doctor.js';
+import { describe } from '../../../signaling/web/state.js';
 
 const FACTS = {
   signal: { state: 'joined', reason: null, attempt: 0, retryInS: null },
@@ -61,7 +62,7 @@ test('the countdown is shown while it waits, and only then', () => {
 
 test('a failure tells its reason, with what the server said', () => {
   const failure = { code: 'dtls-failed', text: 'fingerprint mismatch.', count: 2 };
-  assert.match(view({ sharer: 'live', failure }).detail, /encrypted.*\(fingerprint mismatch\)\.$/);
+  assert.match(view({ sharer: 'live', failure }).detail, /encrypted.*\(fingerprint mismatch\)\. ./);
   assert.equal(explain({ code: 'new-code', text: '' }), 'The server said: new-code.');
   assert.equal(explain(null), '');
 });

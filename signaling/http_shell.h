@@ -64,9 +64,10 @@ struct http_socket {
 struct http_transaction {
     enum routes_method method;
     char path[256], stream[16], viewers[16], text[QR_TEXT_MAX];
-    char authorization[256], content_type[128], if_match[128], if_none_match[256];
+    char authorization[256], content_type[128], if_match[128], if_none_match[256],
+        accept_encoding[128];
     bool has_stream, has_viewers, has_text, has_authorization, has_content_type, has_if_match,
-        has_if_none_match;
+        has_if_none_match, has_accept_encoding;
     bool answered;      /* `answer` is valid */
     uint32_t waits_for; /* a viewer's candidates, see routes.h; 0: it does not */
     lws_sorted_usec_list_t wait;

@@ -54,6 +54,9 @@ static bool read_headers(struct lws *wsi, struct http_transaction *t)
     t->has_stream = read_query(wsi, "stream=", t->stream, sizeof(t->stream));
     t->has_viewers = read_query(wsi, "viewers=", t->viewers, sizeof(t->viewers));
     t->has_text = read_query(wsi, "text=", t->text, sizeof(t->text));
+    if (!read_header(wsi, WSI_TOKEN_HTTP_ACCEPT_ENCODING, t->accept_encoding,
+                     sizeof(t->accept_encoding), &t->has_accept_encoding))
+        t->has_accept_encoding = false; /* too long to look at: nothing is packed then */
     return read_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, t->authorization,
                        sizeof(t->authorization), &t->has_authorization) &&
            read_header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, t->content_type, sizeof(t->content_type),
@@ -153,6 +156,7 @@ static void ask_routes(struct http_connection *c)
         .content_type = t->has_content_type ? t->content_type : NULL,
         .if_match = t->has_if_match ? t->if_match : NULL,
         .if_none_match = t->has_if_none_match ? t->if_none_match : NULL,
+        .accept_encoding = t->has_accept_encoding ? t->accept_encoding : NULL,
         .body = t->body,
         .body_size = t->body_size,
         .admit = http_admit,

@@ -53,15 +53,20 @@ static void serve_file(const struct routes_request *q, struct routes_answer *a, 
         answer_not_found(a, "there is no such file");
         return;
     }
+    bool packed = file->gzip.size > 0 && assets_gzip_accepted(q->accept_encoding);
+    const struct asset_form *form = packed ? &file->gzip : &file->plain;
     bool fresh = q->if_none_match && (strcmp(q->if_none_match, "*") == 0 ||
-                                      strstr(q->if_none_match, file->etag) != NULL);
+                                      strstr(q->if_none_match, form->etag) != NULL);
     answer_begin(a, fresh ? 304 : 200);
-    answer_header(a, "ETag: %s", file->etag);
+    answer_header(a, "ETag: %s", form->etag);
+    answer_header(a, "Vary: Accept-Encoding");
     answer_header(a, "Cache-Control: %s", page ? "no-cache" : "public, max-age=0, must-revalidate");
     if (page)
         answer_header(a, "Content-Security-Policy: " CSP);
+    if (packed && !fresh)
+        answer_header(a, "Content-Encoding: gzip");
     if (!fresh)
-        answer_body(a, file->content_type, file->data, file->size);
+        answer_body(a, file->content_type, form->data, form->size);
 }
 
 /* A link that the presenter page shows; drawn here, where the library is. */

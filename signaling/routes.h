@@ -32,7 +32,7 @@ struct routes_request {
     const char *path; /* decoded, without the query */
     /* NULL: not sent */
     const char *stream, *viewers, *text; /* of the query */
-    const char *authorization, *content_type, *if_match, *if_none_match;
+    const char *authorization, *content_type, *if_match, *if_none_match, *accept_encoding;
     const char *body;
     size_t body_size;
     /* Whether this address may join now: 0, or in how many seconds. NULL: it always may. */

@@ -69,3 +69,27 @@ test('shortcuts leave typing and the browser alone', () => {
   assert.equal(press('f', within({ dialog: { open: true } })), undefined);
   assert.equal(press('f', within({ dialog: { open: false }, 'input, textarea, select': {} })), 'fullscreen');
 });
+
+/* What signaling/embed.cmake leaves out is of use to people only. */
+function served(name) {
+  const text = `\n${read(name)}`;
+  if (!/\.(js|css|html)$/.test(name)) {
+    return text.slice(1);
+  }
+  const plain = text.replace(/\n[ \t]*\/\*([^*]|\*+[^*/])*\*+\/[ \t]*(?=\n)/g, '').replace(/\n[ \t]*\/\/[^\n]*/g, '');
+  return plain.replace(/\n\s+/g, '\n').slice(1);
+}
+
+test('the viewer page is less than 150 KB in all, before it is packed', () => {
+  const wanted = new Set(['viewer.html', ...assets(read('viewer.html'))]);
+  wanted.forEach((name) => name.endsWith('.js') && importsOf(name).forEach((next) => wanted.add(next)));
+  const bytes = [...wanted].reduce((sum, name) => sum + Buffer.byteLength(served(name)), 0);
+  assert.ok(bytes > 50000 && bytes < 150000, `${bytes} bytes in ${wanted.size} files`);
+});
+
+test('no script has a string of several lines: their indentation is not served', () => {
+  for (const name of files.filter((file) => file.endsWith('.js'))) {
+    const ticks = read(name).split('\n').filter((line) => line.replace(/\\`/g, '').split('`').length % 2 === 0);
+    assert.deepEqual(ticks, [], name);
+  }
+});

@@ -79,6 +79,14 @@ static void send_make_error(struct session_ws *s, const struct message *m, const
 
 /* --- joining --- */
 
+static void tell_viewers(struct session_ws *s, char *text)
+{
+    if (text && s->output.tell)
+        s->output.tell(s->output.arg, s->room, SESSION_WS_VIEWER, text);
+    else
+        free(text);
+}
+
 /* GoPeep's program offers when it is told of a viewer; we are its one. */
 static void ask_for_offer(struct session_ws *s)
 {
@@ -100,8 +108,11 @@ static void enter(struct session_ws *s, const struct message *m, const char *sec
     if (s->backend->audience && !s->is_gopeep)
         s->audience_us = now_us + SESSION_WS_AUDIENCE_US;
     session_ws_send_joined(s, m, &room, resumed, secret);
-    if (!resumed)
-        ask_for_offer(s);
+    if (resumed)
+        return;
+    if (!room.live && !room.reconnecting) /* GoPeep's page would end what it watches */
+        tell_viewers(s, message_bare("sharer-ready"));
+    ask_for_offer(s);
 }
 
 void session_ws_join_sharer(struct session_ws *s, const struct message *m, const char *code,
@@ -169,14 +180,6 @@ static bool slot_of(const struct session_ws_presenter *p, unsigned own, unsigned
         n++;
     }
     return found;
-}
-
-static void tell_viewers(struct session_ws *s, char *text)
-{
-    if (text && s->output.tell)
-        s->output.tell(s->output.arg, s->room, SESSION_WS_VIEWER, text);
-    else
-        free(text);
 }
 
 static void inform(struct session_ws *s, unsigned own, const struct backend_publish_info *info)

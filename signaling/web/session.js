@@ -81,7 +81,11 @@ export class ViewerSession extends EventTarget {
     client.addEventListener('offer', ({ detail }) => this.#onOffer(detail));
     client.addEventListener('ice', ({ detail }) => this.#newest()?.candidate(detail.candidate));
     client.addEventListener('streams', ({ detail }) => this.#onStreams(detail.streams));
-    client.addEventListener('sharer', ({ detail }) => this.#setSharer(detail.live ? 'live' : 'stopped'));
+    client.addEventListener('sharer', ({ detail }) => {
+      if (detail.type !== 'sharer-ready') { // one has come, and shows nothing yet
+        this.#setSharer(detail.live ? 'live' : 'stopped');
+      }
+    });
     client.addEventListener('error', ({ detail }) => this.#onServerError(detail));
   }
 

@@ -2,6 +2,7 @@
 #include "signaling/message.h"
 
 #include "tests/unit/signaling/fake_backend.h"
+#include "tests/unit/signaling/message_log.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -13,13 +14,20 @@ static char error[200];
 static int parse(struct message *m, const char *text)
 {
     error[0] = '\0';
-    return message_parse(m, text, strlen(text), error, sizeof(error));
+    int status = message_parse(m, text, strlen(text), error, sizeof(error));
+    if (status == 0)
+        message_log(MESSAGE_LOG_TAKEN, text);
+    else if (status == -EINVAL)
+        message_log(MESSAGE_LOG_REFUSED, text);
+    return status;
 }
 
 static void expect(char *text, const char *wanted)
 {
     assert_non_null(text);
     assert_string_equal(text, wanted);
+    if (strncmp(text, "{\"type\":\"", 9) == 0 && !strstr(text, "about:blank"))
+        message_log(MESSAGE_LOG_SENT, text);
     free(text);
 }
 
@@ -187,6 +195,8 @@ static void builds(void **state)
             NULL, &(struct message_joined){.backend = &f.backend, .room = &f.room, .resume = ""}),
         "{\"type\":\"joined\",\"room\":\"" FAKE_ROOM "\",\"role\":\"viewer\",\"protocol\":1,"
         "\"iceServers\":[],\"viewers\":3}");
+    expect(message_viewer("viewer-left", 7, 2),
+           "{\"type\":\"viewer-left\",\"viewers\":2,\"peerId\":\"7\"}");
     expect(message_offer("v=0\r\n", 4000000000u),
            "{\"type\":\"offer\",\"sdp\":\"v=0\\r\\n\",\"peerId\":\"4000000000\"}");
     f.room.streams[0].n_layers = 2;

@@ -329,13 +329,13 @@ static void joins_may_have_to_wait(void **state)
 static void broadcasts_are_for_members(void **state)
 {
     struct test *t = *state;
-    session_ws_on_broadcast(&t->session, "{}");
+    session_ws_on_broadcast(&t->session, "{\"type\":\"sharer-ready\"}");
     assert_int_equal(t->n_sent, 0);
     join(t);
     forget_sent(t);
-    session_ws_on_broadcast(&t->session, "{}");
+    session_ws_on_broadcast(&t->session, "{\"type\":\"sharer-ready\"}");
     assert_int_equal(t->n_sent, 1);
-    assert_string_equal(t->sent[0], "{}");
+    assert_string_equal(t->sent[0], "{\"type\":\"sharer-ready\"}");
 }
 
 static void a_bad_answer_gives_the_seat_back(void **state)

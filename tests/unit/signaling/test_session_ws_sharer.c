@@ -3,6 +3,7 @@
 
 #include "tests/unit/signaling/sdp_publish_fixtures.h"
 
+#define VIEWER_NEWS "{\"type\":\"viewer-joined\",\"viewers\":3,\"peerId\":\"9\"}"
 #define SHARE                                                                                      \
     "{\"type\":\"join\",\"role\":\"sharer\",\"room\":\"" FAKE_ROOM                                 \
     "\",\"client\":\"test\",\"secret\":\"" FAKE_SECRET "\"}"
@@ -12,22 +13,31 @@
 
 /* What was said to everybody else in the room. */
 static struct {
-    unsigned n;
-    char *texts[16]; /* owned */
+    unsigned n, n_ready;
+    char *texts[16]; /* owned; but for "sharer-ready" */
     enum session_ws_role roles[16];
 } told;
 
 static void note(void *arg, const char *room, enum session_ws_role role, char *text)
 {
     (void)arg;
+    if (strcmp(text, "{\"type\":\"sharer-ready\"}") == 0) {
+        assert_int_equal(role, SESSION_WS_VIEWER);
+        told.n_ready++;
+        message_log(MESSAGE_LOG_SENT, text);
+        free(text);
+        return;
+    }
     assert_string_equal(room, FAKE_ROOM);
     assert_true(told.n < 16);
     told.roles[told.n] = role;
     told.texts[told.n++] = text;
+    message_log(MESSAGE_LOG_SENT, text);
 }
 
 static void forget_told(void)
 {
+    told.n_ready = 0;
     while (told.n > 0)
         free(told.texts[--told.n]);
 }
@@ -70,6 +80,7 @@ static void presents(void **state)
 {
     struct test *t = *state;
     share(t, chromium_publish);
+    assert_int_equal(told.n_ready, 1);
     assert_int_equal(t->fake.n_publish_starts, 1);
     assert_int_equal(t->session.viewer_id, t->fake.last_publisher);
     assert_string_equal(t->fake.publication.kind, "browser");
@@ -298,14 +309,14 @@ static void the_audience_is_told(void **state)
                         "{\"type\":\"publish-config\",\"layers\":[0],\"reason\":\"nobody watches "
                         "the best one\",\"bitrate\":2500000}");
     session_ws_on_publish_wish(&t->session, 9, 1, 1, "another's");
-    session_ws_on_viewer_news(&t->session, "{}", t->now);
+    session_ws_on_viewer_news(&t->session, VIEWER_NEWS, t->now);
     assert_int_equal(t->n_sent, 2);
-    session_ws_on_broadcast(&t->session, "{}"); /* to viewers */
+    session_ws_on_broadcast(&t->session, "{\"type\":\"sharer-ready\"}"); /* to viewers */
     assert_int_equal(t->n_sent, 2);
     for (unsigned i = 0; i < 2; i++) {
         forget_sent(t);
         for (unsigned k = 0; k < 30; k++)
-            session_ws_on_viewer_news(&t->session, "{}", t->now);
+            session_ws_on_viewer_news(&t->session, VIEWER_NEWS, t->now);
     }
     assert_true(t->n_sent < 30); /* a crowd that comes is not told one by one */
 }
@@ -371,7 +382,7 @@ static void gopeep_presents(void **state)
     sent_has(t, 0, "\"peerId\":\"viewer-1\"");
     assert_string_equal(t->fake.publication.kind, "gopeep");
     assert_true(session_ws_next_timeout(&t->session) == INT64_MAX); /* no audience */
-    session_ws_on_viewer_news(&t->session, "{}", t->now);
+    session_ws_on_viewer_news(&t->session, VIEWER_NEWS, t->now);
     session_ws_on_publish_wish(&t->session, 1, 1, 1, "");
     assert_int_equal(t->n_sent, 1);
     send_text(

@@ -4,6 +4,7 @@
 #include "signaling/session_ws.h"
 
 #include "tests/unit/signaling/fake_backend.h"
+#include "tests/unit/signaling/message_log.h"
 #include "tests/unit/signaling/sdp_fixtures.h"
 
 #include <setjmp.h>
@@ -28,6 +29,7 @@ static inline void keep(void *arg, char *text)
     struct test *t = arg;
     assert_true(t->n_sent < 64);
     t->sent[t->n_sent++] = text;
+    message_log(MESSAGE_LOG_SENT, text);
 }
 
 static inline int setup(void **state)
@@ -71,6 +73,8 @@ static inline void send_text(struct test *t, const char *text, unsigned answers)
 {
     forget_sent(t);
     session_ws_on_text(&t->session, text, strlen(text), t->now);
+    if (t->n_sent == 0 || !strstr(t->sent[0], "\"type\":\"error\""))
+        message_log(MESSAGE_LOG_TAKEN, text);
     count_sent(t, answers, text);
 }
 

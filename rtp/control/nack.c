@@ -26,10 +26,12 @@ static void give_up_oldest(struct nack *n, unsigned k)
     memmove(&n->entry[0], &n->entry[k], n->count * sizeof(n->entry[0]));
 }
 
-static void on_old(struct nack *n, uint16_t seq)
+static void on_old(struct nack *n, uint16_t seq, int64_t now_us)
 {
     for (unsigned i = 0; i < n->count; i++) {
         if (n->entry[i].seq == seq) {
+            if (n->entry[i].tries == 1)
+                n->sample_us = (uint32_t)(now_us / 1000 - n->entry[i].asked_ms) * INT64_C(1000);
             remove_entry(n, i);
             n->recovered++;
             return;
@@ -67,11 +69,28 @@ void nack_on_packet(struct nack *n, uint16_t seq, int64_t now_us)
     if (ahead > NACK_MAX + 1 || ahead < -NACK_MAX) {
         on_jump(n, seq);
     } else if (ahead <= 0) {
-        on_old(n, seq);
+        on_old(n, seq, now_us);
     } else {
         on_gap(n, (uint16_t)(n->highest_seq + 1), seq, now_us);
         n->highest_seq = seq;
     }
+}
+
+void nack_forget(struct nack *n, uint16_t seq)
+{
+    unsigned k = 0;
+    while (k < n->count && (int16_t)(n->entry[k].seq - seq) < 0)
+        k++;
+    give_up_oldest(n, k);
+}
+
+bool nack_is_missing(const struct nack *n, uint16_t seq)
+{
+    for (unsigned i = 0; i < n->count; i++) {
+        if (n->entry[i].seq == seq)
+            return true;
+    }
+    return false;
 }
 
 size_t nack_next(struct nack *n, uint16_t *seqs, size_t max, int64_t now_us)
@@ -86,6 +105,7 @@ size_t nack_next(struct nack *n, uint16_t *seqs, size_t max, int64_t now_us)
         }
         if (now_us >= e->next_us) {
             e->tries++;
+            e->asked_ms = (uint32_t)(now_us / 1000);
             e->next_us = now_us + n->rtt_us;
             seqs[found++] = e->seq;
         }

@@ -19,7 +19,8 @@
 #define NACK_RTT_DEFAULT_US 100000 /* until one is known */
 
 struct nack_entry {
-    int64_t next_us; /* when to ask, or to give up */
+    int64_t next_us;   /* when to ask, or to give up */
+    uint32_t asked_ms; /* when it was last asked for, modulo 2^32 */
     uint16_t seq;
     uint8_t tries;
 };
@@ -30,6 +31,7 @@ struct nack {
     uint16_t highest_seq;
     bool any;
     int64_t rtt_us;
+    int64_t sample_us; /* from asking to its coming, of the newest that came at the first try; 0 */
 
     uint64_t missing, recovered, lost;
     uint64_t asked; /* sequence numbers given out by nack_next, repeats included */
@@ -39,6 +41,9 @@ struct nack {
 void nack_init(struct nack *n);
 void nack_set_rtt(struct nack *n, int64_t rtt_us);
 void nack_on_packet(struct nack *n, uint16_t seq, int64_t now_us);
+/* Nobody waits any more for what is before `seq`: lost, as far as it is missing. */
+void nack_forget(struct nack *n, uint16_t seq);
+bool nack_is_missing(const struct nack *n, uint16_t seq);
 /* Writes up to `max` sequence numbers that are to be asked for now, ascending, as rtcp_write_nack
  * wants them; returns how many. Those out of tries become lost. */
 size_t nack_next(struct nack *n, uint16_t *seqs, size_t max, int64_t now_us);

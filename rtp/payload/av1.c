@@ -110,6 +110,79 @@ bool av1_is_keyframe(const uint8_t *unit, size_t size)
     return false;
 }
 
+static void skip_uvlc(struct bit_reader *r)
+{
+    unsigned zeros = 0;
+    while (!get_bit(r) && !r->overrun && zeros < 32)
+        zeros++;
+    if (zeros < 32)
+        (void)get_bits(r, zeros);
+}
+
+/* timing_info, decoder_model_info (AV1 5.5.3, 5.5.4): bits of the buffer delays; 0: none. */
+static unsigned skip_timing(struct bit_reader *r)
+{
+    if (!get_bit(r))
+        return 0;
+    (void)get_bits(r, 32);
+    (void)get_bits(r, 32);
+    if (get_bit(r))
+        skip_uvlc(r);
+    if (!get_bit(r))
+        return 0;
+    unsigned delay_bits = get_bits(r, 5) + 1;
+    (void)get_bits(r, 32);
+    (void)get_bits(r, 10);
+    return delay_bits;
+}
+
+static void skip_operating_points(struct bit_reader *r)
+{
+    unsigned delay_bits = skip_timing(r);
+    bool has_display_delay = get_bit(r);
+    unsigned n = get_bits(r, 5) + 1;
+    for (unsigned i = 0; i < n; i++) {
+        (void)get_bits(r, 12);
+        if (get_bits(r, 5) > 7)
+            (void)get_bit(r);
+        if (delay_bits > 0 && get_bit(r)) {
+            (void)get_bits(r, delay_bits);
+            (void)get_bits(r, delay_bits);
+            (void)get_bit(r);
+        }
+        if (has_display_delay && get_bit(r))
+            (void)get_bits(r, 4);
+    }
+}
+
+/* sequence_header_obu (AV1 5.5.1) */
+static bool read_sequence_size(const struct av1_obu *obu, uint16_t *width, uint16_t *height)
+{
+    struct bit_reader r = {.bytes = obu->payload, .size = obu->payload_size};
+    (void)get_bits(&r, 4); /* seq_profile, still_picture */
+    if (get_bit(&r))
+        (void)get_bits(&r, 5);
+    else
+        skip_operating_points(&r);
+    unsigned width_bits = get_bits(&r, 4) + 1, height_bits = get_bits(&r, 4) + 1;
+    uint32_t w = get_bits(&r, width_bits) + 1, h = get_bits(&r, height_bits) + 1;
+    if (r.overrun || w > UINT16_MAX || h > UINT16_MAX)
+        return false;
+    *width = (uint16_t)w;
+    *height = (uint16_t)h;
+    return true;
+}
+
+bool av1_find_size(const uint8_t *unit, size_t size, uint16_t *width, uint16_t *height)
+{
+    struct av1_obu obu;
+    while (av1_next_obu(&obu, &unit, &size) > 0) {
+        if (obu.type == AV1_SEQUENCE_HEADER)
+            return read_sequence_size(&obu, width, height);
+    }
+    return false;
+}
+
 /* --- packetizing --- */
 
 /* The OBUs of a unit that are sent, and how far the sending got. */

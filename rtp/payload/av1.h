@@ -38,6 +38,8 @@ struct av1_obu {
 int av1_next_obu(struct av1_obu *out, const uint8_t **data, size_t *size);
 /* A new coded video sequence: a sequence header and a frame that is a key frame. */
 bool av1_is_keyframe(const uint8_t *unit, size_t size);
+/* The most a picture may have by the unit's sequence header; false if there is none. */
+bool av1_find_size(const uint8_t *unit, size_t size, uint16_t *width, uint16_t *height);
 
 /* 0; -EBADMSG if an OBU is malformed or there is none to send; -ENOSPC. In the middle of a unit no
  * packet ends where an OBU does, if that can be avoided: some receivers without the dependency

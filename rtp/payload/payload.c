@@ -1,5 +1,6 @@
 #include "rtp/payload/payload.h"
 
+#include "rtp/payload/h264_sets.h"
 #include "rtp/payload/opus.h"
 
 #include <assert.h>
@@ -84,6 +85,26 @@ bool payload_is_keyframe(enum payload_codec codec, const uint8_t *unit, size_t s
         break;
     }
     return true;
+}
+
+bool payload_find_size(enum payload_codec codec, const uint8_t *unit, size_t size, uint16_t *width,
+                       uint16_t *height)
+{
+    assert(is_codec(codec));
+    switch (codec) {
+    case PAYLOAD_H264:
+        return h264_find_size(unit, size, width, height);
+    case PAYLOAD_VP8:
+        return vp8_find_size(unit, size, width, height);
+    case PAYLOAD_VP9:
+        return vp9_find_size(unit, size, width, height);
+    case PAYLOAD_AV1:
+        return av1_find_size(unit, size, width, height);
+    case PAYLOAD_OPUS:
+    case PAYLOAD_CODECS:
+        break;
+    }
+    return false;
 }
 
 static bool inspect_h264(struct payload_info *info, const uint8_t *payload, size_t size)

@@ -40,6 +40,9 @@ int payload_packetize(enum payload_codec codec, struct packetize *out, const uin
                       size_t size, size_t max_payload);
 /* Can a decoder start here? With Opus always. */
 bool payload_is_keyframe(enum payload_codec codec, const uint8_t *unit, size_t size);
+/* Of the picture, from a unit that a decoder can start with; false if it is not said there. */
+bool payload_find_size(enum payload_codec codec, const uint8_t *unit, size_t size, uint16_t *width,
+                       uint16_t *height);
 
 /* What a payload says of itself, for receivers. */
 struct payload_info {

@@ -8,7 +8,7 @@
     32 /* room a sealed packet may need behind its payload (SRTCP: tag + index) */
 #define SEAL_KEY_MAX 32
 #define SEAL_SALT_MAX 14
-#define SEAL_REMOTE_SSRCS_MAX 32 /* packets of further SSRCs are refused, even authentic ones */
+#define SEAL_REMOTE_SSRCS_MAX 64 /* packets of further SSRCs are refused, even authentic ones */
 
 /* The DTLS-SRTP protection profile numbers (RFC 5764 4.1.2, RFC 7714 14.2). */
 enum seal_profile {

@@ -13,6 +13,9 @@
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 #define EXTENSION_URI_PLAYOUT_DELAY "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
 #define EXTENSION_URI_MID "urn:ietf:params:rtp-hdrext:sdes:mid"
+#define EXTENSION_URI_RID "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+#define EXTENSION_URI_REPAIRED_RID "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
+#define EXTENSION_URI_ABS_SEND_TIME "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 
 #define EXTENSION_URI_DEPENDENCY_DESCRIPTOR                                                        \
     "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"

@@ -230,6 +230,28 @@ bool rtcp_next_arrival(struct rtcp_transport_cc *t, struct rtcp_arrival *out)
     return true;
 }
 
+bool rtcp_read_dlrr(const struct rtcp_packet *p, uint32_t ssrc, struct rtcp_report_block *out)
+{
+    if (p->type != RTCP_XR)
+        return false;
+    for (size_t at = 4; at + 4 <= p->body_size;) {
+        size_t size = get_u16(p->body + at + 2) * (size_t)4;
+        size_t end = at + 4 + size;
+        if (end > p->body_size)
+            return false;
+        for (size_t b = at + 4; p->body[at] == RTCP_XR_DLRR && b + 12 <= end; b += 12) {
+            if (get_u32(p->body + b) != ssrc)
+                continue;
+            *out = (struct rtcp_report_block){.ssrc = ssrc,
+                                              .last_sr = get_u32(p->body + b + 4),
+                                              .delay_since_last_sr = get_u32(p->body + b + 8)};
+            return true;
+        }
+        at = end;
+    }
+    return false;
+}
+
 bool rtcp_read_bye(const struct rtcp_packet *p, unsigned i, uint32_t *ssrc)
 {
     if (p->type != RTCP_BYE || i >= p->count || p->body_size < (i + 1) * (size_t)4)
@@ -333,6 +355,36 @@ size_t rtcp_write_fir(uint8_t *out, size_t room, uint32_t sender_ssrc, uint32_t 
     put_u32(out + 8, 0); /* RFC 5104 4.3.1.2: the entry names the media, not the header */
     put_u32(out + 12, media_ssrc);
     put_u32(out + 16, (uint32_t)seq << 24);
+    return size;
+}
+
+size_t rtcp_write_remb(uint8_t *out, size_t room, uint32_t sender_ssrc, uint64_t bitrate_bps,
+                       const uint32_t *ssrcs, unsigned n)
+{
+    size_t size = HEADER_SIZE + FEEDBACK_SIZE + 8 + n * (size_t)4;
+    assert(n <= UINT8_MAX);
+    if (!begin(out, room, RTCP_AFB, RTCP_PSFB, size))
+        return 0;
+    unsigned exponent = 0;
+    while (bitrate_bps >> exponent > 0x3ffff)
+        exponent++;
+    put_u32(out + 4, sender_ssrc);
+    put_u32(out + 8, 0);
+    memcpy(out + 12, "REMB", 4);
+    put_u32(out + 16, (uint32_t)n << 24 | exponent << 18 | (uint32_t)(bitrate_bps >> exponent));
+    for (unsigned i = 0; i < n; i++)
+        put_u32(out + 20 + i * (size_t)4, ssrcs[i]);
+    return size;
+}
+
+size_t rtcp_write_rrtr(uint8_t *out, size_t room, uint32_t sender_ssrc, uint64_t ntp)
+{
+    size_t size = HEADER_SIZE + 4 + 12;
+    if (!begin(out, room, 0, RTCP_XR, size))
+        return 0;
+    put_u32(out + 4, sender_ssrc);
+    put_u32(out + 8, (uint32_t)RTCP_XR_RRTR << 24 | 2);
+    put_u64(out + 12, ntp);
     return size;
 }
 

@@ -22,6 +22,8 @@ enum rtcp_type {
 };
 
 enum rtcp_rtpfb { RTCP_NACK = 1, RTCP_TRANSPORT_CC = 15 };
+/* Blocks of RTCP_XR (RFC 3611 4). */
+enum rtcp_xr { RTCP_XR_RRTR = 4, RTCP_XR_DLRR = 5 };
 enum rtcp_psfb { RTCP_PLI = 1, RTCP_FIR = 4, RTCP_AFB = 15 };
 
 struct rtcp_packet {
@@ -92,6 +94,9 @@ bool rtcp_read_remb(const struct rtcp_feedback *f, uint64_t *bitrate_bps);
 bool rtcp_read_transport_cc(const struct rtcp_feedback *f, struct rtcp_transport_cc *out);
 /* The next status, in the order of sequence numbers; false at the end. */
 bool rtcp_next_arrival(struct rtcp_transport_cc *t, struct rtcp_arrival *out);
+/* What the DLRR blocks of an XR say of our RRTR (RFC 3611 4.5): false if there is nothing about
+ * `ssrc`. Only last_sr (the RRTR's) and delay_since_last_sr are set, and ssrc. */
+bool rtcp_read_dlrr(const struct rtcp_packet *p, uint32_t ssrc, struct rtcp_report_block *out);
 /* SSRC `i` of a BYE. */
 bool rtcp_read_bye(const struct rtcp_packet *p, unsigned i, uint32_t *ssrc);
 
@@ -103,6 +108,11 @@ size_t rtcp_write_bye(uint8_t *out, size_t room, const uint32_t *ssrcs, unsigned
 size_t rtcp_write_pli(uint8_t *out, size_t room, uint32_t sender_ssrc, uint32_t media_ssrc);
 size_t rtcp_write_fir(uint8_t *out, size_t room, uint32_t sender_ssrc, uint32_t media_ssrc,
                       uint8_t seq);
+/* REMB for `n` (at most 255) media SSRCs; the rate is rounded down to 18 bits. */
+size_t rtcp_write_remb(uint8_t *out, size_t room, uint32_t sender_ssrc, uint64_t bitrate_bps,
+                       const uint32_t *ssrcs, unsigned n);
+/* An XR with one receiver reference time (RFC 3611 4.4). */
+size_t rtcp_write_rrtr(uint8_t *out, size_t room, uint32_t sender_ssrc, uint64_t ntp);
 /* `seqs` ascending (mod 2^16); packs them into PID+BLP pairs. */
 size_t rtcp_write_nack(uint8_t *out, size_t room, uint32_t sender_ssrc, uint32_t media_ssrc,
                        const uint16_t *seqs, size_t n);

@@ -1,10 +1,10 @@
 /* bench_viewer.c - a worker's way without the socket: frames given to connected viewers and trains
  * taken from them, beside the bare loop of the same header writes and seals; and what it costs to
  * follow their paths, feedback every 100 ms included. Time is virtual. */
+#include "rtp/control/twcc_feedback.h"
 #include "rtp/forward/viewer_internal.h"
 #include "rtp/payload/h264.h"
 #include "tests/bench/bench.h"
-#include "tests/load/twcc_writer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,7 @@ struct stage {
     bool adapts;
     struct viewer *viewers[BENCH_VIEWERS]; /* owned */
     uint16_t reported[BENCH_VIEWERS];      /* transport-wide numbers below are */
-    struct twcc_writer feedback;
+    struct twcc_feedback feedback;
     struct seal *floor[BENCH_VIEWERS];
     uint32_t floor_timestamp;
     uint16_t floor_seq;
@@ -176,12 +176,12 @@ static uint64_t drive(struct stage *s, struct viewer *v, size_t *used)
 /* All that was sent has arrived; returns what it took to read that. */
 static int64_t report(struct stage *s, int i)
 {
-    uint8_t out[TWCC_WRITER_MAX];
+    uint8_t out[TWCC_FEEDBACK_MAX];
     struct viewer *v = s->viewers[i];
-    twcc_writer_init(&s->feedback);
+    twcc_feedback_init(&s->feedback);
     for (; s->reported[i] != v->transport_seq; s->reported[i]++)
-        twcc_writer_on_packet(&s->feedback, s->reported[i], s->now_us);
-    size_t size = twcc_writer_write(&s->feedback, out, sizeof(out), 2, 1);
+        twcc_feedback_on_packet(&s->feedback, s->reported[i], s->now_us);
+    size_t size = twcc_feedback_write(&s->feedback, out, sizeof(out), 2, 1);
     int64_t before = bench_thread_cpu_ns();
     viewer_on_rtcp(v, out, size, s->now_us + WAY_US);
     return bench_thread_cpu_ns() - before;

@@ -47,7 +47,7 @@ int watcher_init(struct watcher *w, const struct watcher_config *config, int64_t
     w->connected_us = w->first_packet_us = w->first_keyframe_us = -1;
     seq_tally_init(&w->tally);
     nack_init(&w->nack);
-    twcc_writer_init(&w->twcc);
+    twcc_feedback_init(&w->twcc);
     if (!dtls_fingerprint_parse(&fingerprint, config->remote->fingerprint))
         return -EINVAL;
     w->frames = malloc(sizeof(*w->frames));
@@ -190,7 +190,7 @@ static void note_transport_seq(struct watcher *w, const struct rtp_header *h, in
     const uint8_t *value = extensions_find(h->extension_profile, h->extension, h->extension_size,
                                            w->config.remote->transport_cc_id, &size);
     if (value && size == 2)
-        twcc_writer_on_packet(&w->twcc, get_u16(value), now_us);
+        twcc_feedback_on_packet(&w->twcc, get_u16(value), now_us);
 }
 
 static void on_rtp(struct watcher *w, uint8_t *data, size_t size, int64_t now_us)
@@ -330,10 +330,10 @@ static size_t write_report(struct watcher *w, uint8_t *out, size_t room, int64_t
 
 static size_t write_feedback(struct watcher *w, uint8_t *out, size_t room, int64_t now_us)
 {
-    bool full = twcc_writer_waiting(&w->twcc) >= TWCC_WRITER_PER_MESSAGE;
+    bool full = twcc_feedback_waiting(&w->twcc) >= TWCC_FEEDBACK_PER_MESSAGE;
     if (w->twcc_us == INT64_MAX || (now_us < w->twcc_us && !full))
         return 0;
-    size_t size = twcc_writer_write(&w->twcc, out, room, SENDER_SSRC, w->ssrc);
+    size_t size = twcc_feedback_write(&w->twcc, out, room, SENDER_SSRC, w->ssrc);
     if (size == 0)
         w->twcc_us = now_us + w->config.feedback_us;
     else

@@ -23,7 +23,7 @@
 #include "tests/load/frame_watch.h"
 #include "tests/load/sdp_scan.h"
 #include "tests/load/seq_tally.h"
-#include "tests/load/twcc_writer.h"
+#include "rtp/control/twcc_feedback.h"
 
 enum watcher_state {
     WATCHER_ICE = 1,
@@ -61,7 +61,7 @@ struct watcher {
     struct seq_tally tally;
     struct receive receive, receive_rtx;
     struct nack nack;
-    struct twcc_writer twcc;
+    struct twcc_feedback twcc;
     struct frame_watch *frames; /* owned; NULL once they are not followed any more */
     bool wants_pli;             /* when they are not followed */
     uint64_t nack_lost;         /* already answered with a PLI */

@@ -19,7 +19,7 @@ void gcc_flow_init(struct gcc_flow *f, const struct gcc_flow_config *config, int
     f->random = config->seed;
     gcc_init(&f->gcc, &config->gcc, now_us);
     pacer_init(&f->pacer, gcc_pace_bps(&f->gcc, now_us), 2 * PACKET, now_us);
-    twcc_writer_init(&f->writer);
+    twcc_feedback_init(&f->writer);
     layer_init(&f->layer);
     f->seq = (uint16_t)sim_random(&f->random);
     f->next_frame_us = f->next_keyframe_us = now_us;
@@ -137,8 +137,8 @@ static void write_replies(struct gcc_flow *f, int64_t now_us)
         write_report(f, now_us);
         return;
     }
-    uint8_t data[TWCC_WRITER_MAX];
-    for (size_t size; (size = twcc_writer_write(&f->writer, data, sizeof(data), 1, 2)) > 0;) {
+    uint8_t data[TWCC_FEEDBACK_MAX];
+    for (size_t size; (size = twcc_feedback_write(&f->writer, data, sizeof(data), 1, 2)) > 0;) {
         if (f->config.back_loss > 0 && sim_random_unit(&f->random) < f->config.back_loss)
             continue;
         struct gcc_flow_reply *r = new_reply(f, now_us);
@@ -188,7 +188,7 @@ void gcc_flow_on_arrival(struct gcc_flow *f, const struct bottleneck_packet *p)
 {
     int64_t at_us = p->arrives_us + f->config.clock_offset_us +
                     (int64_t)((double)p->arrives_us * f->config.clock_drift);
-    twcc_writer_on_packet(&f->writer, (uint16_t)p->seq, at_us);
+    twcc_feedback_on_packet(&f->writer, (uint16_t)p->seq, at_us);
     f->received_bytes += p->bytes;
     f->received++;
     if (f->received == 1)

@@ -10,7 +10,7 @@
 #include "rtp/control/gcc.h"
 #include "rtp/control/layer.h"
 #include "rtp/control/pacer.h"
-#include "tests/load/twcc_writer.h"
+#include "rtp/control/twcc_feedback.h"
 #include "tests/sim/bottleneck.h"
 
 #define GCC_FLOW_REPLIES 64
@@ -37,7 +37,7 @@ struct gcc_flow_config {
 struct gcc_flow_reply {
     int64_t at_us;
     size_t size;
-    uint8_t data[TWCC_WRITER_MAX];
+    uint8_t data[TWCC_FEEDBACK_MAX];
 };
 
 struct gcc_flow {
@@ -47,7 +47,7 @@ struct gcc_flow {
     struct layer layer;
     uint32_t slides;
     int64_t next_slide_us;
-    struct twcc_writer writer;
+    struct twcc_feedback writer;
     uint64_t random;
     int64_t next_frame_us, next_keyframe_us, next_reply_us, next_train_us;
     uint32_t backlog;   /* bytes of frames that wait */

@@ -10,7 +10,7 @@
 #include "rtp/session/cipher.h"
 #include "rtp/wire/bytes.h"
 #include "rtp/wire/rtcp.h"
-#include "tests/load/twcc_writer.h"
+#include "rtp/control/twcc_feedback.h"
 #include "tests/sim/bottleneck.h"
 
 #include <setjmp.h>
@@ -44,7 +44,7 @@ struct seat {
     uint32_t sent;
     struct info info[PACKETS];
 
-    struct twcc_writer twcc;
+    struct twcc_feedback twcc;
     int64_t feedback_us, pli_us;
     bool silent, blackout;
     int64_t busy_until_us; /* reads nothing, and says nothing, before */
@@ -91,7 +91,7 @@ static void on_picture(struct house *h, struct seat *s, const struct info *i)
 
 static void on_arrival(struct house *h, struct seat *s, const struct info *i)
 {
-    twcc_writer_on_packet(&s->twcc, i->transport_seq, h->now_us);
+    twcc_feedback_on_packet(&s->twcc, i->transport_seq, h->now_us);
     if (!i->media)
         return;
     if (i->packet == 0) {
@@ -117,7 +117,7 @@ static void give(struct house *h, struct seat *s, const uint8_t *rtcp, size_t si
 static void answer(struct house *h, struct seat *s)
 {
     struct bottleneck_packet p;
-    uint8_t out[TWCC_WRITER_MAX];
+    uint8_t out[TWCC_FEEDBACK_MAX];
     if (h->now_us < s->busy_until_us)
         return;
     while (bottleneck_receive(s->link, &p, h->now_us))
@@ -126,7 +126,7 @@ static void answer(struct house *h, struct seat *s)
         return;
     if (h->now_us >= s->feedback_us) {
         s->feedback_us = h->now_us + FEEDBACK_US;
-        for (size_t size; (size = twcc_writer_write(&s->twcc, out, sizeof(out), 1, SSRC)) > 0;)
+        for (size_t size; (size = twcc_feedback_write(&s->twcc, out, sizeof(out), 1, SSRC)) > 0;)
             give(h, s, out, size);
     }
     if (!s->decodes && h->now_us >= s->pli_us) {
@@ -200,7 +200,7 @@ static void move_in(struct house *h, uint64_t link_bps)
     s->link = malloc(sizeof(*s->link));
     assert_true(v && s->link);
     bottleneck_init(s->link, link_bps, 20000, 300000, h->n);
-    twcc_writer_init(&s->twcc);
+    twcc_feedback_init(&s->twcc);
     assert_int_equal(viewer_init(v, &config, streams, h->dtls, 0, h->now_us), 0);
     struct seal_keys keys = {.profile = SEAL_AES_128_GCM};
     assert_int_equal(seal_create(&v->peer.seal, &keys), 0);

@@ -1,4 +1,4 @@
-#include "tests/load/twcc_writer.h"
+#include "rtp/control/twcc_feedback.h"
 
 #include "rtp/wire/bytes.h"
 #include "rtp/wire/rtcp.h"
@@ -19,25 +19,25 @@ enum symbol { NOT_RECEIVED, SMALL_DELTA, LARGE_DELTA };
 
 struct message {
     unsigned n; /* packet statuses */
-    uint8_t symbols[TWCC_WRITER_PER_MESSAGE];
-    int16_t deltas[TWCC_WRITER_PER_MESSAGE]; /* of the received ones */
-    uint32_t reference;                      /* in ticks, a multiple of 256 */
+    uint8_t symbols[TWCC_FEEDBACK_PER_MESSAGE];
+    int16_t deltas[TWCC_FEEDBACK_PER_MESSAGE]; /* of the received ones */
+    uint32_t reference;                        /* in ticks, a multiple of 256 */
 };
 
-void twcc_writer_init(struct twcc_writer *t)
+void twcc_feedback_init(struct twcc_feedback *t)
 {
-    *t = (struct twcc_writer){0};
+    *t = (struct twcc_feedback){0};
 }
 
-static bool is_got(const struct twcc_writer *t, uint16_t seq)
+static bool is_got(const struct twcc_feedback *t, uint16_t seq)
 {
-    unsigned i = seq % TWCC_WRITER_WINDOW;
+    unsigned i = seq % TWCC_FEEDBACK_WINDOW;
     return t->got[i / 64] >> i % 64 & 1;
 }
 
-static void set_got(struct twcc_writer *t, uint16_t seq, bool got)
+static void set_got(struct twcc_feedback *t, uint16_t seq, bool got)
 {
-    unsigned i = seq % TWCC_WRITER_WINDOW;
+    unsigned i = seq % TWCC_FEEDBACK_WINDOW;
     if (got)
         t->got[i / 64] |= UINT64_C(1) << i % 64;
     else
@@ -45,21 +45,21 @@ static void set_got(struct twcc_writer *t, uint16_t seq, bool got)
 }
 
 /* Makes room up to and with `seq`; what falls out at the old end is never reported. */
-static void extend(struct twcc_writer *t, uint16_t seq)
+static void extend(struct twcc_feedback *t, uint16_t seq)
 {
-    if ((int16_t)(seq - t->base) >= 2 * TWCC_WRITER_WINDOW) {
-        t->left_out += twcc_writer_waiting(t);
+    if ((int16_t)(seq - t->base) >= 2 * TWCC_FEEDBACK_WINDOW) {
+        t->left_out += twcc_feedback_waiting(t);
         memset(t->got, 0, sizeof(t->got));
         t->base = seq;
     }
-    while ((uint16_t)(seq - t->base) >= TWCC_WRITER_WINDOW) {
+    while ((uint16_t)(seq - t->base) >= TWCC_FEEDBACK_WINDOW) {
         set_got(t, t->base++, false);
         t->left_out++;
     }
     t->end = (uint16_t)(seq + 1);
 }
 
-void twcc_writer_on_packet(struct twcc_writer *t, uint16_t seq, int64_t now_us)
+void twcc_feedback_on_packet(struct twcc_feedback *t, uint16_t seq, int64_t now_us)
 {
     if (!t->any) {
         t->any = true;
@@ -68,7 +68,7 @@ void twcc_writer_on_packet(struct twcc_writer *t, uint16_t seq, int64_t now_us)
     if ((int16_t)(seq - t->end) >= 0) {
         extend(t, seq);
     } else if ((int16_t)(seq - t->base) < 0) {
-        if ((uint16_t)(t->end - seq) > TWCC_WRITER_WINDOW) {
+        if ((uint16_t)(t->end - seq) > TWCC_FEEDBACK_WINDOW) {
             t->left_out++;
             return;
         }
@@ -77,25 +77,25 @@ void twcc_writer_on_packet(struct twcc_writer *t, uint16_t seq, int64_t now_us)
     if (is_got(t, seq))
         return;
     set_got(t, seq, true);
-    t->tick[seq % TWCC_WRITER_WINDOW] = (uint32_t)(now_us / TICK_US);
+    t->tick[seq % TWCC_FEEDBACK_WINDOW] = (uint32_t)(now_us / TICK_US);
 }
 
-unsigned twcc_writer_waiting(const struct twcc_writer *t)
+unsigned twcc_feedback_waiting(const struct twcc_feedback *t)
 {
     return (uint16_t)(t->end - t->base);
 }
 
 /* Takes statuses off the front until the message is full or a delta does not fit 16 bits. */
-static bool collect(struct twcc_writer *t, struct message *m)
+static bool collect(struct twcc_feedback *t, struct message *m)
 {
     uint32_t cursor = 0;
     bool any = false;
     m->n = 0;
     m->reference = 0;
-    while (t->base != t->end && m->n < TWCC_WRITER_PER_MESSAGE) {
+    while (t->base != t->end && m->n < TWCC_FEEDBACK_PER_MESSAGE) {
         uint8_t symbol = NOT_RECEIVED;
         if (is_got(t, t->base)) {
-            uint32_t tick = t->tick[t->base % TWCC_WRITER_WINDOW];
+            uint32_t tick = t->tick[t->base % TWCC_FEEDBACK_WINDOW];
             if (!any)
                 m->reference = cursor = tick & ~(uint32_t)(TICKS_PER_REFERENCE - 1);
             any = true;
@@ -172,12 +172,12 @@ static size_t write_deltas(uint8_t *out, const struct message *m)
     return size;
 }
 
-size_t twcc_writer_write(struct twcc_writer *t, uint8_t *out, size_t room, uint32_t sender_ssrc,
-                         uint32_t media_ssrc)
+size_t twcc_feedback_write(struct twcc_feedback *t, uint8_t *out, size_t room, uint32_t sender_ssrc,
+                           uint32_t media_ssrc)
 {
     struct message m;
     uint16_t base = t->base;
-    if (room < TWCC_WRITER_MAX || !collect(t, &m))
+    if (room < TWCC_FEEDBACK_MAX || !collect(t, &m))
         return 0;
     put_u32(out + 4, sender_ssrc);
     put_u32(out + 8, media_ssrc);
@@ -193,7 +193,7 @@ size_t twcc_writer_write(struct twcc_writer *t, uint8_t *out, size_t room, uint3
     size += padding;
     if (padding > 0)
         out[size - 1] = (uint8_t)padding;
-    assert(size <= TWCC_WRITER_MAX);
+    assert(size <= TWCC_FEEDBACK_MAX);
     out[0] = (uint8_t)(0x80 | (padding > 0 ? 0x20 : 0) | RTCP_TRANSPORT_CC);
     out[1] = RTCP_RTPFB;
     put_u16(out + 2, (uint16_t)(size / 4 - 1));

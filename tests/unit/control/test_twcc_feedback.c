@@ -1,4 +1,4 @@
-#include "tests/load/twcc_writer.h"
+#include "rtp/control/twcc_feedback.h"
 
 #include "rtp/wire/bytes.h"
 #include "rtp/wire/rtcp.h"
@@ -65,10 +65,10 @@ static void read_report(struct report *r, const uint8_t *data, size_t size)
     assert_int_equal(at, f.fci_size); /* the padding is not part of it */
 }
 
-static bool next_report(struct twcc_writer *t, struct report *r)
+static bool next_report(struct twcc_feedback *t, struct report *r)
 {
-    uint8_t out[TWCC_WRITER_MAX];
-    size_t size = twcc_writer_write(t, out, sizeof(out), 7, 9);
+    uint8_t out[TWCC_FEEDBACK_MAX];
+    size_t size = twcc_feedback_write(t, out, sizeof(out), 7, 9);
     if (size == 0)
         return false;
     assert_int_equal(size % 4, 0);
@@ -79,19 +79,19 @@ static bool next_report(struct twcc_writer *t, struct report *r)
 static void reports_each_packet_once_with_its_time(void **state)
 {
     (void)state;
-    struct twcc_writer t;
+    struct twcc_feedback t;
     struct report r;
-    twcc_writer_init(&t);
+    twcc_feedback_init(&t);
     assert_false(next_report(&t, &r));
     for (unsigned i = 0; i < 20; i++)
-        twcc_writer_on_packet(&t, (uint16_t)(65530 + i), 1000000 + 1000 * i);
+        twcc_feedback_on_packet(&t, (uint16_t)(65530 + i), 1000000 + 1000 * i);
     assert_true(next_report(&t, &r));
     assert_int_equal(r.base, 65530);
     assert_int_equal(r.n, 20);
     for (unsigned i = 0; i < 20; i++)
         assert_int_equal(r.at_us[i], 1000000 + 1000 * i);
     assert_false(next_report(&t, &r));
-    twcc_writer_on_packet(&t, 14, 1100000);
+    twcc_feedback_on_packet(&t, 14, 1100000);
     assert_true(next_report(&t, &r));
     assert_int_equal(r.base, 14);
     assert_int_equal(r.n, 1);
@@ -101,17 +101,17 @@ static void reports_each_packet_once_with_its_time(void **state)
 static void says_what_did_not_come(void **state)
 {
     (void)state;
-    struct twcc_writer t;
+    struct twcc_feedback t;
     struct report r;
-    twcc_writer_init(&t);
-    twcc_writer_on_packet(&t, 100, 5000000);
-    twcc_writer_on_packet(&t, 103, 5000500);
-    twcc_writer_on_packet(&t, 200, 5000750);
+    twcc_feedback_init(&t);
+    twcc_feedback_on_packet(&t, 100, 5000000);
+    twcc_feedback_on_packet(&t, 103, 5000500);
+    twcc_feedback_on_packet(&t, 200, 5000750);
     assert_true(next_report(&t, &r));
     assert_int_equal(r.n, 101);
     for (unsigned i = 0; i < r.n; i++)
         assert_int_equal(r.at_us[i] >= 0, i == 0 || i == 3 || i == 100);
-    twcc_writer_on_packet(&t, 203, 5001000); /* 201 and 202 are missing in front */
+    twcc_feedback_on_packet(&t, 203, 5001000); /* 201 and 202 are missing in front */
     assert_true(next_report(&t, &r));
     assert_int_equal(r.base, 201);
     assert_int_equal(r.n, 3);
@@ -122,13 +122,13 @@ static void says_what_did_not_come(void **state)
 static void writes_large_and_negative_deltas(void **state)
 {
     (void)state;
-    struct twcc_writer t;
+    struct twcc_feedback t;
     struct report r;
-    twcc_writer_init(&t);
-    twcc_writer_on_packet(&t, 1, 64000);
-    twcc_writer_on_packet(&t, 3, 64000 + 255 * 250); /* the largest small one */
-    twcc_writer_on_packet(&t, 4, 64000 + 511 * 250); /* 256: a large one */
-    twcc_writer_on_packet(&t, 2, 64000 + 600 * 250); /* reordered: 3 is before it */
+    twcc_feedback_init(&t);
+    twcc_feedback_on_packet(&t, 1, 64000);
+    twcc_feedback_on_packet(&t, 3, 64000 + 255 * 250); /* the largest small one */
+    twcc_feedback_on_packet(&t, 4, 64000 + 511 * 250); /* 256: a large one */
+    twcc_feedback_on_packet(&t, 2, 64000 + 600 * 250); /* reordered: 3 is before it */
     assert_true(next_report(&t, &r));
     assert_int_equal(r.n, 4);
     assert_int_equal(r.at_us[0], 64000);
@@ -140,11 +140,11 @@ static void writes_large_and_negative_deltas(void **state)
 static void a_pause_too_long_for_a_delta_begins_a_new_message(void **state)
 {
     (void)state;
-    struct twcc_writer t;
+    struct twcc_feedback t;
     struct report r;
-    twcc_writer_init(&t);
-    twcc_writer_on_packet(&t, 1, 0);
-    twcc_writer_on_packet(&t, 2, 9000000); /* 36000 ticks */
+    twcc_feedback_init(&t);
+    twcc_feedback_on_packet(&t, 1, 0);
+    twcc_feedback_on_packet(&t, 2, 9000000); /* 36000 ticks */
     assert_true(next_report(&t, &r));
     assert_int_equal(r.n, 1);
     assert_true(next_report(&t, &r));
@@ -156,13 +156,13 @@ static void a_pause_too_long_for_a_delta_begins_a_new_message(void **state)
 static void one_that_comes_after_its_report_is_reported_again(void **state)
 {
     (void)state;
-    struct twcc_writer t;
+    struct twcc_feedback t;
     struct report r;
-    twcc_writer_init(&t);
-    twcc_writer_on_packet(&t, 10, 100000);
-    twcc_writer_on_packet(&t, 12, 101000);
+    twcc_feedback_init(&t);
+    twcc_feedback_on_packet(&t, 10, 100000);
+    twcc_feedback_on_packet(&t, 12, 101000);
     assert_true(next_report(&t, &r));
-    twcc_writer_on_packet(&t, 11, 102000);
+    twcc_feedback_on_packet(&t, 11, 102000);
     assert_true(next_report(&t, &r));
     assert_int_equal(r.base, 11);
     assert_int_equal(r.at_us[0], 102000);
@@ -171,35 +171,35 @@ static void one_that_comes_after_its_report_is_reported_again(void **state)
 static void what_does_not_fit_the_window_is_left_out(void **state)
 {
     (void)state;
-    struct twcc_writer t;
+    struct twcc_feedback t;
     struct report r;
-    twcc_writer_init(&t);
+    twcc_feedback_init(&t);
     for (unsigned i = 0; i < 600; i++)
-        twcc_writer_on_packet(&t, (uint16_t)i, (int64_t)i * 300000); /* each a large delta */
-    assert_int_equal(t.left_out, 600 - TWCC_WRITER_WINDOW);
-    assert_int_equal(twcc_writer_waiting(&t), TWCC_WRITER_WINDOW);
+        twcc_feedback_on_packet(&t, (uint16_t)i, (int64_t)i * 300000); /* each a large delta */
+    assert_int_equal(t.left_out, 600 - TWCC_FEEDBACK_WINDOW);
+    assert_int_equal(twcc_feedback_waiting(&t), TWCC_FEEDBACK_WINDOW);
     assert_true(next_report(&t, &r));
-    assert_int_equal(r.n, TWCC_WRITER_PER_MESSAGE);
+    assert_int_equal(r.n, TWCC_FEEDBACK_PER_MESSAGE);
     assert_true(next_report(&t, &r));
-    assert_int_equal(r.n, TWCC_WRITER_WINDOW - TWCC_WRITER_PER_MESSAGE);
+    assert_int_equal(r.n, TWCC_FEEDBACK_WINDOW - TWCC_FEEDBACK_PER_MESSAGE);
     assert_false(next_report(&t, &r));
-    twcc_writer_on_packet(&t, 30000, 200000000); /* far away */
+    twcc_feedback_on_packet(&t, 30000, 200000000); /* far away */
     assert_true(next_report(&t, &r));
     assert_int_equal(r.base, 30000);
-    uint8_t small[TWCC_WRITER_MAX - 1];
-    twcc_writer_on_packet(&t, 30001, 200000000);
-    assert_int_equal(twcc_writer_write(&t, small, sizeof(small), 7, 9), 0);
+    uint8_t small[TWCC_FEEDBACK_MAX - 1];
+    twcc_feedback_on_packet(&t, 30001, 200000000);
+    assert_int_equal(twcc_feedback_write(&t, small, sizeof(small), 7, 9), 0);
 }
 
 static void any_pattern_is_read_back(void **state)
 {
     (void)state;
-    struct twcc_writer t;
+    struct twcc_feedback t;
     struct report r;
     uint32_t random = 3;
     int64_t now_us = 123456789, at_us[300];
     uint16_t seq = 0;
-    twcc_writer_init(&t);
+    twcc_feedback_init(&t);
     for (int round = 0; round < 300; round++) {
         unsigned n = 0, from = seq, density = random >> 28;
         for (; n < 300; n++, seq++) {
@@ -207,7 +207,7 @@ static void any_pattern_is_read_back(void **state)
             at_us[n] = -1;
             now_us += random >> 28 ? random >> 22 : 100000;
             if (n == 299 || n == 0 || (random >> 20) % 16 > density)
-                twcc_writer_on_packet(&t, seq, at_us[n] = now_us);
+                twcc_feedback_on_packet(&t, seq, at_us[n] = now_us);
         }
         assert_true(next_report(&t, &r));
         assert_int_equal(r.base, (uint16_t)from);

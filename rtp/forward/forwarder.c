@@ -38,6 +38,11 @@ static unsigned share(const struct forwarder_config *config)
     return (all + n - 1) / n;
 }
 
+static void publish(void *arg, uint32_t stream_id, unsigned layer, struct frame *frame)
+{
+    forwarder_publish(arg, stream_id, layer, frame);
+}
+
 static int add_worker(struct forwarder *f, const struct forwarder_config *config, struct udp *udp)
 {
     struct worker_config wc = {
@@ -53,6 +58,8 @@ static int add_worker(struct forwarder *f, const struct forwarder_config *config
         .events = &f->events,
         .ice = config->ice,
         .candidates = f->full_ice ? &f->candidates : NULL,
+        .publish = publish,
+        .publish_arg = f,
     };
     if (getrandom(&wc.seed, sizeof(wc.seed), 0) != sizeof(wc.seed))
         return -EIO;
@@ -194,6 +201,7 @@ void forwarder_destroy(struct forwarder *f)
     if (!f)
         return;
     destroy_workers(f, f->n_workers);
+    forwarder_free_ingests(f);
     close_mailboxes(f);
     free_tables(f);
 }

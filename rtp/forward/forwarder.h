@@ -16,6 +16,7 @@
  */
 #pragma once
 
+#include "rtp/forward/ingest.h"
 #include "rtp/forward/viewer.h"
 #include "rtp/session/ice_full.h"
 
@@ -93,13 +94,35 @@ void forwarder_select(struct forwarder *f, uint32_t viewer_id, uint32_t stream_i
 /* The viewer's player asks for a keyframe, as with a PLI. Ignored where too much of it waits. */
 void forwarder_want_keyframe(struct forwarder *f, uint32_t viewer_id, uint32_t stream_id);
 
+/* A publisher. config->id and config->peer.local are a reserved seat's. Its streams have no source
+ * (detach whatever fed them first); they are attached here, each with one layer, or one for each
+ * RID. A stream stands in one track only. 0; -ENOENT no such seat or stream; -EINVAL; -EBUSY a
+ * stream has a source; -ENOMEM.
+ * What it publishes comes as events of kind FORWARDER_INGEST. */
+int forwarder_add_ingest(struct forwarder *f, const struct ingest_config *config);
+/* Its streams are detached afterwards, and nothing of it is published any more: another one, or
+ * another source, may have them at once. Waits, like forwarder_detach. Viewers keep the last
+ * picture they have. Needed also once it has closed by itself; until then its streams stay attached
+ * and who joins gets what is cached. Unknown ids are fine. */
+void forwarder_remove_ingest(struct forwarder *f, uint32_t id);
+/* What it is to send at most from now on, all tracks together; 0: no limit. */
+void forwarder_set_ingest_rate(struct forwarder *f, uint32_t id, uint64_t max_bps);
+
 /* A connection whose first bytes are a framed STUN message (RFC 6544, RFC 4571): takes ownership.
  * It is given to the viewer that it names, or closed. */
 void forwarder_add_tcp(struct forwarder *f, int fd);
 
+enum forwarder_party { FORWARDER_VIEWER = 1, FORWARDER_INGEST };
+
 struct forwarder_event {
-    uint32_t viewer_id;
-    enum viewer_state state; /* VIEWER_CLOSED is the last event of a viewer */
+    enum forwarder_party kind;
+    uint32_t viewer_id;      /* or the ingest's: they are of one row of numbers */
+    enum viewer_state state; /* VIEWER_CLOSED is the last event of a viewer, and of an ingest */
+    /* Of an ingest, whose `state` says only whether it has closed. It comes again with the same
+     * state when codec, size, profile or layers have changed, or a layer went live (`changed`):
+     * forwarder_ingest has them. */
+    enum ingest_state ingest_state;
+    bool changed;
     enum peer_reason reason;
 };
 
@@ -195,15 +218,32 @@ struct forwarder_viewer_stats {
     struct forwarder_track_stats tracks[VIEWER_TRACKS_MAX];
 };
 
+struct forwarder_ingest_stats {
+    uint32_t id;
+    enum ingest_state state;
+    enum peer_reason reason;
+    int64_t age_us, state_age_us;
+    int64_t rtt_us; /* -1: not known */
+    struct address remote;
+    uint64_t remb_bps; /* what it was last told to send at most; 0: nothing */
+    struct ingest_counters counters;
+    unsigned n_tracks;
+    struct ingest_track_info tracks[INGEST_TRACKS_MAX];
+};
+
 struct forwarder_stats {
-    unsigned n_workers, n_streams, n_viewers; /* streams: those that have a source */
+    /* streams: those that have a source */
+    unsigned n_workers, n_streams, n_viewers, n_ingests;
     struct forwarder_worker_stats *workers;
     struct forwarder_stream_stats *streams;
     struct forwarder_viewer_stats *viewers;
+    struct forwarder_ingest_stats *ingests;
 };
 
 int forwarder_stats(struct forwarder *f,
                     struct forwarder_stats *out); /* then forwarder_stats_free */
+/* Of one publisher, now: 0; -ENOENT: no such ingest, or it has closed. */
+int forwarder_ingest(struct forwarder *f, uint32_t id, struct forwarder_ingest_stats *out);
 /* Its flight recorder, oldest first: how many; -ENOENT: no such viewer. */
 int forwarder_recall(struct forwarder *f, uint32_t viewer_id,
                      struct viewer_decision out[VIEWER_DECISIONS]);

@@ -2,6 +2,7 @@
  *
  *     forwarder.c          workers, seats, viewers
  *     forwarder_streams.c  streams and their sources, statistics
+ *     forwarder_ingest.c   publishers
  */
 #pragma once
 
@@ -25,9 +26,20 @@ struct forwarder_stream {
 
     /* the signaling thread */
     bool attached;
+    bool ingested; /* ever by a publisher, whose worker may still publish */
 
     /* of each layer, its publishing thread; another one's after the source has changed */
     _Atomic uint64_t newest_id[FORWARDER_LAYERS_MAX];
+};
+
+/* A publisher, from its beginning until it is removed, be it closed or not. */
+struct forwarder_ingest {
+    struct forwarder_ingest *next;
+    uint32_t id;
+    unsigned worker;
+    struct worker_wishes *wishes; /* owned */
+    unsigned n_tracks;
+    uint32_t stream_ids[INGEST_TRACKS_MAX];
 };
 
 struct forwarder {
@@ -49,11 +61,14 @@ struct forwarder {
     struct seat *seats; /* owned; by id & id_mask */
     unsigned n_seats, load[FORWARDER_WORKERS_MAX];
     uint32_t next_viewer_id, next_stream_id, next_tcp;
-    unsigned n_streams, n_attached;
-    unsigned since_trim; /* viewers that came or went */
+    unsigned n_streams, n_attached, n_ingests;
+    struct forwarder_ingest *ingests; /* owned */
+    unsigned since_trim;              /* viewers that came or went */
 };
 
 struct seat *forwarder_find_seat(struct forwarder *f, uint32_t id); /* NULL: it is free */
 struct forwarder_stream *forwarder_find_stream(const struct forwarder *f, uint32_t id);
 /* Until the worker has read all that was told before: then there is room again for more. */
 void forwarder_wait_for(struct worker *w);
+void forwarder_wait(sem_t *done, unsigned n);     /* until it was posted so often */
+void forwarder_free_ingests(struct forwarder *f); /* at the end; the workers have ended */

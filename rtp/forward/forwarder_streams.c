@@ -18,7 +18,7 @@ static void set_stream(struct forwarder *f, uint32_t id, struct forwarder_stream
     atomic_store_explicit(&f->streams[id % FORWARDER_STREAMS_MAX], s, memory_order_release);
 }
 
-static void wait_for(sem_t *done, unsigned n)
+void forwarder_wait(sem_t *done, unsigned n)
 {
     while (n > 0) {
         if (sem_wait(done) == 0)
@@ -31,7 +31,7 @@ void forwarder_wait_for(struct worker *w)
     sem_t done;
     sem_init(&done, 0, 0);
     worker_sync(w, &done);
-    wait_for(&done, 1);
+    forwarder_wait(&done, 1);
     sem_destroy(&done);
 }
 
@@ -119,7 +119,7 @@ static void end_on_all(struct forwarder *f, end_fn *end, uint32_t stream_id)
     sem_init(&done, 0, 0);
     for (unsigned i = 0; i < f->n_workers; i++)
         end(f->workers[i], stream_id, &done);
-    wait_for(&done, f->n_workers);
+    forwarder_wait(&done, f->n_workers);
     sem_destroy(&done);
 }
 
@@ -141,6 +141,8 @@ void forwarder_remove_stream(struct forwarder *f, uint32_t stream_id)
     forwarder_detach(f, stream_id);
     end_on_all(f, worker_remove_stream, stream_id);
     set_stream(f, stream_id, NULL);
+    for (unsigned i = 0; s->ingested && i < f->n_workers; i++)
+        forwarder_wait_for(f->workers[i]); /* it may have been about to publish */
     f->n_streams--;
     free(s);
 }
@@ -193,6 +195,7 @@ static void merge(const struct worker_query *q, unsigned worker, struct forwarde
 {
     out->workers[worker] = q->worker;
     out->n_viewers += q->n_viewers;
+    out->n_ingests += q->n_ingests;
     assert(q->n_streams == out->n_streams);
     for (unsigned i = 0; i < out->n_streams; i++) {
         assert(worker == 0 || q->streams[i].stream_id == out->streams[i].stream_id);
@@ -208,7 +211,8 @@ int forwarder_stats(struct forwarder *f, struct forwarder_stats *out)
     s.workers = calloc(f->n_workers, sizeof(*s.workers));
     s.streams = calloc(f->n_attached + 1, sizeof(*s.streams));
     s.viewers = calloc(f->n_seats + 1, sizeof(*s.viewers));
-    if (!q || !streams || !s.workers || !s.streams || !s.viewers) {
+    s.ingests = calloc(f->n_ingests + 1, sizeof(*s.ingests));
+    if (!q || !streams || !s.workers || !s.streams || !s.viewers || !s.ingests) {
         free(q);
         free(streams);
         forwarder_stats_free(&s);
@@ -222,9 +226,11 @@ int forwarder_stats(struct forwarder *f, struct forwarder_stats *out)
                                    .streams = streams,
                                    .max_streams = f->n_attached,
                                    .viewers = s.viewers + s.n_viewers,
-                                   .max_viewers = f->n_seats - s.n_viewers};
+                                   .max_viewers = f->n_seats - s.n_viewers,
+                                   .ingests = s.ingests + s.n_ingests,
+                                   .max_ingests = f->n_ingests - s.n_ingests};
         worker_ask(f->workers[i], q);
-        wait_for(&done, 1);
+        forwarder_wait(&done, 1);
         merge(q, i, &s);
     }
     sem_destroy(&done);
@@ -247,7 +253,7 @@ int forwarder_recall(struct forwarder *f, uint32_t viewer_id,
     q->recall_id = viewer_id;
     q->recalled = out;
     worker_ask(f->workers[seat->worker], q);
-    wait_for(&done, 1);
+    forwarder_wait(&done, 1);
     int n = q->n_recalled;
     sem_destroy(&done);
     free(q);
@@ -259,5 +265,6 @@ void forwarder_stats_free(struct forwarder_stats *s)
     free(s->workers);
     free(s->streams);
     free(s->viewers);
+    free(s->ingests);
     *s = (struct forwarder_stats){0};
 }

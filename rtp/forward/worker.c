@@ -37,7 +37,7 @@ static void wake(void *arg)
 }
 
 /* The bounds of every kind together are the mailbox's capacity (worker_create). */
-static void post(struct worker *w, const struct worker_message *m)
+void worker_post(struct worker *w, const struct worker_message *m)
 {
     int rc = mailbox_post(&w->inbox, m);
     assert(rc == 0);
@@ -50,7 +50,7 @@ int worker_post_bounded(struct worker *w, const struct worker_message *m, atomic
         atomic_fetch_sub_explicit(waiting, 1, memory_order_relaxed);
         return -EAGAIN;
     }
-    post(w, m);
+    worker_post(w, m);
     return 0;
 }
 
@@ -69,7 +69,8 @@ int worker_attach(struct worker *w, struct worker_feed *feed)
 static void post_end(struct worker *w, enum worker_message_type type, uint32_t stream_id,
                      sem_t *done)
 {
-    post(w, &(struct worker_message){.type = type, .end = {.stream_id = stream_id, .done = done}});
+    worker_post(
+        w, &(struct worker_message){.type = type, .end = {.stream_id = stream_id, .done = done}});
 }
 
 void worker_detach(struct worker *w, uint32_t stream_id, sem_t *done)
@@ -89,12 +90,30 @@ void worker_sync(struct worker *w, sem_t *done)
 
 void worker_add_viewer(struct worker *w, struct worker_viewer *v)
 {
-    post(w, &(struct worker_message){.type = WORKER_ADD_VIEWER, .viewer = v});
+    worker_post(w, &(struct worker_message){.type = WORKER_ADD_VIEWER, .viewer = v});
 }
 
 void worker_remove_viewer(struct worker *w, uint32_t id)
 {
-    post(w, &(struct worker_message){.type = WORKER_REMOVE_VIEWER, .viewer_id = id});
+    worker_post(w, &(struct worker_message){.type = WORKER_REMOVE_VIEWER, .viewer_id = id});
+}
+
+void worker_remove_ingest(struct worker *w, uint32_t id, sem_t *done)
+{
+    worker_post(w, &(struct worker_message){.type = WORKER_REMOVE_INGEST,
+                                            .ingest = {.id = id, .done = done}});
+}
+
+int worker_set_ingest_rate(struct worker *w, uint32_t id, uint64_t max_bps)
+{
+    struct worker_message m = {.type = WORKER_INGEST_RATE,
+                               .ingest = {.id = id, .max_bps = max_bps}};
+    return worker_post_bounded(w, &m, &w->wishes_waiting, WORKER_WISHES_WAITING_MAX);
+}
+
+void worker_tell_of_wishes(struct worker *w, uint32_t ingest_id)
+{
+    worker_post(w, &(struct worker_message){.type = WORKER_INGEST_WISHES, .viewer_id = ingest_id});
 }
 
 void worker_give_frame(struct worker *w, uint32_t stream_id, unsigned layer, const struct frame *f)
@@ -137,7 +156,7 @@ int worker_give_agent(struct worker *w, struct worker_agent *a)
 
 void worker_cancel_agent(struct worker *w, uint32_t viewer_id)
 {
-    post(w, &(struct worker_message){.type = WORKER_CANCEL_AGENT, .viewer_id = viewer_id});
+    worker_post(w, &(struct worker_message){.type = WORKER_CANCEL_AGENT, .viewer_id = viewer_id});
 }
 
 int worker_give_candidate(struct worker *w, uint32_t viewer_id, char *text)
@@ -155,12 +174,12 @@ int worker_restart(struct worker *w, struct worker_restart *r)
 
 void worker_ask(struct worker *w, struct worker_query *q)
 {
-    post(w, &(struct worker_message){.type = WORKER_QUERY, .query = q});
+    worker_post(w, &(struct worker_message){.type = WORKER_QUERY, .query = q});
 }
 
 void worker_quit(struct worker *w)
 {
-    post(w, &(struct worker_message){.type = WORKER_QUIT});
+    worker_post(w, &(struct worker_message){.type = WORKER_QUIT});
 }
 
 void worker_ufrag_write(char out[WORKER_UFRAG_PREFIX + 1], unsigned worker, uint32_t viewer_id)
@@ -198,13 +217,35 @@ static void on_wish(struct worker *w, const struct worker_message *m)
     atomic_fetch_sub_explicit(&w->wishes_waiting, 1, memory_order_relaxed);
     struct worker_viewer *wv = worker_viewer_find(w, m->wish.viewer_id);
     struct worker_stream *ws = worker_find_stream(w, m->wish.stream_id);
-    if (!wv || !ws)
+    if (!wv || wv->ingest || !ws)
         return; /* gone meanwhile */
     if (m->type == WORKER_SELECT)
         viewer_select(&wv->viewer, &ws->stream, &m->wish.selection, w->now_us);
     else
         viewer_want_keyframe(&wv->viewer, &ws->stream, w->now_us);
     worker_viewer_settle(w, wv);
+}
+
+/* With full ICE. */
+static void on_agent_message(struct worker *w, const struct worker_message *m)
+{
+    if (m->type == WORKER_ADD_AGENT) {
+        atomic_fetch_sub_explicit(&w->agents_waiting, 1, memory_order_relaxed);
+        worker_agent_take(w, m->agent);
+        return;
+    }
+    if (m->type == WORKER_CANCEL_AGENT) {
+        worker_agent_cancel(w, m->viewer_id);
+        return;
+    }
+    atomic_fetch_sub_explicit(&w->candidates_waiting, 1, memory_order_relaxed);
+    if (m->type == WORKER_CANDIDATE) {
+        worker_agent_add_candidate(w, m->candidate.viewer_id, m->candidate.text);
+        free(m->candidate.text);
+    } else {
+        worker_agent_restart(w, m->restart);
+        free(m->restart);
+    }
 }
 
 static void on_message(struct worker *w, const struct worker_message *m)
@@ -232,6 +273,17 @@ static void on_message(struct worker *w, const struct worker_message *m)
     case WORKER_REMOVE_VIEWER:
         worker_viewer_close(w, m->viewer_id);
         break;
+    case WORKER_REMOVE_INGEST:
+        worker_ingest_remove(w, m->ingest.id);
+        sem_post(m->ingest.done);
+        break;
+    case WORKER_INGEST_RATE:
+        atomic_fetch_sub_explicit(&w->wishes_waiting, 1, memory_order_relaxed);
+        worker_ingest_limit(w, m->ingest.id, m->ingest.max_bps);
+        break;
+    case WORKER_INGEST_WISHES:
+        worker_ingest_look(w, m->viewer_id);
+        break;
     case WORKER_FRAME:
         atomic_fetch_sub_explicit(&w->frames_waiting, 1, memory_order_relaxed);
         worker_stream_take(w, m->frame.stream_id, m->frame.layer, m->frame.frame);
@@ -254,21 +306,10 @@ static void on_message(struct worker *w, const struct worker_message *m)
         worker_tcp_take(w, m->guest);
         break;
     case WORKER_ADD_AGENT:
-        atomic_fetch_sub_explicit(&w->agents_waiting, 1, memory_order_relaxed);
-        worker_agent_take(w, m->agent);
-        break;
     case WORKER_CANCEL_AGENT:
-        worker_agent_cancel(w, m->viewer_id);
-        break;
     case WORKER_CANDIDATE:
-        atomic_fetch_sub_explicit(&w->candidates_waiting, 1, memory_order_relaxed);
-        worker_agent_add_candidate(w, m->candidate.viewer_id, m->candidate.text);
-        free(m->candidate.text);
-        break;
     case WORKER_RESTART:
-        atomic_fetch_sub_explicit(&w->candidates_waiting, 1, memory_order_relaxed);
-        worker_agent_restart(w, m->restart);
-        free(m->restart);
+        on_agent_message(w, m);
         break;
     case WORKER_QUERY:
         worker_answer(w, m->query);
@@ -351,7 +392,10 @@ static void run_deadlines(struct worker *w)
     while ((first = heap_first(&w->deadlines)) && first->at_us <= w->now_us) {
         struct worker_viewer *wv =
             (struct worker_viewer *)((char *)first - offsetof(struct worker_viewer, deadline));
-        viewer_on_timeout(&wv->viewer, w->now_us);
+        if (wv->ingest)
+            ingest_on_timeout(wv->ingest, w->now_us);
+        else
+            viewer_on_timeout(&wv->viewer, w->now_us);
         worker_viewer_settle(w, wv); /* files a later one */
     }
     if (w->now_us >= w->next_tick_us) {
@@ -502,14 +546,16 @@ static int allocate(struct worker *w)
  *
  * A seat's viewer is added once and removed once before its last event is read, after which another
  * may sit there; that one's coming may be told before the worker has read of the first one's going
- * only if that one closed by itself: 3 per seat. Of the calls that wait for the worker (a stream's
- * or a source's end, a query, a sync) one is under way; and there is one quit. */
+ * only if that one closed by itself: 3 per seat. The wishes for a publisher are told once until
+ * they are looked at, and its seat is given back to nobody before: 1 per seat. Of the calls that
+ * wait for the worker (a stream's or a source's end, a query, a sync) one is under way; and there
+ * is one quit. */
 static size_t mail_bound(const struct worker_config *config)
 {
     size_t seats = config->max_viewers;
     size_t bound = WORKER_FRAMES_WAITING_MAX + WORKER_DATAGRAMS_WAITING_MAX +
                    WORKER_GUESTS_WAITING_MAX + WORKER_STREAMS_WAITING_MAX +
-                   WORKER_WISHES_WAITING_MAX + 3 * seats + 1 + 1;
+                   WORKER_WISHES_WAITING_MAX + 4 * seats + 1 + 1;
     /* Agents that wait are bounded by the seats, and each is cancelled at most once, as are those
      * that were there before. */
     if (config->ice)

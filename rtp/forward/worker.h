@@ -31,6 +31,7 @@ struct worker_feed;
 struct worker_viewer;
 struct tcp_guest;
 struct worker_agent;
+struct worker_wishes;
 
 struct worker_config {
     unsigned index, n_workers;
@@ -44,6 +45,9 @@ struct worker_config {
     struct udp udp;            /* taken over on success */
     struct dtls_context *dtls; /* borrowed */
     struct mailbox *events;    /* borrowed; of struct forwarder_event */
+    /* What publishers send goes there; takes ownership of the frame. */
+    void (*publish)(void *arg, uint32_t stream_id, unsigned layer, struct frame *frame);
+    void *publish_arg;
     /* Full ICE, or both NULL. Borrowed. */
     const struct ice_servers *ice;
     struct mailbox *candidates; /* of struct forwarder_candidate */
@@ -65,6 +69,18 @@ void worker_feed_free(struct worker_feed *f); /* NULL is fine */
 struct worker_viewer *worker_viewer_new(const struct viewer_config *config);
 void worker_viewer_free(struct worker_viewer *v); /* NULL is fine */
 
+/* `wishes` is borrowed until worker_remove_ingest is done. */
+struct worker_viewer *worker_ingest_new(const struct ingest_config *config,
+                                        struct worker_wishes *wishes);
+
+/* What the viewers of a publisher's streams want of it, whichever worker they are with: any of them
+ * writes it down here and tells the publisher's own. Made for one publisher, by the teller, and the
+ * teller's until its streams are detached. */
+struct worker_wishes *worker_wishes_new(struct worker *w, uint32_t ingest_id);
+void worker_wishes_free(struct worker_wishes *s); /* NULL is fine */
+/* What is to be attached to the stream of this track. */
+struct forwarder_source worker_wishes_source(struct worker_wishes *s, unsigned track);
+
 /* Both take ownership; -EAGAIN: too many wait (worker_sync), it is the caller's. */
 int worker_add_stream(struct worker *w, struct worker_stream *s);
 int worker_attach(struct worker *w, struct worker_feed *feed);
@@ -73,6 +89,10 @@ void worker_remove_stream(struct worker *w, uint32_t id, sem_t *done);
 void worker_sync(struct worker *w, sem_t *done); /* once all that was told before is done */
 void worker_add_viewer(struct worker *w, struct worker_viewer *v /* takes ownership */);
 void worker_remove_viewer(struct worker *w, uint32_t id);
+/* Afterwards it publishes nothing and its wishes are not read any more. */
+void worker_remove_ingest(struct worker *w, uint32_t id, sem_t *done);
+int worker_set_ingest_rate(struct worker *w, uint32_t id, uint64_t max_bps); /* -EAGAIN */
+void worker_tell_of_wishes(struct worker *w, uint32_t ingest_id); /* any worker's thread */
 void worker_give_frame(struct worker *w, uint32_t stream_id, unsigned layer,
                        const struct frame *f /* takes ownership of one reference */);
 /* -EAGAIN: too many wait. */
@@ -103,6 +123,9 @@ struct worker_query {
     unsigned n_streams, max_streams;
     struct forwarder_viewer_stats *viewers; /* borrowed: the asker's */
     unsigned n_viewers, max_viewers;
+    struct forwarder_ingest_stats *ingests; /* borrowed: the asker's */
+    unsigned n_ingests, max_ingests;
+    uint32_t ingest_id; /* of this publisher alone: n_ingests is then 1, or 0; 0: all */
     /* Of this viewer alone, and nothing else; 0: all of the above. */
     uint32_t recall_id;
     struct viewer_decision *recalled; /* borrowed: VIEWER_DECISIONS */

@@ -275,8 +275,24 @@ static void on_datagram(void *arg, uint8_t *data, size_t size)
         return;
     }
     /* libnice lets nothing in but from the peer's candidates */
-    struct address from = a->viewer->viewer.peer.ice.remote;
+    struct address from = worker_viewer_peer(a->viewer)->ice.remote;
     (void)worker_viewer_give(w, a->viewer, data, size, &from);
+}
+
+static void on_path(struct worker_viewer *wv, const struct address *remote, int64_t now_us)
+{
+    if (wv->ingest)
+        ingest_on_path(wv->ingest, remote, now_us);
+    else
+        viewer_on_path(&wv->viewer, remote, now_us);
+}
+
+static void on_path_lost(struct worker_viewer *wv, int64_t now_us)
+{
+    if (wv->ingest)
+        ingest_on_path_lost(wv->ingest, now_us);
+    else
+        viewer_on_path_lost(&wv->viewer, now_us);
 }
 
 static void on_state(void *arg, enum ice_full_state state, const struct address *remote)
@@ -285,11 +301,10 @@ static void on_state(void *arg, enum ice_full_state state, const struct address 
     int64_t now_us = a->all->worker->now_us;
     if (!a->viewer)
         return;
-    struct viewer *v = &a->viewer->viewer;
     if (state == ICE_FULL_READY)
-        viewer_on_path(v, remote, now_us);
-    else if (state == ICE_FULL_FAILED && v->peer.ice.selected)
-        viewer_on_path_lost(v, now_us);
+        on_path(a->viewer, remote, now_us);
+    else if (state == ICE_FULL_FAILED && worker_viewer_peer(a->viewer)->ice.selected)
+        on_path_lost(a->viewer, now_us);
     a->ready = false;
     a->news = true;
 }

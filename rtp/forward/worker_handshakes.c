@@ -71,7 +71,7 @@ static bool admit(struct worker_handshakes *h, struct worker_viewer *wv, int64_t
 
 bool worker_handshakes_concern(const struct worker_viewer *wv, const uint8_t *data, size_t size)
 {
-    return wv->viewer.state == VIEWER_DTLS && datagram_kind(data, size) == DATAGRAM_DTLS;
+    return worker_viewer_state(wv) == VIEWER_DTLS && datagram_kind(data, size) == DATAGRAM_DTLS;
 }
 
 static void deal(struct worker *w, struct worker_viewer *wv, uint8_t *data, size_t size,

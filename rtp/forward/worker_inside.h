@@ -4,6 +4,7 @@
  *     worker.c          the loop, the mailbox, the clock
  *     worker_streams.c  streams and their sources
  *     worker_viewers.c  one viewer: its life, its output, its deadline, whose datagram is it
+ *     worker_ingest.c   where a publisher is another kind of viewer, and what it is told
  *     worker_tcp.c      TCP connections: whose they are, in and out
  *     worker_agent.c    full ICE agents and their paths
  *     worker_handshakes.c  how much of DTLS at a time
@@ -47,12 +48,34 @@ struct worker_stream {
     struct worker_stream *previous_fed, *next_fed;    /* of those that have one */
 };
 
+/* Of one publisher; see worker.h. */
+struct worker_wishes {
+    /* immutable */
+    struct worker *worker; /* borrowed: the publisher's */
+    uint32_t ingest_id;
+
+    /* any thread */
+    atomic_bool told; /* the publisher's worker will look */
+    struct worker_track_wishes {
+        struct worker_wishes *all;                   /* immutable */
+        atomic_uint keyframes[FORWARDER_LAYERS_MAX]; /* asked for since it last looked */
+        atomic_uint watchers[FORWARDER_LAYERS_MAX];  /* workers with viewers of the layer */
+    } tracks[INGEST_TRACKS_MAX];
+};
+
+/* A viewer, or a publisher, which comes and goes in the same way. */
 struct worker_viewer {
     struct viewer_config *config; /* owned; NULL once the viewer lives */
-    bool failed;                  /* could not be made: closed from the start */
-    uint32_t id, stream_id;       /* of the first track */
-    uint32_t place;               /* in worker.viewers */
-    enum viewer_state told;       /* the last one the signaling thread knows of; 0: none */
+    /* Of a publisher, which has no `viewer`. */
+    struct ingest_config *ingest_config; /* owned; NULL once it lives */
+    struct ingest *ingest;               /* owned */
+    struct worker_wishes *wishes;        /* borrowed; NULL: nobody wants anything any more */
+    uint32_t told_version;
+    bool is_ingest;         /* set when it begins */
+    bool failed;            /* could not be made: closed from the start */
+    uint32_t id, stream_id; /* of the first track */
+    uint32_t place;         /* in worker.viewers */
+    enum viewer_state told; /* the last one the signaling thread knows of; 0: none */
     struct heap_node deadline;
     struct worker_link links[VIEWER_TRACKS_MAX];
     struct address origin; /* where its datagrams come from, if has_origin */
@@ -80,6 +103,9 @@ enum worker_message_type {
     WORKER_REMOVE_STREAM,
     WORKER_ADD_VIEWER,
     WORKER_REMOVE_VIEWER,
+    WORKER_REMOVE_INGEST,
+    WORKER_INGEST_RATE,
+    WORKER_INGEST_WISHES,
     WORKER_FRAME,
     WORKER_SELECT,
     WORKER_WANT_KEYFRAME,
@@ -105,7 +131,12 @@ struct worker_message {
             sem_t *done;
         } end; /* of a stream, or of its source; or of waiting for the worker */
         struct worker_viewer *viewer; /* owned */
-        uint32_t viewer_id;
+        uint32_t viewer_id;           /* or the publisher's */
+        struct {
+            uint32_t id;
+            sem_t *done;      /* WORKER_REMOVE_INGEST */
+            uint64_t max_bps; /* WORKER_INGEST_RATE */
+        } ingest;
         struct {
             uint32_t stream_id;
             unsigned layer;
@@ -164,9 +195,9 @@ struct worker {
     struct worker_stream **streams; /* owned, they too; by id % FORWARDER_STREAMS_MAX */
     struct worker_stream *first_fed, *last_fed;
     struct stream_news news;
-    struct worker_viewer **viewers; /* owned, they too; in no order */
-    uint32_t n_viewers;
-    struct worker_viewer **by_id; /* by id & id_mask */
+    struct worker_viewer **viewers; /* owned, they too; in no order; publishers among them */
+    uint32_t n_viewers, n_ingests;  /* n_viewers: of all */
+    struct worker_viewer **by_id;   /* by id & id_mask */
 
     struct {
         int64_t since_us;
@@ -179,6 +210,8 @@ struct worker {
 };
 
 int64_t worker_clock_us(void);
+/* One that is bounded by itself (mail_bound). */
+void worker_post(struct worker *w, const struct worker_message *m);
 /* -EAGAIN: over its bound; the message is then still the caller's. */
 int worker_post_bounded(struct worker *w, const struct worker_message *m, atomic_uint *waiting,
                         unsigned max);
@@ -196,6 +229,27 @@ void worker_stream_take(struct worker *w, uint32_t id, unsigned layer,
 void worker_streams_pass_news(struct worker *w); /* to their sources */
 void worker_streams_free(struct worker *w);
 
+/* worker_ingest.c: of a publisher */
+int worker_ingest_start(struct worker *w, struct worker_viewer *wv); /* 0 or -errno */
+enum viewer_state worker_ingest_state(const struct worker_viewer *wv);
+const char *worker_ingest_state_name(enum viewer_state s);
+/* Its next datagram; false: there is none. `room` is UDP_TRAIN_ROOM. */
+bool worker_ingest_send(struct worker *w, struct worker_viewer *wv, struct viewer_train *train,
+                        uint8_t *room);
+/* What an event says of a publisher beside what it says of a viewer. */
+void worker_ingest_describe(const struct worker_viewer *wv, struct forwarder_event *out);
+void worker_ingest_remove(struct worker *w, uint32_t id);
+void worker_ingest_limit(struct worker *w, uint32_t id, uint64_t max_bps);
+void worker_ingest_look(struct worker *w, uint32_t id); /* there are wishes */
+void worker_ingest_fill(const struct worker *w, const struct worker_viewer *wv,
+                        struct forwarder_ingest_stats *out);
+
+static inline const struct peer *worker_viewer_peer(const struct worker_viewer *wv)
+{
+    return wv->ingest ? ingest_peer(wv->ingest) : &wv->viewer.peer;
+}
+
+enum viewer_state worker_viewer_state(const struct worker_viewer *wv);
 void worker_viewer_begin(struct worker *w, struct worker_viewer *wv);
 /* After any input: what it has to send goes to the batch, its deadline is filed, its state told. It
  * may be gone afterwards. */
@@ -203,7 +257,7 @@ void worker_viewer_settle(struct worker *w, struct worker_viewer *wv);
 void worker_viewers_resume(struct worker *w); /* the socket is writable again */
 void worker_viewer_close(struct worker *w, uint32_t id);
 struct worker_viewer *worker_viewer_find(const struct worker *w,
-                                         uint32_t id); /* not a closed one */
+                                         uint32_t id); /* not a closed one; or a publisher */
 /* A datagram of its own, which is modified. Returns whether it was an authentic check. The viewer
  * may be gone afterwards. */
 bool worker_viewer_give(struct worker *w, struct worker_viewer *wv, uint8_t *data, size_t size,

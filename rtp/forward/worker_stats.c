@@ -11,7 +11,7 @@ static void fill_worker(struct worker *w, struct forwarder_worker_stats *out)
     if (w->agents)
         agents = worker_agents_counters(w->agents);
     *out = (struct forwarder_worker_stats){
-        .viewers = w->n_viewers,
+        .viewers = w->n_viewers - w->n_ingests,
         .packets_sent = udp->packets_sent + tcp.packets_sent + agents.packets_sent,
         .bytes_sent = udp->bytes_sent + tcp.bytes_sent + agents.bytes_sent,
         .send_calls = udp->send_calls + agents.send_calls,
@@ -150,7 +150,7 @@ static void fill_viewer(const struct worker *w, const struct worker_viewer *wv,
 static int recall(const struct worker *w, uint32_t id, struct viewer_decision *out)
 {
     const struct worker_viewer *wv = worker_viewer_find(w, id);
-    if (!wv)
+    if (!wv || wv->ingest)
         return -ENOENT;
     const struct viewer_path *p = wv->viewer.path;
     int n = 0;
@@ -160,8 +160,36 @@ static int recall(const struct worker *w, uint32_t id, struct viewer_decision *o
     return n;
 }
 
+static void fill_one_ingest(const struct worker *w, struct worker_query *q)
+{
+    const struct worker_viewer *wv = worker_viewer_find(w, q->ingest_id);
+    if (wv && wv->ingest)
+        worker_ingest_fill(w, wv, &q->ingests[q->n_ingests++]);
+}
+
+static void fill_sessions(const struct worker *w, struct worker_query *q)
+{
+    for (uint32_t i = 0; i < w->n_viewers; i++) {
+        const struct worker_viewer *wv = w->viewers[i];
+        if (wv->failed)
+            continue; /* it never was one */
+        if (wv->ingest) {
+            if (q->n_ingests < q->max_ingests) /* else it was removed, and is on its way out */
+                worker_ingest_fill(w, wv, &q->ingests[q->n_ingests++]);
+            continue;
+        }
+        assert(q->n_viewers < q->max_viewers);
+        fill_viewer(w, wv, &q->viewers[q->n_viewers++]);
+    }
+}
+
 void worker_answer(struct worker *w, struct worker_query *q)
 {
+    if (q->ingest_id != 0) {
+        fill_one_ingest(w, q);
+        sem_post(q->done);
+        return;
+    }
     if (q->recall_id != 0) {
         q->n_recalled = recall(w, q->recall_id, q->recalled);
         sem_post(q->done);
@@ -172,11 +200,6 @@ void worker_answer(struct worker *w, struct worker_query *q)
         assert(q->n_streams < q->max_streams);
         fill_stream(ws, &q->streams[q->n_streams++]);
     }
-    for (uint32_t i = 0; i < w->n_viewers; i++) {
-        if (w->viewers[i]->failed)
-            continue; /* it never was one */
-        assert(q->n_viewers < q->max_viewers);
-        fill_viewer(w, w->viewers[i], &q->viewers[q->n_viewers++]);
-    }
+    fill_sessions(w, q);
     sem_post(q->done);
 }

@@ -16,14 +16,21 @@
 #define STRAY_SIZE_MAX 512
 #define STRAY_TRIES_MAX 1000 /* a second; one costs about as much as a sent packet */
 
+enum viewer_state worker_viewer_state(const struct worker_viewer *wv)
+{
+    if (wv->failed)
+        return VIEWER_CLOSED;
+    return wv->ingest ? worker_ingest_state(wv) : wv->viewer.state;
+}
+
 static enum viewer_state state_of(const struct worker_viewer *wv)
 {
-    return wv->failed ? VIEWER_CLOSED : wv->viewer.state;
+    return worker_viewer_state(wv);
 }
 
 static enum peer_reason reason_of(const struct worker_viewer *wv)
 {
-    return wv->failed ? PEER_REASON_LOCAL_CLOSED : wv->viewer.peer.reason;
+    return wv->failed ? PEER_REASON_LOCAL_CLOSED : worker_viewer_peer(wv)->reason;
 }
 
 /* --- life --- */
@@ -49,8 +56,10 @@ void worker_viewer_free(struct worker_viewer *wv)
 {
     if (!wv)
         return;
-    if (!wv->config && !wv->failed)
+    if (!wv->config && !wv->ingest_config && !wv->ingest && !wv->failed)
         viewer_finish(&wv->viewer);
+    ingest_destroy(wv->ingest);
+    free(wv->ingest_config);
     free(wv->config);
     free(wv);
 }
@@ -93,8 +102,6 @@ static int start_viewer(struct worker *w, struct worker_viewer *wv)
     struct stream *streams[VIEWER_TRACKS_MAX];
     struct worker_stream *found[VIEWER_TRACKS_MAX];
     const struct viewer_config *config = wv->config;
-    if (w->agents && !worker_agent_bind(w, wv))
-        return -EADDRNOTAVAIL;
     for (unsigned i = 0; i < config->n_tracks; i++) {
         found[i] = worker_find_stream(w, config->tracks[i].stream_id);
         assert(found[i]); /* the forwarder checked, and its messages come in order */
@@ -106,9 +113,19 @@ static int start_viewer(struct worker *w, struct worker_viewer *wv)
     for (unsigned i = 0; i < config->n_tracks; i++)
         link_track(wv, i, found[i]);
     wv->rate_since_us = w->now_us;
-    if (wv->agent)
-        worker_agent_begin(w, wv, &config->peer);
     return 0;
+}
+
+static int start(struct worker *w, struct worker_viewer *wv)
+{
+    struct peer_config *peer = wv->config ? &wv->config->peer : &wv->ingest_config->peer;
+    peer->full_ice = w->agents != NULL;
+    if (w->agents && !worker_agent_bind(w, wv))
+        return -EADDRNOTAVAIL;
+    int rc = wv->config ? start_viewer(w, wv) : worker_ingest_start(w, wv);
+    if (rc == 0 && wv->agent)
+        worker_agent_begin(w, wv, peer);
+    return rc;
 }
 
 void worker_viewer_begin(struct worker *w, struct worker_viewer *wv)
@@ -118,10 +135,13 @@ void worker_viewer_begin(struct worker *w, struct worker_viewer *wv)
     *place = wv;
     wv->place = w->n_viewers;
     w->viewers[w->n_viewers++] = wv;
-    wv->config->peer.full_ice = w->agents != NULL;
-    wv->failed = start_viewer(w, wv) != 0;
+    w->n_ingests += wv->ingest_config != NULL;
+    wv->is_ingest = wv->ingest_config != NULL;
+    wv->failed = start(w, wv) != 0;
     free(wv->config);
+    free(wv->ingest_config);
     wv->config = NULL;
+    wv->ingest_config = NULL;
     worker_viewer_settle(w, wv);
 }
 
@@ -192,36 +212,52 @@ static void bury(struct worker *w, struct worker_viewer *wv)
     struct worker_viewer *last = w->viewers[--w->n_viewers];
     w->viewers[wv->place] = last;
     last->place = wv->place;
+    w->n_ingests -= wv->is_ingest;
     worker_viewer_free(wv);
 }
 
 /* --- what the signaling thread is told --- */
 
+static const char *name_of(const struct worker_viewer *wv, enum viewer_state state)
+{
+    return wv->is_ingest ? worker_ingest_state_name(state) : viewer_state_name(state);
+}
+
 static void log_state(const struct worker_viewer *wv, enum viewer_state state)
 {
-    const char *before = wv->told ? viewer_state_name(wv->told) : "new";
+    const char *before = wv->told ? name_of(wv, wv->told) : "new";
     const char *reason = state == VIEWER_CLOSED ? peer_reason_name(reason_of(wv)) : "";
-    g_log_structured(G_LOG_DOMAIN, G_LOG_LEVEL_INFO, "MESSAGE", "viewer id=%u %s -> %s%s%s", wv->id,
-                     before, viewer_state_name(state), *reason ? " reason=" : "", reason);
+    g_log_structured(G_LOG_DOMAIN, G_LOG_LEVEL_INFO, "MESSAGE", "%s id=%u %s -> %s%s%s",
+                     wv->is_ingest ? "publisher" : "viewer", wv->id, before, name_of(wv, state),
+                     *reason ? " reason=" : "", reason);
 }
 
 /* False if there was no room: the state is told later, or a later one instead of it. */
 static bool tell(struct worker *w, struct worker_viewer *wv)
 {
     enum viewer_state state = state_of(wv);
-    struct forwarder_event e = {.viewer_id = wv->id, .state = state, .reason = reason_of(wv)};
+    struct forwarder_event e = {.kind = wv->is_ingest ? FORWARDER_INGEST : FORWARDER_VIEWER,
+                                .viewer_id = wv->id,
+                                .state = state,
+                                .reason = reason_of(wv)};
+    if (wv->is_ingest)
+        worker_ingest_describe(wv, &e);
     if (mailbox_post(w->config.events, &e) != 0) {
         w->events_left = true;
         return false;
     }
-    log_state(wv, state);
+    if (state != wv->told)
+        log_state(wv, state);
     wv->told = state;
+    wv->told_version = wv->ingest ? ingest_version(wv->ingest) : 0;
     return true;
 }
 
 static void tell_news(struct worker *w, struct worker_viewer *wv)
 {
-    if (state_of(wv) != wv->told && tell(w, wv) && wv->told == VIEWER_CLOSED)
+    bool news =
+        state_of(wv) != wv->told || (wv->ingest && ingest_version(wv->ingest) != wv->told_version);
+    if (news && tell(w, wv) && wv->told == VIEWER_CLOSED)
         bury(w, wv);
 }
 
@@ -239,9 +275,18 @@ void worker_viewers_tell(struct worker *w)
  */
 static bool is_stalled(const struct worker *w, const struct worker_viewer *wv)
 {
-    const struct address *to = &wv->viewer.peer.ice.remote;
-    return !peer_may_send(&wv->viewer.peer) ||
+    const struct address *to = &worker_viewer_peer(wv)->ice.remote;
+    return !peer_may_send(worker_viewer_peer(wv)) ||
            (!address_is_udp(to) && worker_tcp_is_stalled(w, to));
+}
+
+static bool next_train(struct worker *w, struct worker_viewer *wv, struct viewer_train *train,
+                       uint8_t *room)
+{
+    if (wv->ingest)
+        return worker_ingest_send(w, wv, train, room);
+    viewer_set_stalled(&wv->viewer, is_stalled(w, wv));
+    return viewer_send(&wv->viewer, train, room, UDP_TRAIN_ROOM, w->now_us);
 }
 
 /* Media is pulled: what the socket has no room for is simply not made yet. */
@@ -250,8 +295,7 @@ static void drain(struct worker *w, struct worker_viewer *wv)
     struct viewer_train train;
     uint8_t *room;
     while ((room = udp_batch_room(w->batch))) {
-        viewer_set_stalled(&wv->viewer, is_stalled(w, wv));
-        if (!viewer_send(&wv->viewer, &train, room, UDP_TRAIN_ROOM, w->now_us))
+        if (!next_train(w, wv, &train, room))
             break;
         if (wv->agent)
             worker_agent_send(w, wv, room, &train);
@@ -268,7 +312,8 @@ static void drain(struct worker *w, struct worker_viewer *wv)
 /* Never again in this round, whatever it says: one viewer must not hold up the others. */
 static int64_t next_deadline(const struct worker *w, struct worker_viewer *wv)
 {
-    int64_t at = viewer_next_timeout(&wv->viewer, w->now_us);
+    int64_t at = wv->ingest ? ingest_next_timeout(wv->ingest, w->now_us)
+                            : viewer_next_timeout(&wv->viewer, w->now_us);
     int64_t earliest = w->now_us + (wv->held ? HELD_US : 1);
     return at > earliest ? at : earliest;
 }
@@ -300,12 +345,20 @@ void worker_viewers_resume(struct worker *w)
     }
 }
 
+static void close_session(struct worker *w, struct worker_viewer *wv)
+{
+    if (wv->ingest)
+        ingest_close(wv->ingest, w->now_us);
+    else
+        viewer_close(&wv->viewer, w->now_us);
+}
+
 void worker_viewer_close(struct worker *w, uint32_t id)
 {
     struct worker_viewer *wv = find_viewer(w, id);
     if (!wv || state_of(wv) == VIEWER_CLOSED)
         return; /* it closed by itself, the event is on its way */
-    viewer_close(&wv->viewer, w->now_us);
+    close_session(w, wv);
     worker_viewer_settle(w, wv);
 }
 
@@ -314,7 +367,7 @@ void worker_viewers_close_all(struct worker *w)
     while (w->n_viewers > 0) {
         struct worker_viewer *wv = w->viewers[w->n_viewers - 1];
         if (state_of(wv) != VIEWER_CLOSED) {
-            viewer_close(&wv->viewer, w->now_us);
+            close_session(w, wv);
             drain(w, wv);
         }
         withdraw(w, wv);
@@ -379,7 +432,7 @@ void worker_viewers_tick(struct worker *w)
     for (uint32_t i = 0; i < w->n_viewers; i++) {
         struct worker_viewer *wv = w->viewers[i];
         int64_t elapsed_us = w->now_us - wv->rate_since_us;
-        if (wv->failed || elapsed_us < RATE_MIN_US)
+        if (wv->failed || wv->is_ingest || elapsed_us < RATE_MIN_US)
             continue;
         uint64_t bytes = wv->viewer.counters.bytes_sent;
         wv->sent_bps = (bytes - wv->rate_bytes) * 8000000 / (uint64_t)elapsed_us;
@@ -433,9 +486,12 @@ static void set_origin(struct worker *w, struct worker_viewer *wv, const struct 
 bool worker_viewer_deal(struct worker *w, struct worker_viewer *wv, uint8_t *data, size_t size,
                         const struct address *from, unsigned via)
 {
-    const struct ice_lite *ice = &wv->viewer.peer.ice;
+    const struct ice_lite *ice = &worker_viewer_peer(wv)->ice;
     uint64_t checks_before = ice->checks;
-    viewer_on_datagram(&wv->viewer, data, size, from, w->now_us);
+    if (wv->ingest)
+        ingest_on_datagram(wv->ingest, data, size, from, w->now_us);
+    else
+        viewer_on_datagram(&wv->viewer, data, size, from, w->now_us);
     bool was_check = ice->checks != checks_before;
     if (was_check && ice->selected && address_equal(&ice->remote, from))
         set_origin(w, wv, from, via);
@@ -487,7 +543,8 @@ static struct worker_viewer *find_moved(struct worker *w, const uint8_t *data, s
         struct worker_viewer *wv = w->viewers[w->strays.next++ % w->n_viewers];
         w->strays.tries++;
         memcpy(copy, data, size);
-        if (viewer_on_stray(&wv->viewer, copy, size, from, w->now_us))
+        if (wv->ingest ? ingest_on_stray(wv->ingest, copy, size, from, w->now_us)
+                       : viewer_on_stray(&wv->viewer, copy, size, from, w->now_us))
             return wv;
     }
     return NULL;

@@ -226,6 +226,8 @@ static void on_tick(lws_sorted_usec_list_t *tick)
         http_transaction_tick(c, now_us);
         http_socket_tick(c, now_us);
     }
+    routes_tick(h->routes, now_us);
+    http_events_tick(h);
     http_sniff_tick(h->sniff, now_us);
     lws_sul_schedule(h->context, 0, tick, on_tick, TICK_US);
 }
@@ -346,6 +348,7 @@ int http_create(struct http **out, const struct http_config *config, char *error
     h->routes = routes_create(config->backend);
     h->viewers = g_hash_table_new(NULL, NULL);
     h->waiting = g_hash_table_new(NULL, NULL);
+    h->events = g_hash_table_new(NULL, NULL);
     h->rooms = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
     http_resume_create(h);
     h->joins = g_new(struct join_limit, 1);
@@ -376,6 +379,7 @@ void http_destroy(struct http *h)
     assert(!h->connections);
     g_hash_table_destroy(h->viewers);
     g_hash_table_destroy(h->waiting);
+    g_hash_table_destroy(h->events);
     g_hash_table_destroy(h->rooms);
     http_resume_destroy(h);
     g_free(h->joins);
@@ -445,6 +449,7 @@ static void tell_news(struct http *h, const char *code, enum session_ws_role rol
 void http_on_room(struct http *h, const char *code)
 {
     struct session_ws_news news;
+    http_events_on_room(h);
     if (!g_hash_table_lookup(h->rooms, code))
         return;
     session_ws_make_news(&news, h->backend, code);
@@ -457,6 +462,8 @@ void http_on_drain(struct http *h, const char *url)
 {
     for (struct http_connection *c = h->connections; c; c = c->next)
         http_socket_on_drain(c, url);
+    routes_on_drain(h->routes);
+    http_events_on_room(h);
 }
 
 static void broadcast(struct http *h, const char *code, char *text)

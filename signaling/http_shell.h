@@ -64,10 +64,11 @@ struct http_socket {
 struct http_transaction {
     enum routes_method method;
     char path[256], stream[16], viewers[16], text[QR_TEXT_MAX];
-    char authorization[256], content_type[128], if_match[128], if_none_match[256],
+    char authorization[2200], content_type[128], host[256], if_match[128], if_none_match[256],
         accept_encoding[128];
     bool has_stream, has_viewers, has_text, has_authorization, has_content_type, has_if_match,
-        has_if_none_match, has_accept_encoding;
+        has_if_none_match, has_accept_encoding, has_host;
+    bool closes;        /* the connection, after the answer */
     bool answered;      /* `answer` is valid */
     uint32_t waits_for; /* a viewer's candidates, see routes.h; 0: it does not */
     lws_sorted_usec_list_t wait;
@@ -77,6 +78,10 @@ struct http_transaction {
     size_t sent; /* of the answer */
     int64_t deadline_us;
     struct routes_answer answer;
+    /* http_events.c: of an answer that goes on */
+    bool events_begun, events_over;
+    size_t events_sent;
+    char *events_text; /* owned; what is being told; NULL: nothing */
 };
 
 struct http_connection {
@@ -104,6 +109,7 @@ struct http {
     struct _GHashTable *kept;    /* owned; viewer id -> those of them without a socket */
     struct join_limit *joins;    /* owned */
     struct guess_limit *guesses; /* owned */
+    struct _GHashTable *events;  /* owned; id of a stream of events -> struct http_connection */
     struct _GHashTable *waiting; /* owned; viewer id -> struct http_connection that waits for it */
     lws_sorted_usec_list_t tick;
     uint16_t port;
@@ -127,6 +133,12 @@ void http_transaction_end(struct http_connection *c);
 void http_transaction_tick(struct http_connection *c, int64_t now_us);
 /* A request to upgrade: 0 goes on with it, 1 when it was answered instead. */
 int http_transaction_confirm_upgrade(struct http_connection *c, const char *protocol);
+
+/* http_events.c */
+int http_events_on_writable(struct http_connection *c); /* of an answer whose head is sent */
+void http_events_end(struct http_connection *c);
+void http_events_on_room(struct http *h);
+void http_events_tick(struct http *h);
 
 /* http_socket.c */
 int http_socket_open(struct http_connection *c);

@@ -59,6 +59,7 @@ static bool read_headers(struct lws *wsi, struct http_transaction *t)
         t->has_accept_encoding = false; /* too long to look at: nothing is packed then */
     return read_header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, t->authorization,
                        sizeof(t->authorization), &t->has_authorization) &&
+           read_header(wsi, WSI_TOKEN_HOST, t->host, sizeof(t->host), &t->has_host) &&
            read_header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, t->content_type, sizeof(t->content_type),
                        &t->has_content_type) &&
            read_header(wsi, WSI_TOKEN_HTTP_IF_MATCH, t->if_match, sizeof(t->if_match),
@@ -157,10 +158,15 @@ static void ask_routes(struct http_connection *c)
         .if_match = t->has_if_match ? t->if_match : NULL,
         .if_none_match = t->has_if_none_match ? t->if_none_match : NULL,
         .accept_encoding = t->has_accept_encoding ? t->accept_encoding : NULL,
+        .host = t->has_host ? t->host : NULL,
+        .secure = lws_is_ssl(c->wsi),
         .body = t->body,
         .body_size = t->body_size,
+        .now_us = http_now_us(),
         .admit = http_admit,
         .admit_arg = c,
+        .guess = http_guess,
+        .guess_arg = c,
     };
     routes_handle(c->http->routes, &request, &t->answer);
     t->answered = t->answer.waits_for == 0;
@@ -208,6 +214,13 @@ static bool read_request(struct http_connection *c)
     return t->path[0] == '/' && read_headers(c->wsi, t);
 }
 
+/* Whether a request without a length means that it has no body (RFC 9112 6.3). */
+static bool may_be_empty(const struct http_connection *c)
+{
+    return lws_hdr_total_length(c->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) == 0 &&
+           routes_body_is_optional(c->transaction->path);
+}
+
 int http_transaction_begin(struct http_connection *c)
 {
     struct http_transaction *t = transaction_new(c);
@@ -220,8 +233,9 @@ int http_transaction_begin(struct http_connection *c)
         t->method == ROUTES_POST || t->method == ROUTES_PUT || t->method == ROUTES_PATCH;
     if (length == -2)
         return refuse_and_close(c, 400, "the Content-Length cannot be read");
-    if (length == -1 && takes_body)
+    if (length == -1 && takes_body && !may_be_empty(c))
         return refuse_and_close(c, 411, "a body needs a Content-Length");
+    t->closes = length == -1 && takes_body; /* libwebsockets waits for one */
     if (length > HTTP_DISCARD_MAX)
         return refuse_and_close(c, 413, "a body is never that long here");
     t->body_limit = routes_body_limit(t->method, t->path);
@@ -286,6 +300,9 @@ int http_transaction_on_writable(struct http_connection *c)
         lws_callback_on_writable(c->wsi);
         return 0;
     }
+    if (t->answer.events != 0)
+        return http_events_on_writable(c);
+    last |= t->closes;
     http_transaction_end(c);
     return last || lws_http_transaction_completed(c->wsi) ? -1 : 0;
 }
@@ -293,9 +310,10 @@ int http_transaction_on_writable(struct http_connection *c)
 void http_transaction_end(struct http_connection *c)
 {
     struct http_transaction *t = c->transaction;
-    c->transaction = NULL;
     if (!t)
         return;
+    http_events_end(c);
+    c->transaction = NULL;
     if (t->waits_for != 0) {
         routes_abandon(c->http->routes, t->waits_for);
         stop_waiting(t);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* jansson recurses as deep as its input does, so the depth is limited before it sees it. */
-static bool is_too_deep(const char *text, size_t size)
+bool message_is_too_deep(const char *text, size_t size)
 {
     unsigned depth = 0;
     bool quoted = false;
@@ -418,7 +418,7 @@ int message_parse(struct message *out, const char *text, size_t size, char *erro
         fail(error, error_size, "a message is at most %d bytes long", MESSAGE_SDP_MAX);
         return -EMSGSIZE;
     }
-    if (is_too_deep(text, size)) {
+    if (message_is_too_deep(text, size)) {
         fail(error, error_size, "the JSON is nested deeper than %d", MESSAGE_DEPTH_MAX);
         return -EBADMSG;
     }
@@ -454,8 +454,9 @@ void message_finish(struct message *m)
 
 static json_t *load_object(const char *text, size_t size)
 {
-    json_t *root =
-        is_too_deep(text, size) ? NULL : json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
+    json_t *root = message_is_too_deep(text, size)
+                       ? NULL
+                       : json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
     if (root && json_is_object(root))
         return root;
     json_decref(root);

@@ -112,6 +112,7 @@ struct message {
 int message_parse(struct message *out, const char *text, size_t size, char *error,
                   size_t error_size);
 void message_finish(struct message *m);
+bool message_is_too_deep(const char *text, size_t size); /* than MESSAGE_DEPTH_MAX */
 
 bool message_slot(const char *track_id, unsigned *slot); /* of "video<i>"; false: none */
 

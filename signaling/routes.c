@@ -5,9 +5,8 @@
 #include "signaling/qr.h"
 #include "signaling/room_code.h"
 #include "signaling/routes_answer.h"
+#include "signaling/routes_inside.h"
 #include "signaling/routes_sources.h"
-#include "signaling/session_whep.h"
-#include "signaling/token.h"
 
 #include <glib.h>
 #include <assert.h>
@@ -17,23 +16,6 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
-
-struct routes {
-    const struct backend *backend; /* borrowed */
-    GHashTable *by_token;          /* char* (in the session) -> struct session_whep, owned */
-    GHashTable *by_viewer;         /* viewer id -> struct session_whep */
-    GHashTable *waiting;           /* viewer id -> struct waiting, owned */
-};
-
-/* A WHEP answer that waits for its candidates. */
-struct waiting {
-    char token[TOKEN_SIZE]; /* of its session, which may have ended meanwhile */
-    int status;             /* 201, or 200 of an ICE restart */
-    size_t room;
-    char sdp[]; /* terminated */
-};
-
-#define WAITING_CANDIDATES_SIZE 8192
 
 #define CSP                                                                                        \
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "              \
@@ -168,270 +150,10 @@ static void serve_health(const struct routes_request *q, struct routes_answer *a
         answer_problem(a, 500, "the server is out of memory");
 }
 
-static void serve_room(const struct routes *r, const struct routes_request *q,
-                       struct routes_answer *a, const char *name)
-{
-    char code[BACKEND_ROOM_MAX];
-    struct backend_room room = {0};
-    if (strchr(name, '/')) {
-        routes_serve_sources(r->backend, q, a, name);
-        return;
-    }
-    if (answer_other_method(q, a))
-        return;
-    if (!room_code_normalize(code, name) || !r->backend->room(r->backend->arg, code, &room))
-        answer_not_found(a, "there is no room with this code");
-    else
-        answer_text(a, "application/json", message_room(&room));
-}
-
-/* --- WHEP ---------------------------------------------------------------------------------------
- */
-
-/* The number of ?stream=N: -1 when there is none, -2 when it is no number. */
-static int stream_of(const struct routes_request *q)
-{
-    if (!q->stream)
-        return -1;
-    size_t n = strspn(q->stream, "0123456789");
-    return n > 0 && n <= 4 && q->stream[n] == '\0' ? atoi(q->stream) : -2;
-}
-
-static void whep_problem(struct routes_answer *a, const struct session_whep_answer *from)
-{
-    answer_begin(a, from->status);
-    if (from->retry_after_s != 0)
-        answer_header(a, "Retry-After: %u", from->retry_after_s);
-    if (from->status == 415) {
-        answer_header(a, "Accept-Post: application/sdp");
-        answer_header(a, "Accept-Patch: application/trickle-ice-sdpfrag");
-    }
-    answer_problem_body(a, from->detail);
-}
-
-/* RFC 9725 4.6 */
-static void link_ice_servers(const struct routes *r, struct routes_answer *a)
-{
-    for (unsigned i = 0; i < r->backend->n_ice_servers; i++) {
-        const struct backend_ice_server *s = &r->backend->ice_servers[i];
-        if (s->username[0] == '\0')
-            answer_header(a, "Link: <%s>; rel=\"ice-server\"", s->url);
-        else
-            answer_header(a,
-                          "Link: <%s>; rel=\"ice-server\"; username=\"%s\"; credential=\"%s\"; "
-                          "credential-type=\"password\"",
-                          s->url, s->username, s->credential);
-    }
-}
-
-static void whep_created(const struct routes *r, struct routes_answer *a,
-                         const struct session_whep *s, const char *sdp, size_t size)
-{
-    answer_begin(a, 201);
-    answer_header(a, "Location: /whep/%s/%s", s->room, s->token);
-    answer_header(a, "ETag: %s", s->etag);
-    answer_header(a, "Accept-Patch: application/trickle-ice-sdpfrag");
-    answer_header(a, "Cache-Control: no-store");
-    link_ice_servers(r, a);
-    a->owned = g_memdup2(sdp, size);
-    answer_body(a, "application/sdp", a->owned, size);
-}
-
-static void whep_wait(struct routes *r, struct routes_answer *a, const struct session_whep *s,
-                      const struct session_whep_answer *from)
-{
-    size_t room = from->sdp_size + WAITING_CANDIDATES_SIZE;
-    struct waiting *w = g_malloc(sizeof(*w) + room);
-    w->room = room;
-    w->status = from->status;
-    memcpy(w->token, s->token, sizeof(w->token));
-    memcpy(w->sdp, from->sdp, from->sdp_size);
-    w->sdp[from->sdp_size] = '\0';
-    g_hash_table_insert(r->waiting, GUINT_TO_POINTER(s->viewer_id), w);
-    *a = (struct routes_answer){.waits_for = s->viewer_id};
-}
-
-static void whep_restarted(struct routes_answer *a, const struct session_whep *s, const char *sdp)
-{
-    answer_begin(a, 200);
-    answer_header(a, "ETag: %s", s->etag);
-    answer_header(a, "Cache-Control: no-store");
-    size_t size = strlen(sdp);
-    a->owned = g_memdup2(sdp, size);
-    answer_body(a, "application/trickle-ice-sdpfrag", a->owned, size);
-}
-
-static void whep_keep(struct routes *r, struct routes_answer *a, const struct session_whep *s,
-                      const struct session_whep_answer *from)
-{
-    struct session_whep *kept = g_memdup2(s, sizeof(*s));
-    g_hash_table_insert(r->by_token, kept->token, kept);
-    g_hash_table_insert(r->by_viewer, GUINT_TO_POINTER(kept->viewer_id), kept);
-    if (s->gathers)
-        whep_wait(r, a, kept, from);
-    else
-        whep_created(r, a, kept, from->sdp, from->sdp_size);
-}
-
-static struct session_whep_request whep_request(const struct routes_request *q)
-{
-    return (struct session_whep_request){
-        .content_type = q->content_type,
-        .if_match = q->if_match,
-        .body = q->body ? q->body : "",
-        .body_size = q->body_size,
-        .stream = stream_of(q),
-    };
-}
-
-static void too_many_joins(struct routes_answer *a, unsigned wait_s)
-{
-    answer_begin(a, 429);
-    answer_header(a, "Retry-After: %u", wait_s);
-    answer_problem_body(a, "there are too many joins from your address; try again in a moment");
-}
-
-static void whep_post(struct routes *r, const struct routes_request *q, struct routes_answer *a,
-                      const char *code)
-{
-    char token[TOKEN_SIZE], tag[TOKEN_SIZE];
-    struct session_whep session;
-    struct session_whep_answer answer;
-    struct session_whep_request request = whep_request(q);
-    unsigned wait_s = q->admit ? q->admit(q->admit_arg) : 0;
-    if (wait_s != 0) {
-        too_many_joins(a, wait_s);
-    } else if (request.stream == -2) {
-        answer_problem(a, 400, "?stream= is the number of a stream, counted from 0");
-    } else if (g_hash_table_size(r->by_token) >= ROUTES_WHEP_MAX) {
-        answer_problem(a, 503, "every seat is taken; try again in a moment");
-    } else if (token_random(token, sizeof(token), TOKEN_BYTES) != 0 ||
-               token_random(tag, sizeof(tag), 6) != 0) {
-        answer_problem(a, 500, "the server has no random numbers");
-    } else {
-        session_whep_post(&session, &answer, r->backend, code, &request, token, tag);
-        if (answer.status == 201)
-            whep_keep(r, a, &session, &answer);
-        else
-            whep_problem(a, &answer);
-    }
-}
-
-/* /whep/{ROOM}. What is reserved for later answers with nothing (RFC 9725 4.1). */
-static void serve_whep_endpoint(struct routes *r, const struct routes_request *q,
-                                struct routes_answer *a, const char *code)
-{
-    static const char allow[] = "POST, GET, HEAD, OPTIONS";
-    struct backend_room room;
-    switch (q->method) {
-    case ROUTES_POST:
-        whep_post(r, q, a, code);
-        break;
-    case ROUTES_OPTIONS:
-        answer_options(a, allow);
-        answer_header(a, "Accept-Post: application/sdp");
-        break;
-    case ROUTES_GET:
-    case ROUTES_HEAD:
-        if (!r->backend->room(r->backend->arg, code, &room)) {
-            answer_not_found(a, "there is no room with this code");
-            break;
-        }
-        answer_begin(a, 200);
-        answer_header(a, "Accept-Post: application/sdp");
-        answer_body(a, "application/sdp", "", 0);
-        break;
-    default:
-        answer_method_not_allowed(a, allow);
-    }
-}
-
-static void whep_delete(struct routes *r, struct routes_answer *a, struct session_whep *s)
-{
-    struct session_whep_answer answer;
-    g_hash_table_remove(r->by_viewer, GUINT_TO_POINTER(s->viewer_id)); /* its end is no news */
-    session_whep_delete(s, &answer);
-    answer_begin(a, answer.status);
-    g_hash_table_remove(r->by_token, s->token);
-}
-
-static void whep_patch(struct routes *r, const struct routes_request *q, struct routes_answer *a,
-                       struct session_whep *s)
-{
-    char tag[TOKEN_SIZE];
-    struct session_whep_answer answer;
-    struct session_whep_request request = whep_request(q);
-    if (token_random(tag, sizeof(tag), 6) != 0) {
-        answer_problem(a, 500, "the server has no random numbers");
-        return;
-    }
-    if (g_hash_table_contains(r->waiting, GUINT_TO_POINTER(s->viewer_id))) {
-        answer_problem(a, 409, "an ICE restart of this session is under way");
-        return;
-    }
-    request.tag = tag;
-    session_whep_patch(s, &answer, &request);
-    if (answer.status == 204)
-        answer_begin(a, 204);
-    else if (answer.status == 200)
-        whep_wait(r, a, s, &answer);
-    else
-        whep_problem(a, &answer);
-}
-
-/* /whep/{ROOM}/{TOKEN} */
-static void serve_whep_session(struct routes *r, const struct routes_request *q,
-                               struct routes_answer *a, const char *code, const char *token)
-{
-    static const char allow[] = "GET, HEAD, PATCH, DELETE, OPTIONS";
-    struct session_whep *s = g_hash_table_lookup(r->by_token, token);
-    if (q->method == ROUTES_OPTIONS) {
-        answer_options(a, allow);
-        answer_header(a, "Accept-Patch: application/trickle-ice-sdpfrag");
-        return;
-    }
-    if (!s || strcmp(s->room, code) != 0) {
-        answer_not_found(a, "this session has ended, or never was");
-        return;
-    }
-    switch (q->method) {
-    case ROUTES_DELETE:
-        whep_delete(r, a, s);
-        break;
-    case ROUTES_PATCH:
-        whep_patch(r, q, a, s);
-        break;
-    case ROUTES_GET:
-    case ROUTES_HEAD:
-        answer_begin(a, 200);
-        answer_header(a, "ETag: %s", s->etag);
-        answer_body(a, "application/sdp", "", 0);
-        break;
-    default:
-        answer_method_not_allowed(a, allow);
-    }
-}
-
-static void serve_whep(struct routes *r, const struct routes_request *q, struct routes_answer *a,
-                       const char *rest)
-{
-    char code[BACKEND_ROOM_MAX], name[BACKEND_ROOM_MAX];
-    const char *slash = strchr(rest, '/');
-    size_t n = slash ? (size_t)(slash - rest) : strlen(rest);
-    snprintf(name, sizeof(name), "%.*s", n < sizeof(name) ? (int)n : 0, rest);
-    if (!room_code_normalize(code, name))
-        answer_not_found(a, "there is no room with this code");
-    else if (slash)
-        serve_whep_session(r, q, a, code, slash + 1);
-    else
-        serve_whep_endpoint(r, q, a, code);
-}
-
 /* --- paths --------------------------------------------------------------------------------------
  */
 
-/* What follows `prefix` in `path`, or NULL. */
-static const char *after(const char *path, const char *prefix)
+const char *routes_after(const char *path, const char *prefix)
 {
     size_t n = strlen(prefix);
     return strncmp(path, prefix, n) == 0 ? path + n : NULL;
@@ -457,7 +179,7 @@ static void dispatch(struct routes *r, const struct routes_request *q, struct ro
         serve_file(q, a, "present.html", true);
     else if (strcmp(path, "/assets/qr.svg") == 0)
         serve_qr(q, a);
-    else if ((rest = after(path, "/assets/")) != NULL)
+    else if ((rest = routes_after(path, "/assets/")) != NULL)
         serve_file(q, a, rest, false);
     else if (strcmp(path, "/healthz") == 0)
         serve_health(q, a, b->unhealthy(b->arg));
@@ -467,33 +189,31 @@ static void dispatch(struct routes *r, const struct routes_request *q, struct ro
         serve_metrics(r, q, a);
     else if (strcmp(path, "/api/v1/stats") == 0)
         serve_stats(r, q, a);
-    else if ((rest = after(path, "/api/v1/viewers/")) != NULL)
+    else if ((rest = routes_after(path, "/api/v1/viewers/")) != NULL)
         serve_viewer(r, q, a, rest);
     else if (strcmp(path, "/api/v1/sources") == 0)
         routes_list_sources(b, q, a);
-    else if ((rest = after(path, "/api/v1/rooms/")) != NULL)
-        serve_room(r, q, a, rest);
-    else if ((rest = after(path, "/whep/")) != NULL)
-        serve_whep(r, q, a, rest);
-    else if (strcmp(path, "/ws") == 0 || after(path, "/ws/"))
+    else if ((rest = routes_after(path, "/api/v1/rooms/")) != NULL)
+        routes_serve_room(b, q, a, rest);
+    else if (strcmp(path, "/api/v1/rooms") == 0)
+        routes_make_room(b, q, a);
+    else if (strcmp(path, "/api/reserve") == 0)
+        routes_reserve_room(b, q, a);
+    else if ((rest = routes_after(path, "/whep/")) != NULL)
+        routes_serve_sessions(r, q, a, rest, false);
+    else if ((rest = routes_after(path, "/whip/")) != NULL)
+        routes_serve_sessions(r, q, a, rest, true);
+    else if (strcmp(path, "/ws") == 0 || routes_after(path, "/ws/"))
         serve_socket_path(q, a);
     else
         serve_room_page(q, a, path + 1);
 }
 
-/* Players on other sites use these. Nothing here depends on cookies, so that any origin may. */
-static void add_cors(struct routes_answer *a, const struct routes_request *q)
+/* Nothing there depends on cookies, so that any origin may. */
+static bool is_for_other_sites(const char *path)
 {
-    if (!after(q->path, "/whep/") && !after(q->path, "/api/"))
-        return;
-    answer_header(a, "Access-Control-Allow-Origin: *");
-    answer_header(a,
-                  "Access-Control-Expose-Headers: Location, ETag, Link, Retry-After, Accept-Patch");
-    if (q->method != ROUTES_OPTIONS)
-        return;
-    answer_header(a, "Access-Control-Allow-Methods: GET, HEAD, POST, PATCH, DELETE, OPTIONS");
-    answer_header(a, "Access-Control-Allow-Headers: Authorization, Content-Type, If-Match");
-    answer_header(a, "Access-Control-Max-Age: 600");
+    return routes_after(path, "/whep/") || routes_after(path, "/whip/") ||
+           routes_after(path, "/api/");
 }
 
 void routes_handle(struct routes *r, const struct routes_request *request,
@@ -502,44 +222,11 @@ void routes_handle(struct routes *r, const struct routes_request *request,
     dispatch(r, request, answer);
     if (answer->waits_for != 0)
         return;
-    add_cors(answer, request);
+    if (is_for_other_sites(request->path))
+        answer_cors(answer, request->method);
     answer_finish(answer);
     if (request->method == ROUTES_HEAD)
         answer->body_size = 0; /* Content-Length is what a GET would have */
-}
-
-void routes_on_candidate(struct routes *r, uint32_t viewer_id, const char *candidate)
-{
-    struct waiting *w = g_hash_table_lookup(r->waiting, GUINT_TO_POINTER(viewer_id));
-    if (w)
-        (void)sdp_add_candidate(w->sdp, w->room, candidate); /* the others are enough */
-}
-
-void routes_resume(struct routes *r, uint32_t viewer_id, struct routes_answer *answer)
-{
-    static const struct routes_request post = {.method = ROUTES_POST, .path = "/whep/"};
-    struct waiting *w = g_hash_table_lookup(r->waiting, GUINT_TO_POINTER(viewer_id));
-    assert(w); /* nobody resumes twice */
-    const struct session_whep *s = g_hash_table_lookup(r->by_token, w->token);
-    if (s && w->status == 201)
-        whep_created(r, answer, s, w->sdp, strlen(w->sdp));
-    else if (s)
-        whep_restarted(answer, s, w->sdp);
-    else
-        answer_problem(answer, 500, "the server could not gather a candidate for this session");
-    g_hash_table_remove(r->waiting, GUINT_TO_POINTER(viewer_id));
-    add_cors(answer, &post);
-    answer_finish(answer);
-}
-
-void routes_abandon(struct routes *r, uint32_t viewer_id)
-{
-    struct session_whep *s = g_hash_table_lookup(r->by_viewer, GUINT_TO_POINTER(viewer_id));
-    const struct waiting *w = g_hash_table_lookup(r->waiting, GUINT_TO_POINTER(viewer_id));
-    struct routes_answer unread;
-    if (s && w && w->status == 201) /* nobody knows of it; after a restart its client still does */
-        whep_delete(r, &unread, s);
-    g_hash_table_remove(r->waiting, GUINT_TO_POINTER(viewer_id));
 }
 
 void routes_refuse(struct routes_answer *answer, int status, const char *detail)
@@ -549,28 +236,25 @@ void routes_refuse(struct routes_answer *answer, int status, const char *detail)
     answer_finish(answer);
 }
 
-size_t routes_body_limit(enum routes_method method, const char *path)
+bool routes_body_is_optional(const char *path)
 {
-    bool writes = method == ROUTES_POST || method == ROUTES_PATCH;
-    if (writes && after(path, "/api/v1/rooms/") && strstr(path, "/sources"))
-        return ROUTES_JSON_MAX;
-    if (!after(path, "/whep/"))
-        return 0;
-    if (method == ROUTES_POST)
-        return SDP_MAX;
-    return method == ROUTES_PATCH ? SESSION_WHEP_FRAGMENT_MAX : 0;
+    return routes_after(path, "/api/");
 }
 
-void routes_on_viewer(struct routes *r, uint32_t viewer_id, enum backend_viewer_state state)
+size_t routes_body_limit(enum routes_method method, const char *path)
 {
-    struct session_whep *s = g_hash_table_lookup(r->by_viewer, GUINT_TO_POINTER(viewer_id));
-    if (!s)
-        return;
-    session_whep_on_viewer(s, state);
-    if (session_whep_is_over(s)) {
-        g_hash_table_remove(r->by_viewer, GUINT_TO_POINTER(viewer_id));
-        g_hash_table_remove(r->by_token, s->token);
-    }
+    bool posts = method == ROUTES_POST, patches = method == ROUTES_PATCH;
+    const char *room = routes_after(path, "/api/v1/rooms/");
+    if (posts && strcmp(path, "/api/v1/rooms") == 0)
+        return ROUTES_JSON_MAX;
+    if (room)
+        return patches || (posts && strstr(room, "/sources")) ? ROUTES_JSON_MAX : 0;
+    if (!routes_after(path, "/whep/") && !routes_after(path, "/whip/"))
+        return 0;
+    size_t json = routes_events_body_limit(method, path);
+    if (json != 0)
+        return json;
+    return posts || patches ? SDP_MAX : 0; /* a PATCH may answer a counter-offer */
 }
 
 struct routes *routes_create(const struct backend *backend)
@@ -579,9 +263,7 @@ struct routes *routes_create(const struct backend *backend)
     if (!r)
         return NULL;
     r->backend = backend;
-    r->by_token = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
-    r->by_viewer = g_hash_table_new(NULL, NULL);
-    r->waiting = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    routes_sessions_create(r);
     return r;
 }
 
@@ -589,8 +271,6 @@ void routes_destroy(struct routes *r)
 {
     if (!r)
         return;
-    g_hash_table_destroy(r->waiting);
-    g_hash_table_destroy(r->by_viewer);
-    g_hash_table_destroy(r->by_token);
+    routes_sessions_destroy(r);
     free(r);
 }

@@ -23,6 +23,7 @@ static const char *title_of(int status)
         {304, "Not Modified"},
         {400, "Bad Request"},
         {401, "Unauthorized"},
+        {403, "Forbidden"},
         {404, "Not Found"},
         {405, "Method Not Allowed"},
         {406, "Not Acceptable"},
@@ -109,7 +110,7 @@ void answer_problem(struct routes_answer *a, int status, const char *detail)
 
 void answer_finish(struct routes_answer *a)
 {
-    if (a->status != 204 && a->status != 304) /* RFC 9110 8.6 */
+    if (a->status != 204 && a->status != 304 && a->events == 0) /* RFC 9110 8.6 */
         answer_header(a, "Content-Length: %zu", a->body_size);
     memcpy(a->head + a->head_size, "\r\n", 3);
     a->head_size += 2;
@@ -147,20 +148,55 @@ bool answer_other_method(const struct routes_request *q, struct routes_answer *a
     return true;
 }
 
-bool answer_is_admin(const struct backend *backend, const struct routes_request *q)
+const char *answer_bearer(const struct routes_request *q)
 {
     static const char scheme[] = "Bearer ";
-    const char *bearer = NULL;
-    if (q->authorization && strncasecmp(q->authorization, scheme, sizeof(scheme) - 1) == 0)
-        bearer = q->authorization + sizeof(scheme) - 1;
-    return backend->is_admin(backend->arg, bearer);
+    if (!q->authorization || strncasecmp(q->authorization, scheme, sizeof(scheme) - 1) != 0)
+        return NULL;
+    return q->authorization + sizeof(scheme) - 1;
+}
+
+bool answer_is_admin(const struct backend *backend, const struct routes_request *q)
+{
+    return backend->is_admin(backend->arg, answer_bearer(q));
+}
+
+void answer_challenge(struct routes_answer *a, const char *detail)
+{
+    answer_begin(a, 401);
+    answer_header(a, ANSWER_CHALLENGE);
+    answer_problem_body(a, detail);
 }
 
 void answer_unauthorized(struct routes_answer *a)
 {
-    answer_begin(a, 401);
-    answer_header(a, "WWW-Authenticate: Bearer realm=\"amphi\"");
-    answer_problem_body(a, "this needs the admin token, as Authorization: Bearer TOKEN");
+    answer_challenge(a, "this needs the admin token, as Authorization: Bearer TOKEN");
+}
+
+void answer_retry(struct routes_answer *a, int status, unsigned wait_s, const char *detail)
+{
+    answer_begin(a, status);
+    answer_header(a, "Retry-After: %u", wait_s);
+    answer_problem_body(a, detail);
+}
+
+void answer_too_many(struct routes_answer *a, unsigned wait_s)
+{
+    answer_retry(a, 429, wait_s,
+                 "there are too many joins from your address, or wrong secrets; try again later");
+}
+
+/* Players on other sites. Authorization is not covered by "*" (Fetch 3.2.5), so it is named. */
+void answer_cors(struct routes_answer *a, enum routes_method method)
+{
+    answer_header(a, "Access-Control-Allow-Origin: *");
+    answer_header(a, "Access-Control-Expose-Headers: Location, ETag, Link, Retry-After, "
+                     "Accept-Patch, Accept-Post, WWW-Authenticate");
+    if (method != ROUTES_OPTIONS)
+        return;
+    answer_header(a, "Access-Control-Allow-Methods: GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+    answer_header(a, "Access-Control-Allow-Headers: Authorization, Content-Type, If-Match");
+    answer_header(a, "Access-Control-Max-Age: 600");
 }
 
 /* A text that the backend made. */

@@ -30,5 +30,12 @@ void answer_options(struct routes_answer *a, const char *allow);
 /* True if a GET-only path was asked in another way, which then is answered. */
 bool answer_other_method(const struct routes_request *q, struct routes_answer *a);
 
+#define ANSWER_CHALLENGE "WWW-Authenticate: Bearer realm=\"amphi\""
+void answer_challenge(struct routes_answer *a, const char *detail); /* 401 */
+void answer_retry(struct routes_answer *a, int status, unsigned wait_s, const char *detail);
+void answer_too_many(struct routes_answer *a, unsigned wait_s); /* 429 */
+void answer_cors(struct routes_answer *a, enum routes_method method);
+
+const char *answer_bearer(const struct routes_request *q); /* NULL: none was shown */
 bool answer_is_admin(const struct backend *backend, const struct routes_request *q);
 void answer_unauthorized(struct routes_answer *a);

@@ -2,52 +2,51 @@
  *
  * Pure: requests in, answers out; the caller keeps the resources, finds them by token and forgets
  * one when session_whep_delete was called or its viewer ended (session_whep_is_over).
+ *
+ * An offer of which nothing fits is answered with an offer of ours, 406; the resource then waits
+ * for a PATCH with the answer to it, SESSION_WHEP_ANSWER_US at most.
  */
 #pragma once
 
-#include "signaling/backend.h"
-#include "signaling/sdp.h"
-#include "signaling/token.h"
+#include "signaling/session_resource.h"
 
-#define SESSION_WHEP_FRAGMENT_MAX 16384 /* body of a PATCH */
-#define SESSION_WHEP_RETRY_S 2          /* Retry-After of 409 and 503 */
+#define SESSION_WHEP_ANSWER_US (30 * INT64_C(1000000))
 
-struct session_whep_request {
-    const char *content_type, *if_match; /* NULL: not sent */
-    const char *body;
-    size_t body_size;
-    int stream;      /* ?stream=N, a slot; -1: any */
-    const char *tag; /* of a PATCH: the next entity tag, see session_whep_post */
-};
-
-struct session_whep_answer {
-    int status;
-    unsigned retry_after_s; /* 0: none */
-    char detail[240];       /* of an error */
-    size_t sdp_size;
-    char sdp[SDP_WRITE_MAX]; /* of a 201, or the fragment of a 200 */
+/* What the player asks for one of its pictures (the layer selection extension). */
+struct session_whep_layer {
+    int media;                     /* m-line; negative: the first one with a picture */
+    char rid[BACKEND_RID_MAX];     /* "": what fits */
+    int spatial, temporal;         /* negative: not said */
+    int max_spatial, max_temporal; /* negative: not said */
+    int max_width, max_height;     /* negative: not said */
 };
 
 struct session_whep {
-    const struct backend *backend; /* borrowed */
-    bool gathers; /* a 201's candidates are still to come: sdp_add_candidate puts them in */
-    char token[TOKEN_SIZE];
-    char etag[TOKEN_SIZE + 2]; /* with its quotes */
-    char room[BACKEND_ROOM_MAX];
-    uint32_t viewer_id;            /* 0: it has ended */
-    char ufrag[BACKEND_UFRAG_MAX]; /* the peer's */
+    struct session_resource resource;
+    bool answer_wanted;         /* a counter-offer waits for its answer */
+    int64_t expires_us;         /* while it does */
+    int best_layer;             /* of the grant */
+    struct sdp_offered offered; /* in a counter-offer */
+    unsigned n_pictures;
+    struct {
+        uint8_t media, slot; /* m-line, and what it shows */
+    } pictures[BACKEND_STREAMS_MAX];
 };
 
-/* POST to /whep/{ROOM}: `s` is a session if and only if the answer's status is 201. `token` names
- * the resource, `tag` is its entity tag; both are random texts of less than TOKEN_SIZE bytes. */
-void session_whep_post(struct session_whep *s, struct session_whep_answer *answer,
+/* POST to /whep/{ROOM}: `s` is a session if and only if the answer's status is 201, or 406 and
+ * `sdp_size` is not 0. */
+void session_whep_post(struct session_whep *s, struct session_answer *answer,
                        const struct backend *backend, const char *room,
-                       const struct session_whep_request *request, const char *token,
-                       const char *tag);
-/* Trickle ICE: 204; ICE restart: 200, whose candidates are still to come; or why not. A lite agent
- * needs no candidates and refuses restarts. */
-void session_whep_patch(struct session_whep *s, struct session_whep_answer *answer,
-                        const struct session_whep_request *request);
-void session_whep_delete(struct session_whep *s, struct session_whep_answer *answer);
-void session_whep_on_viewer(struct session_whep *s, enum backend_viewer_state state);
+                       const struct session_request *request);
+/* Of ICE, or the answer to a counter-offer: 204. */
+void session_whep_patch(struct session_whep *s, struct session_answer *answer,
+                        const struct session_request *request);
+/* 200, 404 or 422. */
+void session_whep_select(struct session_whep *s, struct session_answer *answer,
+                         const struct session_whep_layer *wish);
+/* The first layer of an active stream that this viewer may have. */
+unsigned session_whep_best_layer(const struct session_whep *s, const struct backend_stream *stream);
+void session_whep_delete(struct session_whep *s, struct session_answer *answer);
+/* Gives a counter-offer up that nobody answered; may be called at any time. */
+void session_whep_tick(struct session_whep *s, int64_t now_us);
 bool session_whep_is_over(const struct session_whep *s);

@@ -303,6 +303,14 @@ static inline int fake_change_room(void *arg, const char *code,
     return 0;
 }
 
+static inline int fake_end_room(void *arg, const char *code)
+{
+    struct fake *f = arg;
+    bool there = f->exists && strcmp(code, f->room.code) == 0;
+    f->exists = f->exists && !there;
+    return there ? 0 : -ENOENT;
+}
+
 /* Passwords, secrets, and rooms that can be made. */
 static inline void fake_use_rooms(struct fake *f)
 {
@@ -311,6 +319,7 @@ static inline void fake_use_rooms(struct fake *f)
     f->backend.may_publish = fake_may_publish;
     f->backend.make_room = fake_make_room;
     f->backend.change_room = fake_change_room;
+    f->backend.end_room = fake_end_room;
 }
 
 static inline int fake_publish_reserve(void *arg, const char *code, struct backend_seat *seat)

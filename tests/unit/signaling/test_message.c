@@ -234,7 +234,8 @@ static void builds(void **state)
     f.room.n_streams = 0;
     f.room.streams[0].active = false;
     expect(message_room(&f.room), "{\"room\":\"" FAKE_ROOM "\",\"live\":true,\"viewers\":3,"
-                                  "\"streams\":[],\"password_required\":false}");
+                                  "\"streams\":[],\"password_required\":false,\"title\":\"\","
+                                  "\"presenter\":false,\"reconnecting\":false}");
 }
 
 /* Window names are whatever a program has put there. */

@@ -177,6 +177,8 @@ static void dispatch(struct routes *r, const struct routes_request *q, struct ro
         serve_file(q, a, "index.html", true);
     else if (strcmp(path, "/present") == 0)
         serve_file(q, a, "present.html", true);
+    else if (strcmp(path, "/admin") == 0)
+        serve_file(q, a, "admin.html", true);
     else if (strcmp(path, "/assets/qr.svg") == 0)
         serve_qr(q, a);
     else if ((rest = routes_after(path, "/assets/")) != NULL)

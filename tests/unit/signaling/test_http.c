@@ -69,13 +69,16 @@ static void assets_are_served(void **state)
     is_problem(&r, 404);
 }
 
-static void presenters_get_their_page_and_a_code_of_the_link(void **state)
+static void desks_are_served_and_a_code_of_the_link(void **state)
 {
     const struct server *s = *state;
     struct reply r = ask(s, "GET", "/present", "", NULL);
     assert_int_equal(r.status, 200);
     assert_non_null(strstr(r.body, "present.js"));
     assert_non_null(header_of(&r, "Content-Security-Policy"));
+    r = ask(s, "GET", "/admin", "", NULL);
+    assert_int_equal(r.status, 200);
+    assert_non_null(strstr(r.body, "admin.js"));
     r = ask(s, "GET", "/assets/qr.svg?text=https%3A%2F%2Fexample.org%2FSWIFT-OTTER-042", "", NULL);
     assert_int_equal(r.status, 200);
     header_is(&r, "Content-Type", "image/svg+xml");
@@ -95,9 +98,9 @@ static void presenters_get_their_page_and_a_code_of_the_link(void **state)
 static void unknown_paths_and_methods(void **state)
 {
     const struct server *s = *state;
-    static const char *const unknown[] = {
-        "/a/b",   "/admin", "/favicon.ico", "/api/v1/x", "/api/v1/rooms/",
-        "/whep/", "/%20",   "/metrics/",    "/whep/a.b", "/api/v1/rooms/OTHER"};
+    static const char *const unknown[] = {"/a/b",           "/favicon.ico", "/api/v1/x",
+                                          "/api/v1/rooms/", "/whep/",       "/%20",
+                                          "/metrics/",      "/whep/a.b",    "/api/v1/rooms/OTHER"};
     for (unsigned i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
         struct reply r = ask(s, "GET", unknown[i], "", NULL);
         is_problem(&r, 404);
@@ -468,7 +471,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(pages_are_served),
         TEST(assets_are_served),
-        TEST(presenters_get_their_page_and_a_code_of_the_link),
+        TEST(desks_are_served_and_a_code_of_the_link),
         TEST(unknown_paths_and_methods),
         TEST(health),
         TEST(admin_needs_its_token),

@@ -190,3 +190,64 @@ test('what cannot be done is said in words', async (t) => {
   await page.click('#retry');
   await until('it joins again when asked', () => stage.sharers === sharers + 1);
 });
+
+/* What `GET /api/v1/stats?viewers=1` says, as far as the dashboard reads it. */
+const figures = (rooms, sent) => ({
+  version: '1.2.3', uptime_s: sent / 1e6, node: 'north', draining: false, process: { cpu_us: sent, rss_bytes: 9e7 },
+  workers: [{ viewers: 2, bytes_sent: sent }], rooms,
+});
+
+test('the dashboard shows who fares how, and does what is asked', async (t) => {
+  const page = await setup(t);
+  const viewer = { state: 'playing', since_s: 75, remote: '192.0.2.7:5', transport: 'udp', rtt_ms: 12, loss_percent: 0, layer: 0, mode: 'full', sent_bps: 2e6, first_frame_ms: 150 };
+  const room = {
+    room: 'QUIET-LYNX-001', uptime_s: 100, viewers: 2, viewers_peak: 3,
+    streams: [
+      { track_id: 'video0', name: 'Screen', codec: 'h264', encoder: 'openh264', width: 1280, height: 720, live: true, paused: false, capture_fps: 30, encode_fps: 30, bitrate_bps: 2e6, layers: [] },
+      { track_id: 'video1', name: '<b>Camera</b>', codec: 'vp8', encoder: '', width: 640, height: 360, live: false, paused: false, end_reason: 'it was unplugged', layers: [] },
+    ],
+    viewers_list: [{ ...viewer, id: '4' }, { ...viewer, id: '5', loss_percent: 8 }],
+  };
+  const orders = [];
+  let sent = 1e6;
+  server.hub.api = (method, path, body, headers) => {
+    if (headers.authorization !== 'Bearer the-token') {
+      return { status: 401, json: { detail: 'no' } };
+    }
+    if (method !== 'GET') {
+      orders.push([method, path, body]);
+      return { status: orders.length === 1 ? 422 : 200, json: { detail: 'this rate is too high' } };
+    }
+    sent += 1e6;
+    return { status: 200, json: path === '/api/v1/sources' ? { sources: [{ source: 'screen:1', name: 'Second screen' }] } : figures([room], sent) };
+  };
+  await page.goto(`${server.url}/admin`);
+  await page.fill('#token', 'a guess');
+  await page.click('#enter button');
+  await says(page, '#notice', 'not the token');
+  await page.fill('#token', 'the-token');
+  await page.click('#enter button');
+  await says(page, '.viewers td', 'loses 8.0 % of the packets');
+  await says(page, '.viewers td', 'Watches well');
+  await says(page, '.streams td', 'Ended: it was unplugged');
+  assert.equal(await page.locator('.streams td', { hasText: '<b>Camera</b>' }).count(), 1);
+  await page.selectOption('.streams select', '20000');
+  await says(page, '#notice', 'this rate is too high');
+  await page.locator('.viewers button').nth(1).click();
+  await until('the viewer is disconnected', () => orders.length === 2);
+  await page.waitForFunction(() => document.querySelector('.add select').options.length === 1);
+  await page.click('.add button');
+  await until('a source is added', () => orders.length === 3);
+  assert.deepEqual(orders, [
+    ['PATCH', '/api/v1/rooms/QUIET-LYNX-001/sources/video0', { bitrate_kbps: 20000 }],
+    ['DELETE', '/api/v1/viewers/5', {}],
+    ['POST', '/api/v1/rooms/QUIET-LYNX-001/sources', { source: 'screen:1' }],
+  ]);
+  room.viewers_list.pop();
+  await page.click('.streams .pause'); // reads the figures again
+  await page.waitForFunction(() => document.querySelectorAll('.viewers tbody tr').length === 1);
+  await says(page, '#totals', /Mbit\/s/);
+  await page.click('#forget');
+  await page.waitForSelector('#enter:not([hidden])');
+  assert.equal(await page.evaluate(() => sessionStorage.getItem('amphi.admin')), '');
+});

@@ -37,7 +37,7 @@ function laterImportsOf(name) {
 }
 
 test('pages ask for all their modules at once', () => {
-  for (const name of ['viewer', 'present']) {
+  for (const name of ['viewer', 'present', 'admin']) {
     const wanted = new Set();
     const visit = (module) => importsOf(module).forEach((next) => wanted.has(next) || (wanted.add(next), visit(next)));
     visit(`${name}.js`);

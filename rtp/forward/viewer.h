@@ -89,6 +89,7 @@ struct viewer_selection {
     int layer;        /* -1: the best for it; else this one, or the largest there is */
     int max_temporal; /* -1: all; else no frame of a higher temporal_id */
     bool paused;      /* nothing at all */
+    uint8_t barred;   /* layers from the largest down that it may not have; the smallest it may */
 };
 
 struct viewer_track {

@@ -32,6 +32,8 @@ void viewer_track_init(struct viewer_track *t, const struct viewer_track_config 
                        struct stream *stream);
 /* After anything that changes what the track could play. */
 void viewer_track_update(struct viewer *v, struct viewer_track *t);
+/* The largest layer it may have, as it was selected; LAYER_ANY: any. Its stream has a source. */
+uint8_t viewer_track_limit(const struct viewer_track *t);
 void viewer_track_leave(struct viewer *v, struct viewer_track *t); /* its stream has no source */
 /* Lets every track that waits start from its stream's cache, if that has something new. */
 void viewer_start_tracks(struct viewer *v, const struct stream *only); /* NULL: any */

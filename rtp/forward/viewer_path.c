@@ -160,9 +160,9 @@ static uint64_t top_bps(const struct ladder *l)
     return l->n > 0 ? l->rungs[l->n - 1].bps : 0;
 }
 
-static uint8_t limit(int selected, unsigned n)
+static uint8_t temporal_limit(int selected)
 {
-    return selected < 0 ? LAYER_ANY : (unsigned)selected < n ? (uint8_t)selected : (uint8_t)(n - 1);
+    return selected < 0 || selected > LAYER_ANY ? LAYER_ANY : (uint8_t)selected;
 }
 
 static uint64_t audio_bps(struct viewer *v)
@@ -187,8 +187,7 @@ static uint64_t measure_tops(struct viewer *v, uint64_t audio)
         climb(&l, t);
         if (l.n == 0)
             continue;
-        layer_select(layer, limit(t->selection.layer, t->stream->n_layers),
-                     limit(t->selection.max_temporal, LAYER_ANY));
+        layer_select(layer, viewer_track_limit(t), temporal_limit(t->selection.max_temporal));
         p->top_bps += layer_top_bps(layer, l.rungs, l.n);
         all += top_bps(&l);
     }

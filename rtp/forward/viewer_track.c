@@ -41,14 +41,29 @@ void viewer_track_init(struct viewer_track *t, const struct viewer_track_config 
 
 /* --- what it wants --- */
 
+/* How many of its stream's layers it may have, from the smallest up: at least one. */
+static unsigned count_allowed(const struct viewer_track *t)
+{
+    unsigned n = t->stream->n_layers;
+    return t->selection.barred < n ? n - t->selection.barred : 1;
+}
+
+uint8_t viewer_track_limit(const struct viewer_track *t)
+{
+    unsigned allowed = count_allowed(t);
+    int wanted = t->selection.layer;
+    if (wanted >= 0 && (unsigned)wanted < allowed)
+        return (uint8_t)wanted;
+    return allowed < t->stream->n_layers || wanted >= 0 ? (uint8_t)(allowed - 1) : LAYER_ANY;
+}
+
 /* The largest is the best as long as nothing is known of what the viewer's way can take. */
 static uint8_t choose_layer(const struct viewer_track *t)
 {
-    unsigned largest = t->stream->n_layers - 1;
+    uint8_t largest = (uint8_t)(t->stream->n_layers - 1), limit = viewer_track_limit(t);
     if (t->best_layer < largest)
         largest = t->best_layer;
-    int wanted = t->selection.layer;
-    return (uint8_t)(wanted >= 0 && (unsigned)wanted < largest ? (unsigned)wanted : largest);
+    return limit < largest ? limit : largest;
 }
 
 static void set_watched(struct viewer_track *t, uint8_t layers)
@@ -155,7 +170,7 @@ static int find_start(const struct viewer *v, const struct viewer_track *t)
     }
     if (viewer_path_room_bits(v) != UINT64_MAX)
         return -1;
-    for (unsigned i = t->target + 1u; i < t->stream->n_layers; i++) {
+    for (unsigned i = t->target + 1u; i < count_allowed(t); i++) {
         if (stream_join_id(t->stream, i) != 0)
             return (int)i;
     }

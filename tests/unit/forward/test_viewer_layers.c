@@ -67,6 +67,45 @@ static void it_begins_with_what_is_there(void **state)
     hand_free(h);
 }
 
+static void bar(struct hand *h, int layer, uint8_t barred)
+{
+    const struct viewer_selection wanted = {.layer = layer, .max_temporal = -1, .barred = barred};
+    viewer_select(h->v, &h->streams[HAND_VIDEO], &wanted, h->now_us);
+    hand_drain(h);
+    hand_take_news(h);
+}
+
+/* Whatever it asks for, and even where there is nothing else to start from. */
+static void what_is_barred_is_never_sent(void **state)
+{
+    (void)state;
+    struct hand *h = begin(3);
+    bar(h, -1, 1);
+    assert_false(h->watched[HAND_VIDEO][2]);
+    hand_push(h, 2, true, 3);
+    assert_int_equal(h->n_sent, 0);
+    hand_push(h, 1, true, 3);
+    assert_int_equal(last(h)->layer, 1);
+    for (int layer = -1; layer <= 3; layer++) {
+        bar(h, layer, 1);
+        hand_run(h, 33333);
+        push_all(h, true);
+        assert_int_equal(last(h)->layer, layer == 0 ? 0 : 1);
+    }
+    bar(h, 2, 7); /* of three, one is left */
+    hand_run(h, 33333);
+    push_all(h, true);
+    assert_int_equal(last(h)->layer, 0);
+    for (unsigned i = 0; i < h->n_sent; i++)
+        assert_int_not_equal(h->sent[i].layer, 2);
+    bar(h, -1, 0);
+    hand_run(h, 33333);
+    push_all(h, true);
+    assert_int_equal(last(h)->layer, 2);
+    hand_check(h);
+    hand_free(h);
+}
+
 static void down_it_goes_at_once(void **state)
 {
     (void)state;
@@ -410,6 +449,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_largest_plays),
         cmocka_unit_test(it_begins_with_what_is_there),
+        cmocka_unit_test(what_is_barred_is_never_sent),
         cmocka_unit_test(down_it_goes_at_once),
         cmocka_unit_test(up_it_goes_with_a_keyframe),
         cmocka_unit_test(up_it_goes_at_once_where_that_is_cheap),

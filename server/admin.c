@@ -32,6 +32,7 @@ static int take_stats(struct server *s, struct stats *out)
     const struct stats_config config = {
         .forwarder = s->forwarder,
         .rooms = &s->rooms,
+        .denied = &s->denied,
         .started_us = s->started_us,
         .now_us = server_now_us(),
         .guest = guest_of,

@@ -1,4 +1,4 @@
-#include "server/config.h"
+#include "server/config_options.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -8,428 +8,6 @@
 #include <string.h>
 
 #define CONFIG_FILE_MAX 65536
-
-/* One option: its long name, what the help says, and how its value gets into the struct. A setter
- * returns NULL or the reason why the value is refused. */
-struct option {
-    const char *name;
-    const char *value; /* NULL: a switch */
-    const char *(*set)(struct config *c, const char *value);
-    const char *help;
-};
-
-static const char *parse_number(const char *text, long min, long max, long *out)
-{
-    char *end;
-    errno = 0;
-    long n = strtol(text, &end, 10);
-    if (!*text || isspace((unsigned char)*text) || *end || errno || n < min || n > max)
-        return "is not a whole number in its range";
-    *out = n;
-    return NULL;
-}
-
-static const char *copy_text(char *out, size_t room, const char *value)
-{
-    if (!*value)
-        return "must not be empty";
-    if (strlen(value) >= room)
-        return "is too long";
-    memcpy(out, value, strlen(value) + 1);
-    return NULL;
-}
-
-static const char *set_listen(struct config *c, const char *value)
-{
-    const char *colon = strrchr(value, ':');
-    long port;
-    if (!colon || parse_number(colon + 1, 0, 65535, &port))
-        return "must be ADDRESS:PORT";
-    const char *ip = value;
-    size_t n = (size_t)(colon - value);
-    if (n >= 2 && ip[0] == '[' && ip[n - 1] == ']') {
-        ip++;
-        n -= 2;
-    }
-    char text[sizeof(c->listen_ip)];
-    struct address parsed;
-    if (n == 0 || n >= sizeof(text))
-        return "must be ADDRESS:PORT with a numeric address";
-    memcpy(text, ip, n);
-    text[n] = '\0';
-    if (!address_parse(&parsed, text, (uint16_t)port))
-        return "must be ADDRESS:PORT with a numeric address";
-    memcpy(c->listen_ip, text, n + 1);
-    c->listen_port = (uint16_t)port;
-    c->listens = true;
-    return NULL;
-}
-
-static const char *set_to(struct config *c, const char *value)
-{
-    if (strncmp(value, "http://", 7) != 0 && strncmp(value, "https://", 8) != 0)
-        return "must be a URL like https://host/whip/ROOM";
-    return copy_text(c->to, sizeof(c->to), value);
-}
-
-static const char *set_ca_file(struct config *c, const char *value)
-{
-    return copy_text(c->ca_file, sizeof(c->ca_file), value);
-}
-
-static const char *set_no_tui(struct config *c, const char *value)
-{
-    (void)value;
-    c->no_tui = true;
-    return NULL;
-}
-
-static const char *set_no_settings(struct config *c, const char *value)
-{
-    (void)value;
-    c->no_settings = true;
-    return NULL;
-}
-
-static const char *set_udp_port(struct config *c, const char *value)
-{
-    long n;
-    const char *why = parse_number(value, 0, 65535, &n);
-    if (!why)
-        c->udp_port = (uint16_t)n;
-    return why;
-}
-
-static const char *set_no_ice_tcp(struct config *c, const char *value)
-{
-    (void)value;
-    c->no_ice_tcp = true;
-    return NULL;
-}
-
-static const char *set_advertise(struct config *c, const char *value)
-{
-    c->n_advertise = 0;
-    while (*value) {
-        size_t n = strcspn(value, ",");
-        char ip[64];
-        if (c->n_advertise == CONFIG_ADVERTISE_MAX)
-            return "names too many addresses";
-        if (n == 0 || n >= sizeof(ip))
-            return "must be IP addresses separated by commas";
-        memcpy(ip, value, n);
-        ip[n] = '\0';
-        if (!address_parse(&c->advertise[c->n_advertise], ip, 0))
-            return "must be IP addresses separated by commas";
-        c->n_advertise++;
-        value += n + (value[n] == ',');
-    }
-    return c->n_advertise ? NULL : "must be IP addresses separated by commas";
-}
-
-static const char *set_ice(struct config *c, const char *value)
-{
-    c->ice_full = strcmp(value, "full") == 0;
-    return c->ice_full || strcmp(value, "lite") == 0 ? NULL : "must be lite or full";
-}
-
-static const char *set_stun(struct config *c, const char *value)
-{
-    c->has_stun = ice_url_parse_stun(&c->stun, value);
-    return c->has_stun ? NULL : "must be HOST[:PORT], with or without stun: before it";
-}
-
-static const char *set_turn(struct config *c, const char *value)
-{
-    c->n_turn = 0;
-    do {
-        char one[ICE_URL_MAX];
-        size_t n = strcspn(value, ",");
-        if (c->n_turn == CONFIG_TURN_MAX)
-            return "names too many servers (4 at most)";
-        if (n < sizeof(one)) {
-            memcpy(one, value, n);
-            one[n] = '\0';
-        }
-        if (n >= sizeof(one) || !ice_url_parse_turn(&c->turn[c->n_turn], one))
-            return "must be HOST[:PORT][?transport=udp|tcp], with or without turn: before it, "
-                   "separated by commas (turns: is not supported)";
-        c->n_turn++;
-        value += n + (value[n] == ',');
-    } while (*value);
-    return NULL;
-}
-
-/* Goes into header fields and JSON as it is. */
-static const char *copy_credential(char *out, const char *value)
-{
-    for (const char *p = value; *p; p++) {
-        if (*p <= ' ' || *p > '~' || strchr("\"\\<>", *p))
-            return "may hold only visible ASCII characters, no quotes, backslashes, < or >";
-    }
-    return copy_text(out, CONFIG_TEXT_MAX, value);
-}
-
-static const char *set_turn_user(struct config *c, const char *value)
-{
-    return copy_credential(c->turn_user, value);
-}
-
-static const char *set_turn_pass(struct config *c, const char *value)
-{
-    return copy_credential(c->turn_pass, value);
-}
-
-static const char *set_secret(struct config *c, const char *value)
-{
-    return copy_credential(c->secret, value);
-}
-
-static const char *set_force_relay(struct config *c, const char *value)
-{
-    (void)value;
-    c->force_relay = true;
-    return NULL;
-}
-
-static const char *set_source(struct config *c, const char *value)
-{
-    if (c->n_sources == CONFIG_SOURCES_MAX)
-        return "was given too often (8 at most)";
-    const char *why = media_set_source(&c->sources[c->n_sources], value);
-    if (!why)
-        c->n_sources++;
-    return why;
-}
-
-static const char *set_audio(struct config *c, const char *value)
-{
-    return media_set_audio(&c->audio, value);
-}
-
-static const char *set_room(struct config *c, const char *value)
-{
-    size_t n = strlen(value);
-    if (n == 0 || n > 63)
-        return "must be 1 to 63 characters";
-    for (size_t i = 0; i <= n; i++) {
-        char ch = (char)toupper((unsigned char)value[i]);
-        if (ch && !isalnum((unsigned char)ch) && ch != '-')
-            return "may hold only letters, digits and hyphens";
-        c->room[i] = ch;
-    }
-    return NULL;
-}
-
-static const char *set_codec(struct config *c, const char *value)
-{
-    return media_set_codec(&c->coding, value);
-}
-
-static const char *set_encoder(struct config *c, const char *value)
-{
-    return media_set_encoder(&c->coding, value);
-}
-
-static const char *set_quality(struct config *c, const char *value)
-{
-    return media_set_quality(&c->coding, value);
-}
-
-static const char *set_bitrate(struct config *c, const char *value)
-{
-    return media_set_bitrate(&c->coding, value);
-}
-
-static const char *set_rate_control(struct config *c, const char *value)
-{
-    return media_set_rate_control(&c->coding, value);
-}
-
-static const char *set_fps(struct config *c, const char *value)
-{
-    return media_set_fps(&c->coding, value);
-}
-
-static const char *set_audio_frame(struct config *c, const char *value)
-{
-    return media_set_audio_frame(&c->coding, value);
-}
-
-static const char *set_audio_bitrate(struct config *c, const char *value)
-{
-    return media_set_audio_bitrate(&c->coding, value);
-}
-
-static const char *set_audio_dtx(struct config *c, const char *value)
-{
-    (void)value;
-    return media_set_audio_dtx(&c->coding, "on");
-}
-
-static const char *set_effort(struct config *c, const char *value)
-{
-    return media_set_effort(&c->coding, value);
-}
-
-static const char *set_layers(struct config *c, const char *value)
-{
-    return media_set_layers(&c->coding, value);
-}
-
-static const char *set_temporal_layers(struct config *c, const char *value)
-{
-    return media_set_temporal_layers(&c->coding, value);
-}
-
-static const char *set_workers(struct config *c, const char *value)
-{
-    long n;
-    const char *why = parse_number(value, 1, 64, &n);
-    if (!why)
-        c->workers = (int)n;
-    return why ? "must be 1 to 64" : NULL;
-}
-
-static const char *set_pin_workers(struct config *c, const char *value)
-{
-    (void)value;
-    c->pin_workers = true;
-    return NULL;
-}
-
-static const char *set_adapt(struct config *c, const char *value)
-{
-    c->adapt = strcmp(value, "no") != 0;
-    return c->adapt && strcmp(value, "yes") != 0 ? "must be yes or no" : NULL;
-}
-
-static const char *set_max_viewers(struct config *c, const char *value)
-{
-    long n;
-    const char *why = parse_number(value, 1, 100000, &n);
-    if (!why)
-        c->max_viewers = (int)n;
-    return why ? "must be 1 to 100000" : NULL;
-}
-
-static const char *set_max_rooms(struct config *c, const char *value)
-{
-    long n;
-    const char *why = parse_number(value, 1, 4000, &n);
-    if (!why)
-        c->max_rooms = (int)n;
-    return why ? "must be 1 to 4000" : NULL;
-}
-
-static const char *set_max_viewers_per_room(struct config *c, const char *value)
-{
-    long n;
-    const char *why = parse_number(value, 0, 100000, &n);
-    if (!why)
-        c->max_viewers_per_room = (int)n;
-    return why ? "must be 0 to 100000" : NULL;
-}
-
-static const char *set_room_idle(struct config *c, const char *value)
-{
-    long n;
-    const char *why = parse_number(value, 10, 86400, &n);
-    if (!why)
-        c->room_idle_s = (int)n;
-    return why ? "must be 10 to 86400 seconds" : NULL;
-}
-
-static const char *set_admin_token(struct config *c, const char *value)
-{
-    if (strlen(value) < 8)
-        return "must be at least 8 characters";
-    return copy_text(c->admin_token, sizeof(c->admin_token), value);
-}
-
-static const char *set_metrics_open(struct config *c, const char *value)
-{
-    (void)value;
-    c->metrics_open = true;
-    return NULL;
-}
-
-static const char *set_log_level(struct config *c, const char *value)
-{
-    static const char *const names[] = {"error", "warning", "info", "debug"};
-    for (int i = 0; i < 4; i++) {
-        if (strcmp(names[i], value) == 0) {
-            c->log_level = i;
-            return NULL;
-        }
-    }
-    return "must be error, warning, info or debug";
-}
-
-static const char *set_log_json(struct config *c, const char *value)
-{
-    (void)value;
-    c->log_json = true;
-    return NULL;
-}
-
-static const struct option options[] = {
-    {"to", "URL", set_to, "publish: the WHIP server, https://host/whip/ROOM"},
-    {"secret", "TEXT", set_secret, "publish: of that room"},
-    {"ca-file", "FILE", set_ca_file, "publish: who may sign its certificate (the system's)"},
-    {"no-tui", NULL, set_no_tui, "plain lines on a terminal, too"},
-    {"no-settings", NULL, set_no_settings, "neither read nor keep settings"},
-    {"listen", "ADDRESS:PORT", set_listen, "HTTP and WebSocket (127.0.0.1:8080)"},
-    {"udp-port", "N", set_udp_port, "the one UDP port of all media (8189; 0: any free one)"},
-    {"ice", "lite|full", set_ice, "one port for all, or an agent for each viewer (lite)"},
-    {"stun", "HOST[:PORT]", set_stun, "STUN server, for agents and browsers (none)"},
-    {"turn", "HOST[:PORT]", set_turn, "TURN servers; ?transport=tcp behind one, commas between"},
-    {"turn-user", "TEXT", set_turn_user, "user name at the TURN servers"},
-    {"turn-pass", "TEXT", set_turn_pass, "password at the TURN servers; every viewer is told"},
-    {"force-relay", NULL, set_force_relay, "with --ice full: media over TURN only"},
-    {"no-ice-tcp", NULL, set_no_ice_tcp, "no media over the HTTP port (behind a proxy)"},
-    {"advertise", "IP[,IP]", set_advertise, "addresses to announce (those of the host)"},
-    {"source", "KIND[:ARG]", set_source,
-     "screen[:N], window:ID, camera[:DEV], pattern[:WxH] or file:PATH; repeatable"},
-    {"audio", "KIND", set_audio, "with the first source: default, monitor, pulse:NAME or tone"},
-    {"audio-bitrate", "KBPS", set_audio_bitrate, "of Opus, 6 to 160 (96)"},
-    {"audio-frame", "MS", set_audio_frame, "of Opus, 20, 40 or 60: longer costs less to send (20)"},
-    {"audio-dtx", NULL, set_audio_dtx, "send nothing while it is silent"},
-    {"room", "CODE", set_room, "code of the room for --source (a random one)"},
-    {"codec", "NAME", set_codec, "h264, vp8, vp9 or av1 (h264)"},
-    {"encoder", "NAME", set_encoder, "backend of the codec (the best one built in)"},
-    {"quality", "NAME", set_quality, "low medium high very-high ultra extreme max insane"},
-    {"bitrate", "KBPS", set_bitrate, "overrides --quality"},
-    {"rate-control", "NAME", set_rate_control, "cbr, or quality with the rate as ceiling (cbr)"},
-    {"effort", "NAME", set_effort, "time spent on quality: less, normal or more (normal)"},
-    {"fps", "N", set_fps, "most pictures a second (30)"},
-    {"layers", "N", set_layers, "sizes of each source for viewers to choose from, 1 to 3 (1)"},
-    {"temporal-layers", "N", set_temporal_layers,
-     "frame rates for viewers to fall back to, 1 to 3; costs some quality (1)"},
-    {"workers", "N", set_workers, "forwarder threads (one per core)"},
-    {"pin-workers", NULL, set_pin_workers, "each forwarder thread on a processor of its own"},
-    {"adapt", "yes|no", set_adapt, "send each viewer what its path takes (yes)"},
-    {"max-viewers", "N", set_max_viewers, "viewers of the process (10000)"},
-    {"max-viewers-per-room", "N", set_max_viewers_per_room,
-     "of each room (0: no limit of its own)"},
-    {"max-rooms", "N", set_max_rooms, "rooms of the process (2000)"},
-    {"room-idle", "SECONDS", set_room_idle, "a room where nobody is ends after this time (300)"},
-    {"admin-token", "TEXT", set_admin_token, "bearer token of the admin API (a random one)"},
-    {"metrics-open", NULL, set_metrics_open, "serve /metrics without the token"},
-    {"log-level", "NAME", set_log_level, "error, warning, info or debug (info)"},
-    {"log-json", NULL, set_log_json, "one JSON object per log line"},
-};
-
-enum { N_OPTIONS = sizeof(options) / sizeof(options[0]) };
-
-static const struct option *find_option(const char *name, size_t size)
-{
-    for (int i = 0; i < N_OPTIONS; i++) {
-        if (strlen(options[i].name) == size && memcmp(options[i].name, name, size) == 0)
-            return &options[i];
-    }
-    return NULL;
-}
 
 static int refuse(char *error, size_t size, const char *option, const char *why)
 {
@@ -470,12 +48,12 @@ static int apply_json(struct config *c, json_t *root, char *error, size_t size)
     json_t *value;
     json_object_foreach(root, key, value)
     {
-        const struct option *o = find_option(key, strlen(key));
+        const struct option *o = config_find_option(key, strlen(key));
         if (!o) {
             snprintf(error, size, "--config: the file has the unknown key \"%.40s\"", key);
             return -EINVAL;
         }
-        bool many = json_is_array(value) && o->set == set_source;
+        bool many = json_is_array(value) && config_option_repeats(o);
         size_t n = many ? json_array_size(value) : 1;
         for (size_t i = 0; i < n; i++) {
             int err = apply_scalar(c, o, many ? json_array_get(value, i) : value, error, size);
@@ -534,7 +112,7 @@ static bool next_argument(int argc, char *const *argv, int *i, struct argument *
         return false;
     }
     size_t n = strcspn(arg + 2, "=");
-    const struct option *o = find_option(arg + 2, n);
+    const struct option *o = config_find_option(arg + 2, n);
     bool is_config = n == 6 && memcmp(arg + 2, "config", 6) == 0;
     if (!o && !is_config) {
         snprintf(error, size, "unknown option %.60s (amphi --help shows the options)", arg);
@@ -582,10 +160,10 @@ static int apply_arguments(struct config *c, int argc, char *const *argv, bool f
         struct argument a;
         if (!next_argument(argc, argv, &i, &a, error, size))
             return -EINVAL;
-        const struct option *o = find_option(a.name, a.name_size);
+        const struct option *o = config_find_option(a.name, a.name_size);
         if (!o == !files)
             continue;
-        if (!files && o->set == set_source && !sources_reset) {
+        if (!files && config_option_repeats(o) && !sources_reset) {
             c->n_sources = 0;
             sources_reset = true;
         }
@@ -599,12 +177,15 @@ static int apply_arguments(struct config *c, int argc, char *const *argv, bool f
 /* What one option asks of another. */
 static int check_together(const struct config *c, char *error, size_t size)
 {
-    if (!c->publishes && (c->to[0] || c->secret[0] || c->ca_file[0]))
-        return refuse(error, size,
-                      c->to[0]       ? "to"
-                      : c->secret[0] ? "secret"
-                                     : "ca-file",
-                      "belongs to amphi publish");
+    if (!c->publishes && (c->to[0] || c->ca_file[0]))
+        return refuse(error, size, c->to[0] ? "to" : "ca-file", "belongs to amphi publish");
+    bool has_room = c->publishes || c->n_sources > 0 || c->room[0];
+    if (!has_room && (c->secret[0] || c->password[0]))
+        return refuse(error, size, c->secret[0] ? "secret" : "password",
+                      "needs --room or --source");
+    size_t n = strlen(c->secret);
+    if (!c->publishes && n > 0 && (n < CONFIG_SECRET_MIN || n > CONFIG_SECRET_MAX))
+        return refuse(error, size, "secret", "must be 16 to 64 characters");
     if (c->n_turn > 0 && (!c->turn_user[0] || !c->turn_pass[0]))
         return refuse(error, size, "turn", "needs --turn-user and --turn-pass");
     if (c->force_relay && !c->ice_full)
@@ -637,7 +218,7 @@ int config_read(struct config *c, int argc, char *const *argv, const char *port_
     }
     long port;
     if (port_env && *port_env) {
-        if (parse_number(port_env, 0, 65535, &port)) {
+        if (config_parse_number(port_env, 0, 65535, &port)) {
             snprintf(error, error_size, "PORT in the environment must be 0 to 65535");
             return -EINVAL;
         }
@@ -650,6 +231,8 @@ int config_read(struct config *c, int argc, char *const *argv, const char *port_
         err = apply_arguments(c, argc, argv, false, error, error_size);
     if (!err)
         err = check_together(c, error, error_size);
+    if (!c->open_rooms_said)
+        c->open_rooms = !c->publishes && c->n_sources == 0;
     media_settle(&c->coding);
     return err;
 }
@@ -663,11 +246,11 @@ const char *config_help(void)
                          "row\n"
                          "amphi publish --to URL    push a source to a server elsewhere (WHIP)\n"
                          "amphi sources [--json]    what --source and --audio accept here\n\n");
-    for (int i = 0; i < N_OPTIONS && n < sizeof(text); i++) {
+    const struct option *o;
+    for (unsigned i = 0; (o = config_option(i)) != NULL && n < sizeof(text); i++) {
         char head[64];
-        snprintf(head, sizeof(head), "--%s %s", options[i].name,
-                 options[i].value ? options[i].value : "");
-        n += (size_t)snprintf(text + n, sizeof(text) - n, "  %-26s %s\n", head, options[i].help);
+        snprintf(head, sizeof(head), "--%s %s", o->name, o->value ? o->value : "");
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "  %-26s %s\n", head, o->help);
     }
     if (n < sizeof(text))
         snprintf(text + n, sizeof(text) - n, "  %-26s %s\n  %-26s %s\n", "--config FILE",

@@ -17,6 +17,9 @@
 #define CONFIG_ADVERTISE_MAX 16
 #define CONFIG_TEXT_MAX 128
 #define CONFIG_TURN_MAX 4
+#define CONFIG_PATH_MAX 512
+#define CONFIG_SECRET_MIN 16 /* characters, of a room here */
+#define CONFIG_SECRET_MAX 64
 
 enum config_action { CONFIG_RUN = 1, CONFIG_SHOW_HELP, CONFIG_SHOW_VERSION };
 
@@ -45,9 +48,13 @@ struct config {
     int workers;                /* 0: one per core */
     bool pin_workers;
     bool adapt;
+    bool open_rooms; /* anyone may make one */
+    bool open_rooms_said;
+    char password[CONFIG_TEXT_MAX];  /* to watch the room of --source; "": none */
+    char token_key[CONFIG_PATH_MAX]; /* file; "": no watch tokens */
     int max_viewers;
     int max_rooms, max_viewers_per_room; /* the latter 0: as many as the process takes */
-    int room_idle_s;                     /* a room where nobody is ends after this time */
+    int room_idle_s;                     /* a room where nobody presents ends after this time */
     char admin_token[CONFIG_TEXT_MAX];   /* "": make one up */
     bool metrics_open;
     int log_level; /* 0 error, 1 warning, 2 info, 3 debug */

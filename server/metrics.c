@@ -324,11 +324,28 @@ static void write_http(FILE *f, const struct http_counters *h)
     fprintf(f, "amphi_joins_refused_total %" PRIu64 "\n", h->joins_refused);
 }
 
+static void write_denied(FILE *f, const struct stats_denied *d)
+{
+    const struct {
+        const char *what, *why;
+        uint64_t n;
+    } rows[] = {
+        {"watch", "required", d->watch_required},
+        {"watch", "invalid", d->watch_invalid},
+        {"watch", "token-used", d->watch_used},
+        {"publish", "no-right", d->publish},
+    };
+    family(f, "denied_total", "counter", "Who was not let in.");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        fprintf(f, "amphi_denied_total{what=\"%s\",why=\"%s\"} %" PRIu64 "\n", rows[i].what,
+                rows[i].why, rows[i].n);
+}
+
 static void write_rooms(FILE *f, const struct stats *s)
 {
     single(f, "rooms", "gauge", "Rooms that are open.", s->n_rooms);
     single(f, "rooms_opened_total", "counter", "Rooms that were opened.", (double)s->rooms_opened);
-    single(f, "rooms_ended_idle_total", "counter", "Those that ended for nobody was there.",
+    single(f, "rooms_ended_idle_total", "counter", "Those that ended for nobody presented.",
            (double)s->rooms_idle_end);
     family(f, "room_viewers", "gauge", "Viewers in the room.");
     for (unsigned i = 0; i < s->n_rooms; i++)
@@ -350,6 +367,7 @@ char *metrics_text(const struct stats *s)
         return NULL;
     write_process(f, s);
     write_http(f, &s->http);
+    write_denied(f, &s->denied);
     write_workers(f, s);
     write_rooms(f, s);
     if (fclose(f) != 0) {

@@ -284,7 +284,7 @@ void room_tick(struct room *r, int64_t now_us)
         if (r->slots[i].has_audio)
             tick_audio(r, &r->slots[i], now_us);
     }
-    if (!room_is_idle(r))
+    if (!room_is_empty(r))
         r->used_us = now_us;
 }
 
@@ -295,11 +295,6 @@ bool room_is_empty(const struct room *r)
             return false;
     }
     return true;
-}
-
-bool room_is_idle(const struct room *r)
-{
-    return r->seats == 0 && room_is_empty(r);
 }
 
 /* --- what is known of it --- */
@@ -378,6 +373,8 @@ void room_describe(const struct room *r, struct backend_room *out)
 {
     *out = (struct backend_room){.viewers = r->viewers};
     memcpy(out->code, r->code, sizeof(out->code));
+    memcpy(out->title, r->title, sizeof(out->title));
+    out->password_required = r->rights.password[0] != '\0';
     unsigned n_live = 0, first = BACKEND_STREAMS_MAX;
     bool any_focused = false;
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {

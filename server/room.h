@@ -11,6 +11,7 @@
 
 #include "server/audio_opening.h"
 #include "server/media.h"
+#include "server/rights.h"
 #include "server/source.h"
 #include "server/source_audio.h"
 #include "signaling/backend.h"
@@ -50,14 +51,16 @@ struct room {
     void (*wake)(void *arg);
     void *wake_arg;
 
-    bool permanent; /* does not end because nobody is there */
+    struct rights rights;
+    char title[BACKEND_TITLE_MAX]; /* or "" */
+    bool permanent;                /* does not end because nobody presents */
     bool started;
     bool has_streams;
     struct room_slot slots[BACKEND_STREAMS_MAX];
     unsigned max_viewers;           /* 0: as many as the process takes */
     unsigned seats;                 /* of viewers: reserved, or taken */
     unsigned viewers, viewers_peak; /* from answer to end */
-    int64_t used_us;                /* when somebody was last seen here */
+    int64_t used_us;                /* when somebody last presented here */
     struct {
         int width, height;
     } told[BACKEND_STREAMS_MAX]; /* as its viewers know them; 0: not shown */
@@ -78,7 +81,6 @@ int room_remove_source(struct room *r, unsigned slot); /* -ENOENT: nothing is th
 int room_start(struct room *r);
 void room_tick(struct room *r, int64_t now_us); /* tries to have lost sound back */
 bool room_is_empty(const struct room *r);       /* no slot has a source */
-bool room_is_idle(const struct room *r);        /* nor is anybody else there */
 bool room_take_change(struct room *r);          /* since it was last asked */
 
 /* A viewer's way: a seat, then media, then gone. */

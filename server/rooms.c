@@ -105,7 +105,7 @@ struct room *rooms_find_idle(const struct rooms *r, int64_t now_us)
 {
     for (unsigned i = 0; i < r->n; i++) {
         const struct room *room = r->list[i];
-        if (!room->permanent && room_is_idle(room) && now_us - room->used_us >= r->config.idle_us)
+        if (!room->permanent && room_is_empty(room) && now_us - room->used_us >= r->config.idle_us)
             return r->list[i];
     }
     return NULL;

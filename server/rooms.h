@@ -14,7 +14,7 @@ struct rooms_config {
     struct forwarder *forwarder; /* borrowed: outlives the rooms */
     unsigned max;
     unsigned max_viewers;    /* of each; 0: as many as the process takes */
-    int64_t idle_us;         /* a room where nobody is ends after this time */
+    int64_t idle_us;         /* a room where nobody presents ends after this time */
     void (*wake)(void *arg); /* any thread: a room has changed */
     void *wake_arg;
 };
@@ -25,7 +25,7 @@ struct rooms {
     unsigned n;
     struct room **list;  /* owned; the rooms are the table's */
     uint64_t n_opened;   /* since it began */
-    uint64_t n_idle_end; /* of those, that ended for nobody was there */
+    uint64_t n_idle_end; /* of those, that ended for nobody presented */
 };
 
 int rooms_init(struct rooms *r, const struct rooms_config *config); /* 0, -ENOMEM */
@@ -39,6 +39,6 @@ void rooms_close(struct rooms *r, struct room *room); /* whoever knew it has for
 struct room *rooms_find(const struct rooms *r, const char *code); /* or NULL */
 /* Whose slot has this stream of pictures; or NULL. */
 struct room *rooms_find_stream(const struct rooms *r, uint32_t video_stream, unsigned *slot);
-/* One that nobody has used for so long that it ends; or NULL. */
+/* One that nobody has presented in for so long that it ends; or NULL. */
 struct room *rooms_find_idle(const struct rooms *r, int64_t now_us);
 void rooms_tick(struct rooms *r, int64_t now_us);

@@ -329,6 +329,8 @@ static int open_source_room(struct server *s, char *error, size_t error_size)
         return err;
     }
     s->source_room->permanent = true;
+    hosting_give_rights(s->source_room, s->config.publishes ? "" : s->config.secret,
+                        s->config.password);
     for (unsigned i = 0; i < s->config.n_sources && !err; i++)
         err = open_source(s, i, error, error_size);
     return err;
@@ -380,6 +382,7 @@ static int open_signaling(struct server *s, char *error, size_t error_size)
     s->backend.arg = s;
     viewers_fill_backend(s, &s->backend);
     admin_fill_backend(s, &s->backend);
+    hosting_fill_backend(s, &s->backend);
     ice_setup_backend(&s->backend, &s->config);
     struct http_config config = {.port = s->config.listen_port, .backend = &s->backend};
     if (!s->config.publishes || s->config.listens)
@@ -397,9 +400,27 @@ static void make_url(struct server *s)
              http_port(s->http), s->source_room ? s->source_room->code : "");
 }
 
+static int open_tokens(struct server *s, char *error, size_t error_size)
+{
+    watch_tokens_init(&s->tokens);
+    if (!s->config.token_key[0])
+        return 0;
+    struct watch_key key;
+    char why[512];
+    int err = watch_key_read(&key, s->config.token_key, why, sizeof(why));
+    if (err)
+        snprintf(error, error_size, "--token-key: %s", why);
+    else
+        watch_tokens_set_key(&s->tokens, &key);
+    explicit_bzero(&key, sizeof(key));
+    return err;
+}
+
 static int open_all(struct server *s, char *error, size_t error_size)
 {
-    int err = open_transport(s, error, error_size);
+    int err = open_tokens(s, error, error_size);
+    if (!err)
+        err = open_transport(s, error, error_size);
     if (err)
         return err;
     announce(s);
@@ -478,6 +499,7 @@ void server_destroy(struct server *s)
     g_hash_table_destroy(s->guests);
     sem_destroy(&s->stopped);
     dtls_context_destroy(s->dtls);
+    watch_tokens_finish(&s->tokens);
     free(s);
 }
 

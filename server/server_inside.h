@@ -4,6 +4,7 @@
  *     server.c   life, and what the other threads tell
  *     viewers.c  what signaling asks for its viewers
  *     admin.c    what it asks for those who run the program: figures, sources
+ *     hosting.c  what it asks for those who have rooms, and who may what in them
  */
 #pragma once
 
@@ -12,6 +13,8 @@
 #include "server/follow.h"
 #include "server/rooms.h"
 #include "server/server.h"
+#include "server/stats.h"
+#include "server/watch_token.h"
 #include "signaling/backend.h"
 #include "signaling/http.h"
 
@@ -23,6 +26,7 @@ struct guest {
     struct room *room; /* borrowed: the server's; NULL: it has ended */
     struct backend_seat seat;
     bool started;
+    uint8_t best_layer; /* from the best down, 0: all; it is never sent a better one */
     struct backend_viewer_report report; /* what its player last said */
     int64_t reported_us;                 /* 0: never */
 };
@@ -44,6 +48,8 @@ struct server {
     struct backend_candidate candidates[BACKEND_CANDIDATES_MAX];
 
     struct rooms rooms;
+    struct watch_tokens tokens;
+    struct stats_denied denied;
     struct room *source_room;   /* borrowed: of --source; NULL: none */
     struct _GHashTable *guests; /* viewer id -> struct guest, owned */
     int64_t next_tick_us;
@@ -60,6 +66,9 @@ void server_random(void *out, size_t size); /* at most 256 bytes */
 /* By its normalized code, or NULL. */
 struct room *server_find_room(struct server *s, const char *code);
 struct guest *server_find_guest(struct server *s, uint32_t viewer_id);
+/* What its SDP needs, but for what the forwarder made. */
+void server_fill_seat(struct server *s, const struct forwarder_seat *seat,
+                      struct backend_seat *out);
 /* The guest is gone, whatever became of it. */
 void server_drop_guest(struct server *s, uint32_t viewer_id);
 /* Whoever is in it is sent away. */
@@ -69,3 +78,6 @@ void server_tell_room(struct server *s, struct room *room);
 
 void viewers_fill_backend(struct server *s, struct backend *out);
 void admin_fill_backend(struct server *s, struct backend *out);
+void hosting_fill_backend(struct server *s, struct backend *out);
+/* To a new room: its presenter's secret, "": one is made up, and the watch password, "": none. */
+void hosting_give_rights(struct room *room, const char *secret, const char *password);

@@ -114,6 +114,7 @@ int stats_take(struct stats *out, const struct stats_config *config)
         .udp_port = forwarder_port(config->forwarder),
         .rooms_opened = config->rooms->n_opened,
         .rooms_idle_end = config->rooms->n_idle_end,
+        .denied = *config->denied,
         .guest = config->guest,
         .guest_arg = config->guest_arg,
     };
@@ -176,6 +177,16 @@ static json_t *http_json(const struct http_counters *h)
     set_int(o, "connections", h->connections);
     set_int(o, "joins", h->joins);
     set_int(o, "joins_refused", h->joins_refused);
+    return o;
+}
+
+static json_t *denied_json(const struct stats_denied *d)
+{
+    json_t *o = json_object();
+    set_int(o, "watch_required", d->watch_required);
+    set_int(o, "watch_invalid", d->watch_invalid);
+    set_int(o, "watch_used", d->watch_used);
+    set_int(o, "publish", d->publish);
     return o;
 }
 
@@ -486,6 +497,7 @@ char *stats_json(const struct stats *s, bool with_viewers)
     for (unsigned i = 0; i < s->forwarder.n_workers; i++)
         json_array_append_new(workers, worker_json(&s->forwarder.workers[i]));
     json_object_set_new(root, "workers", workers);
+    json_object_set_new(root, "denied", denied_json(&s->denied));
     set_int(root, "rooms_opened", s->rooms_opened);
     set_int(root, "rooms_ended_idle", s->rooms_idle_end);
     json_object_set_new(root, "rooms", rooms_json(s, with_viewers));

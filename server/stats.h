@@ -39,7 +39,16 @@ struct stats_guest {
     struct backend_viewer_report report; /* what its player last said of itself */
 };
 
+/* Who was not let in. */
+struct stats_denied {
+    uint64_t watch_required; /* nothing was shown where something is asked for */
+    uint64_t watch_invalid;  /* a wrong password or token */
+    uint64_t watch_used;     /* a token that was used up, or has run out */
+    uint64_t publish;
+};
+
 struct stats_config {
+    const struct stats_denied *denied;
     struct forwarder *forwarder;
     const struct rooms *rooms;
     int64_t started_us, now_us;
@@ -53,6 +62,7 @@ struct stats {
     struct stats_process process;
     struct forwarder_stats forwarder;
     struct http_counters http;
+    struct stats_denied denied;
     uint64_t rooms_opened,
         rooms_idle_end; /* since it began; of those that nobody was in any more */
     unsigned n_rooms;

@@ -28,7 +28,7 @@ static uint32_t random_ssrc(const struct backend_seat *seat)
     return ssrc;
 }
 
-static void fill_seat(struct server *s, const struct forwarder_seat *seat, struct backend_seat *out)
+void server_fill_seat(struct server *s, const struct forwarder_seat *seat, struct backend_seat *out)
 {
     *out = (struct backend_seat){.viewer_id = seat->viewer_id, .full_ice = s->config.ice_full};
     snprintf(out->ufrag, sizeof(out->ufrag), "%s", seat->ice.ufrag);
@@ -75,8 +75,9 @@ static int on_reserve(void *arg, const char *code, struct backend_room *room,
         return err;
     struct guest *guest = g_new0(struct guest, 1);
     guest->room = r;
+    guest->best_layer = (uint8_t)seat->best_layer;
     room_seat_taken(r);
-    fill_seat(s, &place, &guest->seat);
+    server_fill_seat(s, &place, &guest->seat);
     g_hash_table_insert(s->guests, GUINT_TO_POINTER(place.viewer_id), guest);
     *seat = guest->seat;
     return 0;
@@ -171,6 +172,14 @@ static bool fill_tracks(const struct guest *g, const struct backend_answer *answ
     return out->n_tracks > 0;
 }
 
+/* Before anything can be sent: its handshakes have not begun. */
+static void bar_layers(struct server *s, uint32_t viewer_id, const struct guest *g)
+{
+    const struct viewer_selection all = {.layer = -1, .max_temporal = -1, .barred = g->best_layer};
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX && g->best_layer > 0; i++)
+        forwarder_select(s->forwarder, viewer_id, g->room->slots[i].video_stream, &all);
+}
+
 static int on_start(void *arg, uint32_t viewer_id, const struct backend_answer *answer)
 {
     struct server *s = arg;
@@ -185,6 +194,7 @@ static int on_start(void *arg, uint32_t viewer_id, const struct backend_answer *
     int err = forwarder_add_viewer(s->forwarder, &config);
     if (err)
         return err;
+    bar_layers(s, viewer_id, g);
     g->started = true;
     room_viewer_added(g->room);
     return 0;
@@ -252,8 +262,13 @@ static void on_select(void *arg, uint32_t viewer_id, unsigned slot, int layer, i
     if (!g || !g->started || !g->room || slot >= BACKEND_STREAMS_MAX)
         return;
     const struct room_slot *place = &g->room->slots[slot];
-    const struct viewer_selection video = {forwarder_layer(place, layer), max_temporal, paused};
-    const struct viewer_selection audio = {-1, -1, paused};
+    const struct viewer_selection video = {
+        .layer = forwarder_layer(place, layer),
+        .max_temporal = max_temporal,
+        .paused = paused,
+        .barred = g->best_layer,
+    };
+    const struct viewer_selection audio = {.layer = -1, .max_temporal = -1, .paused = paused};
     forwarder_select(s->forwarder, viewer_id, place->video_stream, &video);
     forwarder_select(s->forwarder, viewer_id, place->audio_stream, &audio);
 }

@@ -96,6 +96,7 @@ static inline void handmade_init(struct handmade *h)
                       .n_viewers = 1,
                       .viewers = &h->viewer},
         .http = {.joins = 601, .joins_refused = 602, .connections = 603},
+        .denied = {801, 802, 803, 804},
         .rooms_opened = 701,
         .rooms_idle_end = 702,
         .n_rooms = 1,

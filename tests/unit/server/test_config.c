@@ -71,6 +71,35 @@ static void publishing_has_options_of_its_own(void **state)
     assert_non_null(strstr(error, "--to must be a URL"));
 }
 
+static void rights_have_options(void **state)
+{
+    (void)state;
+    struct config c;
+    assert_int_equal(read_words(&c, "", NULL), 0);
+    assert_true(c.open_rooms);
+    assert_int_equal(read_words(&c, "--source pattern", NULL), 0);
+    assert_false(c.open_rooms);
+    assert_int_equal(read_words(&c, "--source pattern --open-rooms yes", NULL), 0);
+    assert_true(c.open_rooms);
+    assert_int_equal(read_words(&c, "--open-rooms no", NULL), 0);
+    assert_false(c.open_rooms);
+    assert_int_equal(read_words(&c, "publish --to http://h/", NULL), 0);
+    assert_false(c.open_rooms);
+    assert_int_equal(read_words(&c, "--open-rooms maybe", NULL), -EINVAL);
+    assert_int_equal(read_words(&c,
+                                "--room A --password sesame --token-key /k.pem "
+                                "--secret 0123456789abcdef",
+                                NULL),
+                     0);
+    assert_string_equal(c.password, "sesame");
+    assert_string_equal(c.secret, "0123456789abcdef");
+    assert_string_equal(c.token_key, "/k.pem");
+    assert_int_equal(read_words(&c, "--password sesame", NULL), -EINVAL);
+    assert_string_equal(error, "--password needs --room or --source");
+    assert_int_equal(read_words(&c, "--room A --secret 0123456789abcde", NULL), -EINVAL);
+    assert_string_equal(error, "--secret must be 16 to 64 characters");
+}
+
 static void options_are_taken(void **state)
 {
     (void)state;
@@ -281,6 +310,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_the_manual),
+        cmocka_unit_test(rights_have_options),
         cmocka_unit_test(options_are_taken),
         cmocka_unit_test(ice_is_configured),
         cmocka_unit_test(a_file_keeps_its_whole_path),

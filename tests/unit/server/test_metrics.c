@@ -43,6 +43,8 @@ static void values_stand_under_their_names(void **state)
     assert_line(text, "amphi_joins_refused_total 602");
     assert_line(text, "amphi_http_connections 603");
     assert_line(text, "amphi_rooms 1");
+    assert_line(text, "amphi_denied_total{what=\"watch\",why=\"token-used\"} 803");
+    assert_line(text, "amphi_denied_total{what=\"publish\",why=\"no-right\"} 804");
     assert_line(text, "amphi_rooms_opened_total 701");
     assert_line(text, "amphi_rooms_ended_idle_total 702");
     assert_line(text, "amphi_room_viewers{room=\"CALM-FOX-007\"} 3");

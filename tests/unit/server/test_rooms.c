@@ -76,7 +76,7 @@ static void more_than_the_most_are_refused(void **state)
     open_room("ONE-MORE", 0);
 }
 
-static void a_room_where_nobody_is_ends_in_time(void **state)
+static void a_room_where_nobody_presents_ends_in_time(void **state)
 {
     (void)state;
     struct room *room = open_room(NULL, 0), *stays = open_room(NULL, 0);
@@ -85,12 +85,15 @@ static void a_room_where_nobody_is_ends_in_time(void **state)
     assert_null(rooms_find_idle(&rooms, IDLE_US - 1));
     assert_ptr_equal(rooms_find_idle(&rooms, IDLE_US), room);
     room_seat_taken(room);
-    assert_null(rooms_find_idle(&rooms, IDLE_US)); /* somebody is about to watch */
-    rooms_tick(&rooms, IDLE_US);
+    assert_ptr_equal(rooms_find_idle(&rooms, IDLE_US), room); /* who waits there keeps it not */
     room_viewer_left(room, false);
+    static char anything;
+    room->slots[3].source = (struct source *)&anything;
+    assert_null(rooms_find_idle(&rooms, IDLE_US));
     rooms_tick(&rooms, IDLE_US + 1000);
-    assert_null(rooms_find_idle(&rooms, 2 * IDLE_US - 1)); /* the time begins anew */
-    assert_ptr_equal(rooms_find_idle(&rooms, 2 * IDLE_US), room);
+    room->slots[3].source = NULL;
+    assert_null(rooms_find_idle(&rooms, 2 * IDLE_US + 999)); /* the time begins anew */
+    assert_ptr_equal(rooms_find_idle(&rooms, 2 * IDLE_US + 1000), room);
 }
 
 static void a_full_room_has_no_seat(void **state)
@@ -127,7 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(rooms_are_found_by_their_codes),
         cmocka_unit_test_setup_teardown(more_than_the_most_are_refused, setup_small, teardown),
-        TEST(a_room_where_nobody_is_ends_in_time),
+        TEST(a_room_where_nobody_presents_ends_in_time),
         TEST(a_full_room_has_no_seat),
         TEST(empty_rooms_are_cheap),
     };

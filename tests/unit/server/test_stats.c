@@ -51,6 +51,11 @@ static void the_process_and_its_workers(void **state)
     assert_number(json_object_get(root, "http"), "joins", 601);
     assert_number(json_object_get(root, "http"), "joins_refused", 602);
     assert_number(json_object_get(root, "http"), "connections", 603);
+    const json_t *denied = json_object_get(root, "denied");
+    assert_number(denied, "watch_required", 801);
+    assert_number(denied, "watch_invalid", 802);
+    assert_number(denied, "watch_used", 803);
+    assert_number(denied, "publish", 804);
     static const char *const keys[] = {
         "packets_sent",       "bytes_sent",         "send_calls",          "send_errors",
         "datagrams_received", "datagrams_unknown",  "datagrams_passed_on", "frames_dropped",

@@ -6,6 +6,7 @@
 
 /* Behind the newest one: older ones say nothing about what is missing. */
 #define LATE_MAX NACK_MAX
+#define JUMP_US 100000
 
 /* --- buffers --- */
 
@@ -176,16 +177,15 @@ static void to_row(struct ingest *in, struct ingest_flow *f, const struct ingest
 {
     for (;;) {
         int16_t ahead = (int16_t)(p->seq - f->next_seq);
-        if (ahead >= INGEST_WINDOW) {
+        bool far = ahead >= INGEST_WINDOW && f->n_waiting == 0;
+        if (far)
             restart(in, f, p->seq);
-            ahead = 0;
-        }
-        if (ahead == 0) {
+        if (ahead == 0 || far) {
             deal(in, f, p, p->arrived_us);
             drain(in, f, p->arrived_us);
         } else if (ahead < 0) {
             *(p->resent ? &in->counters.duplicates : &in->counters.late) += 1;
-        } else if (!wait_behind_gap(in, f, p)) {
+        } else if (ahead >= INGEST_WINDOW || !wait_behind_gap(in, f, p)) {
             in->counters.overflows++;
             if (f->n_waiting == 0)
                 return;
@@ -196,12 +196,14 @@ static void to_row(struct ingest *in, struct ingest_flow *f, const struct ingest
     }
 }
 
-/* A new keyframe stands behind the gap, and surely begins here: what is missing is not needed. */
+/* A new keyframe stands behind the gap, and surely begins here: what is missing is not needed if
+ * nothing before it can be used anyway, or it was waited for long enough. */
 static void jump_to_keyframe(struct ingest *in, struct ingest_flow *f,
                              const struct ingest_packet *p)
 {
     struct payload_info info;
-    if (f->n_waiting == 0 || p->resent || ingest_is_sound(in, f) || p->codec == 0 ||
+    bool useless = f->lost || p->arrived_us - f->gap_since_us >= JUMP_US;
+    if (f->n_waiting == 0 || !useless || p->resent || ingest_is_sound(in, f) || p->codec == 0 ||
         !payload_inspect((enum payload_codec)p->codec, &info, p->payload, p->size) ||
         !info.starts_keyframe || !info.starts_frame)
         return;

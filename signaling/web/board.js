@@ -150,6 +150,10 @@ export class Board extends EventTarget {
     this.#frame ??= requestAnimationFrame(() => this.#step());
   }
 
+  rest() {
+    this.#target = null;
+  }
+
   *#ordered() {
     for (const { trackId } of this.#streams) {
       yield this.#tiles.get(trackId);

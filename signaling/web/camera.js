@@ -58,6 +58,7 @@ export class Camera extends EventTarget {
   reset() {
     this.#camera = WHOLE;
     this.#target = null;
+    this.#touchedAt = -Infinity;
     this.layout();
   }
 
@@ -89,6 +90,11 @@ export class Camera extends EventTarget {
       this.#target = point;
       this.#frame ??= requestAnimationFrame(() => this.#step());
     }
+  }
+
+  /* The cursor is not followed any more. */
+  rest() {
+    this.#target = null;
   }
 
   layout() {

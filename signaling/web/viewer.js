@@ -470,6 +470,8 @@ function toggleFollow() {
   page.follow = !page.follow;
   page.picked = page.follow ? null : player.shown?.trackId ?? null;
   settings.set('follow', page.follow);
+  camera.rest();
+  board.rest();
   toast(page.follow ? 'Following the presenter' : 'Not following');
   showStreams();
   showFollow();
@@ -795,7 +797,7 @@ session.addEventListener('change', () => {
 session.addEventListener('report', ({ detail }) => takeReport(detail));
 player.addEventListener('shown', ({ detail }) => {
   page.firstFrameMs ??= Math.round(detail.at);
-  page.blocked = false;
+  page.blocked &&= player.video.paused; // a browser that wants a tap may paint one picture
   clock.watch(player.video);
   session.shown(detail.peer);
   showStreams();

@@ -71,6 +71,10 @@ static int on_remove_viewer(void *arg, uint32_t viewer_id)
     const struct guest *g = server_find_guest(s, viewer_id);
     if (!g || !g->started)
         return -ENOENT;
+    if (g->presents) {
+        s->backend.publish_end(s, viewer_id);
+        return 0;
+    }
     forwarder_remove_viewer(s->forwarder, viewer_id); /* its last event removes the guest */
     return 0;
 }

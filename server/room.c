@@ -83,7 +83,7 @@ void room_finish(struct room *r)
 }
 
 /* Of all its slots at once, so that a viewer of the first one has tracks for all. */
-static int add_streams(struct room *r)
+int room_open_streams(struct room *r)
 {
     int err = 0;
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX && !r->has_streams && !err; i++) {
@@ -99,13 +99,17 @@ static int add_streams(struct room *r)
     return err;
 }
 
-/* Threads of the sources. */
-static void on_source_change(void *arg)
+void room_changed(struct room *r)
 {
-    struct room *r = arg;
     atomic_store(&r->changed, true);
     if (r->wake)
         r->wake(r->wake_arg);
+}
+
+/* Threads of the sources. */
+static void on_source_change(void *arg)
+{
+    room_changed(arg);
 }
 
 bool room_take_change(struct room *r)
@@ -193,14 +197,14 @@ int room_add_source(struct room *r, const struct media *media, unsigned *slot, c
                     size_t error_size)
 {
     unsigned i = 0;
-    while (i < BACKEND_STREAMS_MAX && r->slots[i].source)
+    while (i < BACKEND_STREAMS_MAX && (r->slots[i].source || r->slots[i].feed.presenter))
         i++;
     if (i == BACKEND_STREAMS_MAX) {
         snprintf(error, error_size, "the room has %d streams already", BACKEND_STREAMS_MAX);
         return -ENOSPC;
     }
     snprintf(error, error_size, "there is no memory for more streams");
-    int err = add_streams(r);
+    int err = room_open_streams(r);
     if (err)
         return err;
     r->slots[i].media = malloc(sizeof(*media));
@@ -291,10 +295,28 @@ void room_tick(struct room *r, int64_t now_us)
 bool room_is_empty(const struct room *r)
 {
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
-        if (r->slots[i].source)
+        if (r->slots[i].source || r->slots[i].feed.presenter)
             return false;
     }
     return true;
+}
+
+bool room_has_sound(const struct room *r, unsigned slot)
+{
+    const struct room_slot *s = &r->slots[slot];
+    return s->source ? s->has_audio : s->feed.has_audio;
+}
+
+/* Signaling counts layers from the best one, the forwarder from the smallest. */
+int room_layer(const struct room *r, unsigned slot, int layer)
+{
+    struct source_info info;
+    const struct room_slot *s = &r->slots[slot];
+    if (layer < 0 || !s->source)
+        return layer < 0 ? -1 : feed_layer(&s->feed, layer);
+    source_info(s->source, &info);
+    int n = (int)info.n_layers;
+    return layer < n ? n - 1 - layer : 0;
 }
 
 /* --- what is known of it --- */
@@ -354,7 +376,6 @@ static void describe_slot(const struct room_slot *slot, unsigned index, struct s
     *out = (struct backend_stream){
         .active = true,
         .has_audio = slot->has_audio,
-        .is_focused = slot->focused,
         .paused = info->paused,
         .width = info->width,
         .height = info->height,
@@ -378,16 +399,22 @@ void room_describe(const struct room *r, struct backend_room *out)
     unsigned n_live = 0, first = BACKEND_STREAMS_MAX;
     bool any_focused = false;
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
-        struct source_info info;
-        if (!r->slots[i].source)
+        const struct room_slot *slot = &r->slots[i];
+        struct source_info info = {.live = true};
+        out->presenter |= slot->source || slot->feed.presenter;
+        if (slot->source)
+            describe_slot(slot, i, &info, &out->streams[i]);
+        else if (feed_is_shown(&slot->feed))
+            feed_describe(&slot->feed, i, &out->streams[i]);
+        if (!out->streams[i].active)
             continue;
-        describe_slot(&r->slots[i], i, &info, &out->streams[i]);
+        out->streams[i].is_focused = slot->focused;
+        out->reconnecting |= !slot->source && slot->feed.lost;
         out->n_streams++;
         first = i < first ? i : first;
-        any_focused |= out->streams[i].is_focused;
+        any_focused |= slot->focused;
         n_live += info.live;
     }
-    out->presenter = out->n_streams > 0;
     out->live = n_live > 0;
     if (!any_focused && first < BACKEND_STREAMS_MAX)
         out->streams[first].is_focused = true;

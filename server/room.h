@@ -10,6 +10,7 @@
 #pragma once
 
 #include "server/audio_opening.h"
+#include "server/feed.h"
 #include "server/media.h"
 #include "server/rights.h"
 #include "server/source.h"
@@ -26,6 +27,7 @@ struct room_slot {
     uint32_t video_stream, audio_stream; /* the forwarder's; 0: not made yet, then for good */
     struct source *source;               /* owned; NULL: free */
     struct media *media;                 /* owned; of the source */
+    struct feed feed;                    /* where it has no source */
     bool has_audio;                      /* it is to have sound, which may be gone for now */
     struct source_audio *audio;          /* owned; NULL: to be opened again */
     struct audio_opening *opening;       /* owned; NULL: not being opened again */
@@ -78,9 +80,15 @@ void room_finish(struct room *r); /* zeroed memory is fine */
 int room_add_source(struct room *r, const struct media *media, unsigned *slot, char *error,
                     size_t error_size);
 int room_remove_source(struct room *r, unsigned slot); /* -ENOENT: nothing is there */
+/* For whoever feeds its slots: its streams are there afterwards. 0 or -errno. */
+int room_open_streams(struct room *r);
+/* Of a slot that is taken. */
+bool room_has_sound(const struct room *r, unsigned slot);
+int room_layer(const struct room *r, unsigned slot, int layer); /* the forwarder's; see feed.h */
+void room_changed(struct room *r);                              /* any thread: `wake` follows */
 int room_start(struct room *r);
 void room_tick(struct room *r, int64_t now_us); /* tries to have lost sound back */
-bool room_is_empty(const struct room *r);       /* no slot has a source */
+bool room_is_empty(const struct room *r);       /* nobody presents, nor may come back */
 bool room_take_change(struct room *r);          /* since it was last asked */
 
 /* A viewer's way: a seat, then media, then gone. */

@@ -78,20 +78,24 @@ static enum backend_viewer_state state_for_signaling(enum viewer_state state)
     return BACKEND_VIEWER_CLOSED;
 }
 
+void server_add_guest(struct server *s, uint32_t id, struct guest *guest)
+{
+    g_hash_table_insert(s->guests, GUINT_TO_POINTER(id), guest);
+}
+
 void server_drop_guest(struct server *s, uint32_t viewer_id)
 {
     const struct guest *g = server_find_guest(s, viewer_id);
     if (!g)
         return;
-    if (g->room)
+    if (g->room && !g->presents)
         room_viewer_left(g->room, g->started);
     g_hash_table_remove(s->guests, GUINT_TO_POINTER(viewer_id));
 }
 
-static void tell_viewer(struct server *s, const struct forwarder_event *e)
+static void tell_viewer(struct server *s, const struct forwarder_event *e, const char *reason)
 {
     enum backend_viewer_state state = state_for_signaling(e->state);
-    const char *reason = peer_reason_name(e->reason);
     http_on_viewer(s->http, e->viewer_id, state, reason);
     for (unsigned i = 0; i < s->n_companions; i++) {
         const struct server_companion *c = &s->companions[i];
@@ -112,7 +116,13 @@ static void tell_candidate(struct server *s, const struct forwarder_candidate *c
 
 static void handle_event(struct server *s, const struct forwarder_event *e)
 {
-    tell_viewer(s, e);
+    const char *reason = peer_reason_name(e->reason);
+    if (e->kind == FORWARDER_INGEST) {
+        if (presenters_on_event(s, e, &reason))
+            tell_viewer(s, e, reason);
+        return;
+    }
+    tell_viewer(s, e, reason);
     if (e->state == VIEWER_CLOSED)
         server_drop_guest(s, e->viewer_id);
 }
@@ -140,7 +150,7 @@ static void send_guests_away(struct server *s, struct room *room)
     g_hash_table_iter_init(&i, s->guests);
     while (g_hash_table_iter_next(&i, &id, &guest)) {
         struct guest *g = guest;
-        if (g->room != room)
+        if (g->room != room || g->presents)
             continue;
         g->room = NULL;
         if (g->started) {
@@ -160,6 +170,7 @@ void server_end_room(struct server *s, struct room *room)
         if (room->slots[i].source)
             follow_clear(s->follow, room->slots[i].video_stream);
     }
+    presenters_end_all(s, room);
     send_guests_away(s, room);
     if (room == s->source_room)
         s->source_room = NULL;
@@ -209,6 +220,7 @@ static void tell_changed_rooms(struct server *s)
 
 static void tick(struct server *s, int64_t now_us)
 {
+    presenters_tick(s, now_us);
     rooms_tick(&s->rooms, now_us);
     for (struct room *idle; (idle = rooms_find_idle(&s->rooms, now_us)) != NULL;) {
         s->rooms.n_idle_end++;
@@ -381,6 +393,7 @@ static int open_signaling(struct server *s, char *error, size_t error_size)
 {
     s->backend.arg = s;
     viewers_fill_backend(s, &s->backend);
+    presenters_fill_backend(s, &s->backend);
     admin_fill_backend(s, &s->backend);
     hosting_fill_backend(s, &s->backend);
     ice_setup_backend(&s->backend, &s->config);
@@ -492,6 +505,8 @@ void server_destroy(struct server *s)
     /* sources first: they call into both others; then viewers get their goodbye; signaling last,
      * since workers wake it */
     follow_destroy(s->follow);
+    if (s->forwarder)
+        presenters_end_all(s, NULL);
     rooms_finish(&s->rooms);
     forwarder_destroy(s->forwarder);
     s->forwarder = NULL;

@@ -4,6 +4,7 @@
  *     server.c   life, and what the other threads tell
  *     viewers.c  what signaling asks for its viewers
  *     admin.c    what it asks for those who run the program: figures, sources
+ *     presenters.c  what it asks for those who send something into a room
  *     hosting.c  what it asks for those who have rooms, and who may what in them
  */
 #pragma once
@@ -21,14 +22,31 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
-/* A viewer from its seat to its end. */
+/* A viewer from its seat to its end; or a presenter, until nobody waits for him any more. */
 struct guest {
     struct room *room; /* borrowed: the server's; NULL: it has ended */
     struct backend_seat seat;
     bool started;
+    bool presents;
     uint8_t best_layer; /* from the best down, 0: all; it is never sent a better one */
     struct backend_viewer_report report; /* what its player last said */
     int64_t reported_us;                 /* 0: never */
+
+    /* of a presenter */
+    char kind[16];
+    bool replaced; /* another one has his slots: his last event is to come */
+    bool ended;    /* so is it of one who has ended on purpose */
+    bool lost;     /* his last event has come, and his slots wait for him */
+    int64_t lost_us;
+    int64_t asked_us; /* when the forwarder was last asked what he sends */
+};
+
+/* Of a peer's answer or offer. */
+struct server_peer {
+    const char *ufrag, *pwd;
+    bool dtls_client; /* our role */
+    unsigned n_fingerprints;
+    const char (*fingerprints)[BACKEND_FINGERPRINT_MAX];
 };
 
 struct server {
@@ -69,6 +87,10 @@ struct guest *server_find_guest(struct server *s, uint32_t viewer_id);
 /* What its SDP needs, but for what the forwarder made. */
 void server_fill_seat(struct server *s, const struct forwarder_seat *seat,
                       struct backend_seat *out);
+/* False: something of it cannot be used. */
+bool server_fill_peer(const struct backend_seat *seat, const struct server_peer *peer,
+                      struct peer_config *out);
+void server_add_guest(struct server *s, uint32_t id, struct guest *guest); /* takes it over */
 /* The guest is gone, whatever became of it. */
 void server_drop_guest(struct server *s, uint32_t viewer_id);
 /* Whoever is in it is sent away. */
@@ -77,6 +99,12 @@ void server_end_room(struct server *s, struct room *room);
 void server_tell_room(struct server *s, struct room *room);
 
 void viewers_fill_backend(struct server *s, struct backend *out);
+void presenters_fill_backend(struct server *s, struct backend *out);
+/* What the forwarder tells of one. True: signaling is to be told, with *reason. */
+bool presenters_on_event(struct server *s, const struct forwarder_event *e, const char **reason);
+void presenters_leave(struct server *s, uint32_t id, struct guest *g); /* without a word */
+void presenters_tick(struct server *s, int64_t now_us);
+void presenters_end_all(struct server *s, const struct room *room); /* room NULL: of all */
 void admin_fill_backend(struct server *s, struct backend *out);
 void hosting_fill_backend(struct server *s, struct backend *out);
 /* To a new room: its presenter's secret, "": one is made up, and the watch password, "": none. */

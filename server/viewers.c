@@ -78,7 +78,7 @@ static int on_reserve(void *arg, const char *code, struct backend_room *room,
     guest->best_layer = (uint8_t)seat->best_layer;
     room_seat_taken(r);
     server_fill_seat(s, &place, &guest->seat);
-    g_hash_table_insert(s->guests, GUINT_TO_POINTER(place.viewer_id), guest);
+    server_add_guest(s, place.viewer_id, guest);
     *seat = guest->seat;
     return 0;
 }
@@ -94,27 +94,36 @@ static bool copy(char *out, size_t room, const char *text)
     return true;
 }
 
-static bool fill_peer(const struct guest *g, const struct backend_answer *answer,
+bool server_fill_peer(const struct backend_seat *seat, const struct server_peer *peer,
                       struct peer_config *out)
 {
-    out->role = answer->dtls_client ? DTLS_CLIENT : DTLS_SERVER;
-    if (!copy(out->local.ufrag, sizeof(out->local.ufrag), g->seat.ufrag) ||
-        !copy(out->local.pwd, sizeof(out->local.pwd), g->seat.pwd) ||
-        !copy(out->remote_ufrag, sizeof(out->remote_ufrag), answer->ufrag) ||
-        !copy(out->remote_pwd, sizeof(out->remote_pwd), answer->pwd))
+    out->role = peer->dtls_client ? DTLS_CLIENT : DTLS_SERVER;
+    if (!copy(out->local.ufrag, sizeof(out->local.ufrag), seat->ufrag) ||
+        !copy(out->local.pwd, sizeof(out->local.pwd), seat->pwd) ||
+        !copy(out->remote_ufrag, sizeof(out->remote_ufrag), peer->ufrag) ||
+        !copy(out->remote_pwd, sizeof(out->remote_pwd), peer->pwd))
         return false;
     /* a hash we do not take is skipped: one that fits is enough (RFC 8122 5) */
-    for (unsigned i = 0; i < answer->n_fingerprints; i++) {
+    for (unsigned i = 0; i < peer->n_fingerprints; i++) {
         if (out->n_fingerprints < DTLS_FINGERPRINTS_MAX &&
-            dtls_fingerprint_parse(&out->fingerprints[out->n_fingerprints],
-                                   answer->fingerprints[i]))
+            dtls_fingerprint_parse(&out->fingerprints[out->n_fingerprints], peer->fingerprints[i]))
             out->n_fingerprints++;
     }
     return out->n_fingerprints > 0;
 }
 
-static_assert((int)BACKEND_AV1 == (int)PAYLOAD_AV1 && (int)BACKEND_H264 == (int)PAYLOAD_H264,
-              "signaling counts the codecs as the forwarder does");
+static bool fill_peer(const struct guest *g, const struct backend_answer *answer,
+                      struct peer_config *out)
+{
+    const struct server_peer peer = {
+        .ufrag = answer->ufrag,
+        .pwd = answer->pwd,
+        .dtls_client = answer->dtls_client,
+        .n_fingerprints = answer->n_fingerprints,
+        .fingerprints = answer->fingerprints,
+    };
+    return server_fill_peer(&g->seat, &peer, out);
+}
 
 static void fill_video(const struct guest *g, const struct backend_answer *answer, unsigned i,
                        struct viewer_track_config *t)
@@ -146,7 +155,7 @@ static bool hears(const struct guest *g, const struct backend_answer *answer, un
     bool accepted = false;
     for (unsigned i = 0; i < answer->n_tracks; i++)
         accepted |= answer->tracks[i].audio && answer->tracks[i].slot == slot;
-    return accepted && g->room->slots[slot].has_audio;
+    return accepted && room_has_sound(g->room, slot);
 }
 
 static bool fill_tracks(const struct guest *g, const struct backend_answer *answer,
@@ -184,7 +193,7 @@ static int on_start(void *arg, uint32_t viewer_id, const struct backend_answer *
 {
     struct server *s = arg;
     struct guest *g = server_find_guest(s, viewer_id);
-    if (!g || g->started || !g->room)
+    if (!g || g->started || !g->room || g->presents)
         return -ENOENT;
     struct viewer_config config = {.id = viewer_id, .adapts = s->config.adapt};
     server_random(&config.seed, sizeof(config.seed));
@@ -206,6 +215,10 @@ static void on_leave(void *arg, uint32_t viewer_id)
     struct guest *g = server_find_guest(s, viewer_id);
     if (!g || !s->forwarder)
         return;
+    if (g->presents) {
+        presenters_leave(s, viewer_id, g);
+        return;
+    }
     if (g->started) {
         forwarder_remove_viewer(s->forwarder, viewer_id); /* its last event removes the guest */
         return;
@@ -243,27 +256,16 @@ static void on_tcp(void *arg, int fd)
 
 /* --- what its player says --- */
 
-/* Signaling counts layers from the best one, the forwarder from the smallest. */
-static int forwarder_layer(const struct room_slot *slot, int layer)
-{
-    struct source_info info;
-    if (layer < 0 || !slot->source)
-        return layer < 0 ? -1 : 0;
-    source_info(slot->source, &info);
-    int n = (int)info.n_layers;
-    return layer < n ? n - 1 - layer : 0;
-}
-
 static void on_select(void *arg, uint32_t viewer_id, unsigned slot, int layer, int max_temporal,
                       bool paused)
 {
     struct server *s = arg;
     struct guest *g = server_find_guest(s, viewer_id);
-    if (!g || !g->started || !g->room || slot >= BACKEND_STREAMS_MAX)
+    if (!g || !g->started || !g->room || g->presents || slot >= BACKEND_STREAMS_MAX)
         return;
     const struct room_slot *place = &g->room->slots[slot];
     const struct viewer_selection video = {
-        .layer = forwarder_layer(place, layer),
+        .layer = room_layer(g->room, slot, layer),
         .max_temporal = max_temporal,
         .paused = paused,
         .barred = g->best_layer,
@@ -277,7 +279,7 @@ static void on_keyframe(void *arg, uint32_t viewer_id, unsigned slot)
 {
     struct server *s = arg;
     struct guest *g = server_find_guest(s, viewer_id);
-    if (g && g->started && g->room && slot < BACKEND_STREAMS_MAX)
+    if (g && g->started && g->room && !g->presents && slot < BACKEND_STREAMS_MAX)
         forwarder_want_keyframe(s->forwarder, viewer_id, g->room->slots[slot].video_stream);
 }
 

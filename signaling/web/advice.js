@@ -89,12 +89,17 @@ export function explain(reason) {
     return `The server said: ${reason.text || reason.code}.`;
   }
   const said = (reason.text ?? '').replace(/[.\s]+$/, '');
-  return said && OPEN.has(code) ? `${known} (${said})` : known;
+  return [said && OPEN.has(code) ? `${known} (${said})` : known, reason.tried].filter(Boolean).join(' ');
 }
 
+const WAYS = {
+  TCP: 'UDP is blocked here, so your pictures go over TCP: they may be late at times.',
+  relay: 'Your pictures go through a relay: a direct way was not found.',
+};
+
 /* One state and its words: {state, title, detail, retry}.
- * facts: client {state, reason, retryInS}, media, failure (of Publisher), sharing (something is), paused. */
-export function describe({ client, media, failure, sharing, paused }) {
+ * facts: client {state, reason, retryInS}, media, failure, way (of Publisher), sharing (something is), paused. */
+export function describe({ client, media, failure, way, sharing, paused }) {
   const soon = client.retryInS > 0 ? ` Next try in ${client.retryInS} s.` : '';
   const say = (state, title, detail = '', retry = false) => ({ state, title, detail, retry });
   if (client.state === 'closed' && client.reason) {
@@ -118,7 +123,7 @@ export function describe({ client, media, failure, sharing, paused }) {
   if (!sharing || client.state !== 'joined') {
     return say('ready', 'Ready', client.state === 'joined' ? 'Nothing is shared.' : '');
   }
-  return paused ? say('paused', 'Paused', 'Viewers see the last picture.') : say('live', 'Live');
+  return paused ? say('paused', 'Paused', 'Viewers see the last picture.') : say('live', 'Live', WAYS[way]);
 }
 
 /* What limits a picture at the sender, for its card. */

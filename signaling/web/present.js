@@ -77,6 +77,7 @@ function view() {
     client: { state: client.state, reason: client.reason, retryInS },
     media: publisher.media,
     failure: publisher.failure,
+    way: publisher.way,
     sharing: publisher.active.length > 0 || page.mic !== null,
     paused: publisher.active.length > 0 && publisher.active.every((source) => source.paused),
   });

@@ -13,6 +13,7 @@
  * A source is {track, name, app, hint, paused}. Times are milliseconds, rates bits per second. */
 
 import { Backoff } from './backoff.js';
+import { triedWords } from './doctor.js';
 
 export const SLOTS = 4;
 const DISCONNECTED_LIMIT = 3000;
@@ -103,6 +104,15 @@ export function figuresOf(report, before) {
   return slots;
 }
 
+/* What carries the pictures: 'UDP', 'TCP', 'relay', or '' while nobody knows. */
+export function wayOf(report) {
+  const all = [...report.values()];
+  const pair = report.get(all.find(({ type }) => type === 'transport')?.selectedCandidatePairId)
+    ?? all.find(({ type, nominated, state }) => type === 'candidate-pair' && nominated && state === 'succeeded');
+  const local = report.get(pair?.localCandidateId);
+  return local?.candidateType === 'relay' ? 'relay' : (local?.protocol ?? '').toUpperCase();
+}
+
 /* --- one connection --- */
 
 class Link {
@@ -152,8 +162,9 @@ export class Publisher extends EventTarget {
     this.focused = 0;
     this.settings = { ...DEFAULTS, ...settings };
     this.media = 'none';
-    this.failure = null; // {code, text} until media flows again
+    this.failure = null; // {code, text, tried} until media flows again
     this.wish = null;
+    this.way = ''; // see wayOf
     client.addEventListener('joined', () => this.#onJoined());
     client.addEventListener('answer', ({ detail }) => this.#onAnswer(detail));
     client.addEventListener('ice', ({ detail }) => this.#onIce(detail.candidate));
@@ -287,6 +298,7 @@ export class Publisher extends EventTarget {
     const report = await link.pc.getStats();
     const figures = figuresOf(report, link.report);
     link.report = report;
+    this.way = wayOf(report);
     const steady = link.liveAt !== null && this.#now() - link.liveAt > STEADY_AFTER;
     return new Map([...figures].map(([mid, f]) => [link.video.findIndex((t) => t.mid === mid), { ...f, steady }]));
   }
@@ -528,7 +540,9 @@ export class Publisher extends EventTarget {
     if (link !== this.#link || this.media === 'lost') {
       return;
     }
-    this.failure = { code, text };
+    const { localDescription, remoteDescription } = link.pc;
+    const tried = code.startsWith('ice-') ? triedWords(localDescription?.sdp, remoteDescription?.sdp) : '';
+    this.failure = { code, text, tried };
     this.#setMedia('lost');
     clearTimeout(this.#timer);
     // A socket that is down comes back by itself, and its join makes the new offer.

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { launchBrowser, startServer, until } from './harness.js';
+import { ROOM, launchBrowser, startPresenter, startServer, until } from './harness.js';
 import { Stage } from './stage.js';
 
 const FAKES = [
@@ -250,4 +250,19 @@ test('the dashboard shows who fares how, and does what is asked', async (t) => {
   await page.click('#forget');
   await page.waitForSelector('#enter:not([hidden])');
   assert.equal(await page.evaluate(() => sessionStorage.getItem('amphi.admin')), '');
+});
+
+test('the examples of the package do what they say', async (t) => {
+  const page = await setup(t);
+  await page.goto(`${server.url}/assets/examples/publish.html`);
+  await page.click('button');
+  await says(page, 'output', server.url);
+  await arrives();
+  const other = await startServer();
+  t.after(() => other.close());
+  const presenter = await startPresenter(browser, other, { streams: 2 });
+  t.after(() => presenter.context().close());
+  await page.goto(`${server.url}/assets/examples/watch.html#${other.url}/${ROOM}`);
+  await page.reload(); // another fragment alone loads nothing
+  await page.waitForFunction(() => [...document.querySelectorAll('video')].filter((video) => video.videoWidth > 0).length === 2);
 });

@@ -44,6 +44,9 @@ test('the server’s own words are added where they say more, and are kept where
   assert.doesNotMatch(explain({ code: 'ice-timeout', text: 'no media packet of yours reached the server' }), /\(/);
   assert.match(explain({ code: 'ice-timeout', text: '' }), /UDP/);
   assert.match(explain({ code: 'never-heard-of', text: 'the moon is full' }), /The server said: the moon is full/);
+  assert.match(explain({ code: 'ice-failed', text: '', tried: 'Tried from here to there.' }), /Tried from here/);
+  assert.match(describe(facts({ way: 'TCP' })).detail, /over TCP/);
+  assert.equal(describe(facts({ way: 'UDP' })).detail, '');
   assert.equal(explain(null), '');
   for (const code of ['secret-required', 'no-common-codec', 'slot-taken', 'draining', 'shutdown', 'removed', 'dtls-failed', 'room-taken', 'server-full', 'no-more-rooms']) {
     assert.doesNotMatch(explain({ code, text: 'x' }), /The server said/, code);

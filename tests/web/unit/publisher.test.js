@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock, settle } from './fakes.js';
-import { Publisher, figuresOf, limitsOf, nameTracks, orderCodecs } from '../../../signaling/web/publisher.js';
+import { Publisher, figuresOf, wayOf, limitsOf, nameTracks, orderCodecs } from '../../../signaling/web/publisher.js';
 
 class FakeSender {
   constructor(encodings) {
@@ -271,11 +271,12 @@ test('an answer that never comes, a connection that never stands, an answer that
   stage.clock.advance(10100);
   await stage.publisher.tick();
   assert.equal(stage.publisher.failure.code, 'ice-failed');
+  assert.match(stage.publisher.failure.tried, /named no address/);
   stage.client.join();
   await settle();
   stage.client.emit('answer', { sdp: 'bad' });
   await settle();
-  assert.deepEqual(stage.publisher.failure, { code: 'bad-sdp', text: 'not a description' });
+  assert.deepEqual(stage.publisher.failure, { code: 'bad-sdp', text: 'not a description', tried: '' });
   stage.client.emit('answer', { sdp: 5 });
 });
 
@@ -286,7 +287,7 @@ test('errors about messages end nothing; reasons of the media session do', async
   stage.client.emit('error', { code: 'rate-limited', error: '' });
   assert.equal(stage.publisher.media, 'live');
   stage.client.emit('error', { code: 'consent-lost', error: 'gone' });
-  assert.deepEqual(stage.publisher.failure, { code: 'consent-lost', text: 'gone' });
+  assert.deepEqual(stage.publisher.failure, { code: 'consent-lost', text: 'gone', tried: '' });
 });
 
 test('what the server asks of the encoder is done, and a pause is one', async (t) => {
@@ -379,4 +380,8 @@ test('codecs, limits and figures', () => {
     width: 640, height: 360, fps: 29, bps: 1e6, limited: 'cpu', rttMs: 20, lost: 0.5, codec: 'VP8',
   }]]);
   assert.equal(figuresOf(at(2000, 200000), null).get('0').bps, 0);
+  const path = (local) => new Map([['t', { type: 'transport', selectedCandidatePairId: 'p' }], ['p', { type: 'candidate-pair', localCandidateId: 'l' }], ['l', local]]);
+  assert.equal(wayOf(path({ candidateType: 'host', protocol: 'tcp' })), 'TCP');
+  assert.equal(wayOf(path({ candidateType: 'relay', protocol: 'udp' })), 'relay');
+  assert.equal(wayOf(new Map()), '');
 });

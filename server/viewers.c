@@ -239,8 +239,8 @@ static int on_restart(void *arg, uint32_t viewer_id, const char *ufrag, const ch
 {
     struct server *s = arg;
     struct ice_local local;
-    int rc = forwarder_restart(s->forwarder, viewer_id, ufrag, pwd, &local);
-    if (rc != 0)
+    int rc = forwarder_restart(s->forwarder, viewer_id, ufrag, pwd, ours ? &local : NULL);
+    if (rc != 0 || !ours)
         return rc;
     snprintf(ours->ufrag, sizeof(ours->ufrag), "%s", local.ufrag);
     snprintf(ours->pwd, sizeof(ours->pwd), "%s", local.pwd);

@@ -221,7 +221,8 @@ struct backend {
      * more. From reserve on; unknown ids are fine. */
     void (*candidate)(void *arg, uint32_t viewer_id, const char *text);
     /* The same: ICE restart with these credentials of the peer. 0 with ours, new ones, and the
-     * candidates come again; or -errno. */
+     * candidates come again; or -errno. Who restarts it says nothing of the peer at first ("", ""),
+     * and gives its answer with `ours` NULL. */
     int (*restart)(void *arg, uint32_t viewer_id, const char *ufrag, const char *pwd,
                    struct backend_credentials *ours);
     /* A connection to the HTTP port that begins with a STUN message (RFC 6544, RFC 4571): the

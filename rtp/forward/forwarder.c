@@ -440,13 +440,13 @@ int forwarder_restart(struct forwarder *f, uint32_t viewer_id, const char *ufrag
     r->viewer_id = viewer_id;
     int rc = -EINVAL;
     if (copy_text(r->ufrag, sizeof(r->ufrag), ufrag) && copy_text(r->pwd, sizeof(r->pwd), pwd))
-        rc = make_credentials(&r->local, seat->worker, viewer_id) ? 0 : -EIO;
+        rc = !ours || make_credentials(&r->local, seat->worker, viewer_id) ? 0 : -EIO;
     struct ice_local local = r->local;
     if (rc == 0)
         rc = worker_restart(f->workers[seat->worker], r);
     if (rc != 0)
         free(r);
-    else
+    else if (ours)
         *ours = local;
     return rc;
 }

@@ -140,7 +140,8 @@ bool forwarder_next_candidate(struct forwarder *f, struct forwarder_candidate *o
 void forwarder_add_candidate(struct forwarder *f, uint32_t viewer_id, const char *text);
 
 /* With full ICE: a restart with these credentials of the peer (RFC 8445 9). Ours are new too, and
- * the candidates are told again. 0; -ENOENT: no such viewer; -EAGAIN. */
+ * the candidates are told again. When it is we who restart, the peer's are "" at first, and come
+ * later, with `ours` NULL. 0; -ENOENT: no such viewer; -EAGAIN. */
 int forwarder_restart(struct forwarder *f, uint32_t viewer_id, const char *ufrag, const char *pwd,
                       struct ice_local *ours);
 
@@ -201,7 +202,8 @@ struct forwarder_viewer_stats {
     /* of the last receiver report of its first picture that has one, else of sound; -1: not known
      */
     int64_t rtt_us, jitter_us;
-    int fraction_lost; /* 1/256 */
+    int fraction_lost;     /* 1/256 */
+    int64_t report_age_us; /* since the newest receiver report of any track; -1: there is none */
     struct address remote;
     struct viewer_counters counters;
     uint64_t sent_bps; /* over the last whole second */

@@ -385,7 +385,8 @@ void worker_agent_restart(struct worker *w, const struct worker_restart *r)
     if (!a || !a->viewer)
         return; /* it has ended meanwhile */
     enter(all);
-    if (ice_full_restart(a->ice, &r->local))
+    bool ok = !r->local.ufrag[0] || ice_full_restart(a->ice, &r->local);
+    if (ok && r->ufrag[0])
         (void)ice_full_set_remote(a->ice, r->ufrag, r->pwd);
     settle(all, a);
     leave(all);

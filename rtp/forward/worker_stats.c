@@ -112,6 +112,18 @@ static const struct viewer_track *find_reported(const struct viewer *v)
     return found;
 }
 
+static int64_t report_age(const struct worker *w, const struct viewer *v)
+{
+    int64_t age = -1;
+    for (unsigned i = 0; i < v->n_tracks; i++) {
+        const struct report *r = &v->tracks[i].report;
+        int64_t us = w->now_us - r->last_block_us;
+        if (r->any_block && (age < 0 || us < age))
+            age = us;
+    }
+    return age;
+}
+
 static void fill_viewer(const struct worker *w, const struct worker_viewer *wv,
                         struct forwarder_viewer_stats *out)
 {
@@ -126,6 +138,7 @@ static void fill_viewer(const struct worker *w, const struct worker_viewer *wv,
         .rtt_us = -1,
         .jitter_us = -1,
         .fraction_lost = -1,
+        .report_age_us = report_age(w, v),
         .counters = v->counters,
         .sent_bps = wv->sent_bps,
         .estimate_bps = -1,

@@ -20,6 +20,7 @@
 struct request {
     enum whip_client_what what;
     int tag;
+    bool restarts; /* a PATCH: ICE */
     char method[8];
     char *path, *body; /* owned */
 };
@@ -190,7 +191,9 @@ static struct curl_slist *fields_of(const struct whip_client *c, const struct re
         list = curl_slist_append(list, types[r->what]);
     if (r->what == WHIP_POST)
         list = curl_slist_append(list, "Accept: application/sdp");
-    if (r->what == WHIP_PATCH && c->etag[0]) {
+    if (r->what == WHIP_PATCH && r->restarts)
+        list = curl_slist_append(list, "If-Match: *"); /* RFC 9725 4.3.3 */
+    if (r->what == WHIP_PATCH && !r->restarts && c->etag[0]) {
         char line[ETAG_MAX + 16];
         snprintf(line, sizeof(line), "If-Match: %s", c->etag);
         list = curl_slist_append(list, line);
@@ -481,6 +484,12 @@ int whip_client_post(struct whip_client *c, const char *offer)
 int whip_client_patch(struct whip_client *c, const char *fragment)
 {
     return push(c, (struct request){.what = WHIP_PATCH, .method = "PATCH"}, NULL, fragment);
+}
+
+int whip_client_restart(struct whip_client *c, const char *fragment)
+{
+    const struct request r = {.what = WHIP_PATCH, .method = "PATCH", .restarts = true};
+    return push(c, r, NULL, fragment);
 }
 
 int whip_client_delete(struct whip_client *c)

@@ -56,8 +56,9 @@ void whip_client_destroy(struct whip_client *c); /* NULL is fine */
 
 /* Each: 0, -ENOBUFS: too many wait, -ENOMEM. */
 int whip_client_post(struct whip_client *c, const char *offer);
-int whip_client_patch(struct whip_client *c, const char *fragment); /* -ENOTSUP: no resource */
-int whip_client_delete(struct whip_client *c);                      /* nothing if there is none */
+int whip_client_patch(struct whip_client *c, const char *fragment);   /* -ENOTSUP: no resource */
+int whip_client_restart(struct whip_client *c, const char *fragment); /* of ICE; the same */
+int whip_client_delete(struct whip_client *c);                        /* nothing if there is none */
 /* Of the server, not of the resource: `path` is absolute; `json` NULL: no body. */
 int whip_client_api(struct whip_client *c, int tag, const char *method, const char *path,
                     const char *json);

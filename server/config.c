@@ -179,6 +179,10 @@ static int check_together(const struct config *c, char *error, size_t size)
 {
     if (!c->publishes && (c->to[0] || c->ca_file[0]))
         return refuse(error, size, c->to[0] ? "to" : "ca-file", "belongs to amphi publish");
+    if (c->publishes && !c->to[0])
+        return refuse(error, size, "to", "is needed: the URL to publish to");
+    if (c->publishes && !c->ice_full)
+        return refuse(error, size, "ice", "must be full to publish");
     bool has_room = c->publishes || c->n_sources > 0 || c->room[0];
     if (!has_room && (c->secret[0] || c->password[0]))
         return refuse(error, size, c->secret[0] ? "secret" : "password",
@@ -226,6 +230,8 @@ int config_read(struct config *c, int argc, char *const *argv, const char *port_
     }
     c->publishes = is_command(argc, argv, "publish");
     c->ice_full = c->publishes;
+    if (c->publishes)
+        c->udp_port = 0; /* agents have ports of their own; there may be a server, too */
     int err = apply_arguments(c, argc, argv, true, error, error_size);
     if (!err)
         err = apply_arguments(c, argc, argv, false, error, error_size);

@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,6 +171,21 @@ static const char *set_turn_pass(struct config *c, const char *value)
 static const char *set_secret(struct config *c, const char *value)
 {
     return copy_credential(c->secret, value);
+}
+
+/* The first line of a file, so that it stands in no list of processes. */
+static const char *set_secret_file(struct config *c, const char *value)
+{
+    char line[CONFIG_TEXT_MAX + 2] = "";
+    FILE *file = fopen(value, "re");
+    if (!file)
+        return "cannot be read";
+    bool any = fgets(line, sizeof(line), file) != NULL;
+    (void)fclose(file);
+    line[strcspn(line, "\r\n")] = '\0';
+    const char *why = any ? copy_credential(c->secret, line) : "is empty";
+    explicit_bzero(line, sizeof(line));
+    return why;
 }
 
 static const char *set_force_relay(struct config *c, const char *value)
@@ -380,6 +396,7 @@ static const char *set_log_json(struct config *c, const char *value)
 static const struct option options[] = {
     {"to", "URL", set_to, "publish: the WHIP server, https://host/whip/ROOM"},
     {"secret", "TEXT", set_secret, "publish: of that room; else what publishes into --room"},
+    {"secret-file", "FILE", set_secret_file, "a file with it; or AMPHI_SECRET in the environment"},
     {"ca-file", "FILE", set_ca_file, "publish: who may sign its certificate (the system's)"},
     {"no-tui", NULL, set_no_tui, "plain lines on a terminal, too"},
     {"no-settings", NULL, set_no_settings, "neither read nor keep settings"},

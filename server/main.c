@@ -2,6 +2,7 @@
 #include "server/config.h"
 #include "server/list_sources.h"
 #include "server/log.h"
+#include "server/publish_host.h"
 #include "server/server.h"
 
 #include <pthread.h>
@@ -13,7 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { STATUS_REFUSED = 2 };
+enum { STATUS_FAILED = 1, STATUS_REFUSED = 2 };
 
 static void print_version(void)
 {
@@ -50,10 +51,15 @@ static void print_qr(const char *text)
 
 static void print_banner(const struct server *s, const struct config *config)
 {
-    printf("amphi %s\nwatch: %s\n", AMPHI_VERSION, server_url(s));
-    if (!config->admin_token[0])
+    bool listens = !config->publishes || config->listens;
+    printf("amphi %s\n", AMPHI_VERSION);
+    if (config->publishes)
+        printf("publish: %s\n", config->to);
+    if (listens)
+        printf("watch: %s\n", server_url(s));
+    if (listens && !config->admin_token[0])
         printf("admin token: %s\n", server_admin_token(s));
-    if (config->n_sources && isatty(STDOUT_FILENO))
+    if (listens && config->n_sources && isatty(STDOUT_FILENO))
         print_qr(server_url(s));
     fflush(stdout);
 }
@@ -103,23 +109,43 @@ static int refuse(const char *why)
     return STATUS_REFUSED;
 }
 
+/* The exit status. */
+static int end_publishing(struct publish_host *publish)
+{
+    struct publish_status status;
+    publish_host_status(publish, &status);
+    publish_host_destroy(publish);
+    if (status.state != PUBLISH_REFUSED)
+        return 0;
+    fprintf(stderr, "amphi: %s\n", status.why);
+    return STATUS_FAILED;
+}
+
 static int run(const struct config *config)
 {
     char error[512];
     struct server *s;
     if (server_create(&s, config, error, sizeof(error)) != 0)
         return refuse(error);
+    struct publish_host *publish = NULL;
+    if (config->publishes &&
+        publish_host_create(&publish, s, config, false, error, sizeof(error)) != 0) {
+        server_destroy(s);
+        return refuse(error);
+    }
     pthread_t signals;
     if (pthread_create(&signals, NULL, signal_thread, s) != 0) {
+        publish_host_destroy(publish);
         server_destroy(s);
         return refuse("cannot start a thread");
     }
     print_banner(s, config);
     server_run(s);
+    int status = publish ? end_publishing(publish) : 0;
     server_destroy(s);
     pthread_cancel(signals);
     pthread_join(signals, NULL);
-    return 0;
+    return status;
 }
 
 int main(int argc, char **argv)
@@ -138,6 +164,9 @@ int main(int argc, char **argv)
         print_version();
         return 0;
     }
+    const char *secret = getenv("AMPHI_SECRET");
+    if (config.publishes && !config.secret[0] && secret && strlen(secret) < sizeof(config.secret))
+        memcpy(config.secret, secret, strlen(secret) + 1);
     block_signals();
     raise_descriptor_limit();
     log_init((enum log_level)config.log_level, config.log_json);

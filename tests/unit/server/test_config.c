@@ -63,12 +63,37 @@ static void publishing_has_options_of_its_own(void **state)
     assert_string_equal(c.to, "https://host.example/whip/A");
     assert_string_equal(c.secret, "s3cret");
     assert_string_equal(c.ca_file, "/ca.pem");
-    assert_int_equal(read_words(&c, "publish --listen 127.0.0.1:0", NULL), 0);
+    assert_int_equal(read_words(&c, "publish --to http://host.example/ --listen 127.0.0.1:0", NULL),
+                     0);
     assert_true(c.listens);
+    assert_true(c.adapt);
     assert_int_equal(read_words(&c, "serve --to https://host.example/", NULL), -EINVAL);
     assert_string_equal(error, "--to belongs to amphi publish");
     assert_int_equal(read_words(&c, "publish --to host/whip/A", NULL), -EINVAL);
     assert_non_null(strstr(error, "--to must be a URL"));
+    assert_int_equal(read_words(&c, "publish --source pattern", NULL), -EINVAL);
+    assert_non_null(strstr(error, "--to is needed"));
+    assert_int_equal(read_words(&c, "publish --to http://host.example/ --ice lite", NULL), -EINVAL);
+    assert_string_equal(error, "--ice must be full to publish");
+}
+
+static void secrets_come_from_a_file(void **state)
+{
+    (void)state;
+    struct config c;
+    char path[] = "/tmp/amphi-secret-XXXXXX", words[200];
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, "from-a-file\r\nmore", 17), 17);
+    snprintf(words, sizeof(words), "publish --to http://host.example/ --secret-file %s", path);
+    assert_int_equal(read_words(&c, words, NULL), 0);
+    assert_string_equal(c.secret, "from-a-file");
+    assert_int_equal(ftruncate(fd, 0), 0);
+    assert_int_equal(read_words(&c, words, NULL), -EINVAL);
+    assert_string_equal(error, "--secret-file is empty");
+    close(fd);
+    unlink(path);
+    assert_int_equal(read_words(&c, words, NULL), -EINVAL);
+    assert_string_equal(error, "--secret-file cannot be read");
 }
 
 static void rights_have_options(void **state)
@@ -317,6 +342,7 @@ int main(void)
         cmocka_unit_test(bitrate_overrides_quality),
         cmocka_unit_test(port_of_the_environment),
         cmocka_unit_test(publishing_has_options_of_its_own),
+        cmocka_unit_test(secrets_come_from_a_file),
         cmocka_unit_test(bad_options_name_themselves),
         cmocka_unit_test(a_file_is_read_and_the_command_line_wins),
         cmocka_unit_test(bad_files_are_refused),

@@ -258,9 +258,45 @@ static void test_a_lossy_minute(void **state)
     assert_true(n.asked < n.missing * 5 / 4);
 }
 
+static void test_forgetting(void **state)
+{
+    (void)state;
+    uint16_t seqs[8];
+    start(65530);
+    nack_on_packet(&n, 2, 1000); /* 65531 to 1 are missing */
+    assert_int_equal(n.count, 7);
+    nack_forget(&n, 65533);
+    assert_int_equal(n.count, 5);
+    assert_false(nack_is_missing(&n, 65532));
+    assert_true(nack_is_missing(&n, 65533) && nack_is_missing(&n, 1));
+    assert_int_equal(nack_next(&n, seqs, 8, 1000000), 5);
+    assert_int_equal(seqs[0], 65533);
+    nack_forget(&n, 3);
+    assert_int_equal(n.count, 0);
+    assert_int_equal(n.lost, 7);
+    assert_sums();
+}
+
+static void test_the_round_trip_is_measured(void **state)
+{
+    (void)state;
+    uint16_t seqs[8];
+    start(10);
+    nack_on_packet(&n, 13, 1000);
+    assert_int_equal(nack_next(&n, seqs, 8, 10000), 2);
+    nack_on_packet(&n, 11, 43000);
+    assert_int_equal(n.sample_us, 33000);
+    n.sample_us = 0;
+    assert_int_equal(nack_next(&n, seqs, 8, 1000000), 1); /* a second time */
+    nack_on_packet(&n, 12, 1010000);
+    assert_int_equal(n.sample_us, 0); /* of which, nobody knows */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forgetting),
+        cmocka_unit_test(test_the_round_trip_is_measured),
         cmocka_unit_test(test_nothing_missing),
         cmocka_unit_test(test_gaps),
         cmocka_unit_test(test_asks_once_per_round_trip_then_gives_up),

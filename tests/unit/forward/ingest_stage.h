@@ -28,6 +28,11 @@
 #define STAGE_RID_ID 10
 #define STAGE_REPAIRED_ID 11
 #define STAGE_TRANSPORT_ID 3
+/* Around what the ingest does, for who watches it. */
+#ifndef STAGE_ENTER
+#define STAGE_ENTER()
+#define STAGE_LEAVE()
+#endif
 #define STAGE_SENDER_AHEAD_US INT64_C(5000000000) /* the publisher's clock before ours */
 
 struct stage_packet {
@@ -396,7 +401,12 @@ static inline void stage_drain(struct ingest_stage *s)
     struct address to;
     size_t size;
     unsigned n = 0;
-    while ((size = ingest_send(s->in, out, sizeof(out), &to, s->now_us)) > 0) {
+    for (;;) {
+        STAGE_ENTER();
+        size = ingest_send(s->in, out, sizeof(out), &to, s->now_us);
+        STAGE_LEAVE();
+        if (size == 0)
+            break;
         assert(size <= INGEST_DATAGRAM_MAX && ++n < 1000);
         assert(address_equal(&to, &s->address));
         sim_path_send(&s->down, out, size, s->now_us);
@@ -409,7 +419,9 @@ static inline void stage_settle(struct ingest_stage *s)
     stage_drain(s);
     while (ingest_next_timeout(s->in, s->now_us) <= s->now_us) {
         assert(++n < 1000); /* it spins */
+        STAGE_ENTER();
         ingest_on_timeout(s->in, s->now_us);
+        STAGE_LEAVE();
         stage_drain(s);
     }
 }
@@ -436,7 +448,9 @@ static inline void ingest_stage_run(struct ingest_stage *s, int64_t for_us)
     for (;;) {
         stage_present(s);
         for (struct sim_datagram *d; (d = sim_path_receive(&s->up, s->now_us)); free(d)) {
+            STAGE_ENTER();
             ingest_on_datagram(s->in, d->data, d->size, &s->address, s->now_us);
+            STAGE_LEAVE();
             stage_drain(s);
         }
         stage_settle(s);

@@ -1,4 +1,5 @@
 #include "rtp/payload/av1.h"
+#include "rtp/wire/bits.h"
 
 #include "tests/unit/payload/payload_fixture.h"
 
@@ -402,12 +403,88 @@ static void test_out_of_place_breaks_it(void **state)
     assert_int_equal(a.unit.size, 3);
 }
 
+/* A sequence header with what `flags` says: 1 a still picture's short one, 2 timing, 4 a decoder
+ * model, 8 display delays; two operating points. */
+static size_t put_sequence(uint8_t *out, size_t room, unsigned flags, uint32_t w, uint32_t h)
+{
+    struct bit_writer b = {.bytes = out, .size = room};
+    put_bits(&b, 4, 0);
+    put_bit(&b, flags & 1);
+    if (flags & 1) {
+        put_bits(&b, 5, 8);
+    } else {
+        put_bit(&b, flags & 2);
+        if (flags & 2) {
+            put_bits(&b, 32, 1);
+            put_bits(&b, 32, 30);
+            put_bit(&b, true);
+            put_bits(&b, 3, 3); /* uvlc() of 2 */
+            put_bit(&b, flags & 4);
+            if (flags & 4) {
+                put_bits(&b, 5, 9);
+                put_bits(&b, 32, 7);
+                put_bits(&b, 10, 0x155);
+            }
+        }
+        put_bit(&b, flags & 8);
+        put_bits(&b, 5, 1);
+        for (unsigned i = 0; i < 2; i++) {
+            put_bits(&b, 12, 0x101);
+            put_bits(&b, 5, i ? 9 : 5);
+            if (i)
+                put_bit(&b, true);
+            if ((flags & 6) == 6) {
+                put_bit(&b, true);
+                put_bits(&b, 10, 0x3ff);
+                put_bits(&b, 10, 0);
+                put_bit(&b, true);
+            }
+            if (flags & 8) {
+                put_bit(&b, true);
+                put_bits(&b, 4, 3);
+            }
+        }
+    }
+    put_bits(&b, 4, 11);
+    put_bits(&b, 4, 10);
+    put_bits(&b, 12, w - 1);
+    put_bits(&b, 11, h - 1);
+    assert_false(b.overrun);
+    return (b.at + 7) / 8;
+}
+
+static void test_finds_the_size(void **state)
+{
+    (void)state;
+    for (unsigned flags = 0; flags < 16; flags++) {
+        uint8_t header[64] = {0};
+        struct unit u = {.size = 0};
+        size_t size = put_sequence(header, sizeof(header), flags, 1366, 768);
+        put_obu(&u, AV1_TEMPORAL_DELIMITER, -1, NULL, 0);
+        put_obu(&u, AV1_SEQUENCE_HEADER, -1, header, size);
+        uint16_t width = 0, height = 0;
+        assert_true(av1_find_size(u.bytes, u.size, &width, &height));
+        assert_int_equal(width, 1366);
+        assert_int_equal(height, 768);
+        for (size_t cut = 0; cut + 1 < size; cut++) {
+            struct unit part = {.size = 0};
+            put_obu(&part, AV1_SEQUENCE_HEADER, -1, header, cut);
+            assert_false(av1_find_size(part.bytes, part.size, &width, &height));
+        }
+    }
+    struct unit none = {.size = 0};
+    uint16_t width, height;
+    put_obu(&none, AV1_FRAME, -1, delta_header, sizeof(delta_header));
+    assert_false(av1_find_size(none.bytes, none.size, &width, &height));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_splits_obus),
         cmocka_unit_test(test_refuses_malformed_obus),
         cmocka_unit_test(test_finds_keyframes),
+        cmocka_unit_test(test_finds_the_size),
         cmocka_unit_test(test_packets_by_the_byte),
         cmocka_unit_test(test_fragments),
         cmocka_unit_test(test_packets_are_equal),

@@ -263,6 +263,55 @@ static void test_remb(void **state)
     }
 }
 
+static void test_remb_round_trip(void **state)
+{
+    (void)state;
+    static const uint64_t rates[] = {0, 1, 0x3ffff, 0x40000, 2500000, UINT64_C(30000000000)};
+    static const uint32_t ssrcs[] = {1, 2, 3};
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        uint8_t b[64];
+        struct rtcp_packet p;
+        struct rtcp_feedback f;
+        uint64_t bps;
+        const uint8_t *at = b;
+        size_t size = rtcp_write_remb(b, sizeof(b), 7, rates[i], ssrcs, 3);
+        assert_int_equal(size, 32);
+        assert_true(rtcp_next(&p, &at, &size) && size == 0);
+        assert_true(rtcp_read_feedback(&p, &f) && rtcp_read_remb(&f, &bps));
+        assert_int_equal(f.sender_ssrc, 7);
+        assert_true(bps <= rates[i] && rates[i] - bps <= rates[i] >> 17);
+    }
+}
+
+static void test_reference_times(void **state)
+{
+    (void)state;
+    uint8_t b[64];
+    assert_int_equal(rtcp_write_rrtr(b, sizeof(b), 7, UINT64_C(0x1122334455667788)), 20);
+    static const uint8_t expected[] = {0x80, 207, 0,    4,    0,    0,    0,    7,    4,    0,
+                                       0,    2,   0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88};
+    assert_memory_equal(b, expected, sizeof(expected));
+    /* The answer, behind a block of another kind: about two receivers. */
+    static const uint8_t body[] = {0, 0, 0, 1, 4, 0, 0,    2,    0,    0,    0, 0, 0, 0, 0,
+                                   0, 5, 0, 0, 6, 0, 0,    0,    8,    1,    1, 1, 1, 2, 2,
+                                   2, 2, 0, 0, 0, 7, 0x33, 0x44, 0x55, 0x66, 0, 1, 0, 0};
+    struct rtcp_report_block block;
+    for (size_t size = 0; size <= sizeof(body); size++) {
+        uint8_t *exact = malloc(size + 1);
+        memcpy(exact, body, size);
+        struct rtcp_packet p = {.type = RTCP_XR, .body = exact, .body_size = size};
+        assert_true(rtcp_read_dlrr(&p, 7, &block) == (size == sizeof(body)));
+        assert_false(rtcp_read_dlrr(&p, 9, &block));
+        p.type = RTCP_RR;
+        assert_false(rtcp_read_dlrr(&p, 7, &block));
+        free(exact);
+    }
+    struct rtcp_packet p = {.type = RTCP_XR, .body = body, .body_size = sizeof(body)};
+    assert_true(rtcp_read_dlrr(&p, 7, &block));
+    assert_int_equal(block.last_sr, 0x33445566);
+    assert_int_equal(block.delay_since_last_sr, 65536);
+}
+
 struct walk_row {
     const char *name;
     bool ok;
@@ -506,6 +555,8 @@ static void test_writers_need_their_room(void **state)
         assert_int_equal(rtcp_write_bye(b, room, ssrcs, 2), room >= 12 ? 12 : 0);
         assert_int_equal(rtcp_write_pli(b, room, 1, 2), room >= 12 ? 12 : 0);
         assert_int_equal(rtcp_write_fir(b, room, 1, 2, 3), room >= 20 ? 20 : 0);
+        assert_int_equal(rtcp_write_remb(b, room, 1, 9, ssrcs, 2), room >= 28 ? 28 : 0);
+        assert_int_equal(rtcp_write_rrtr(b, room, 1, 9), room >= 20 ? 20 : 0);
         free(b);
     }
 }
@@ -541,6 +592,8 @@ int main(void)
         cmocka_unit_test(test_nack_round_trip),
         cmocka_unit_test(test_nack_every_mask),
         cmocka_unit_test(test_remb),
+        cmocka_unit_test(test_remb_round_trip),
+        cmocka_unit_test(test_reference_times),
         cmocka_unit_test(test_transport_cc),
         cmocka_unit_test(test_transport_cc_malformed),
         cmocka_unit_test(test_walk_limits),

@@ -24,6 +24,7 @@
 #define HEADER_SIZE 4096 /* of a request */
 #define FD_MAX 65536
 #define LOG_PER_S 5
+#define FORWARDED_MAX 1024
 
 int64_t http_now_us(void)
 {
@@ -38,25 +39,30 @@ void http_kill(struct http_connection *c)
 }
 
 /* What is counted under its address; loopback, and one that is gone, is 0. */
-static uint64_t address_key(const struct http_connection *c)
+void http_note_client(struct http_connection *c)
 {
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer, client;
     socklen_t size = sizeof(peer);
+    char forwarded[FORWARDED_MAX];
+    c->client = 0;
     if (getpeername(lws_get_socket_fd(c->wsi), (struct sockaddr *)&peer, &size) != 0)
-        return 0;
-    return join_limit_key((const struct sockaddr *)&peer);
+        return;
+    int n = lws_hdr_copy(c->wsi, forwarded, sizeof(forwarded), WSI_TOKEN_X_FORWARDED_FOR);
+    proxies_client(&c->http->proxies, (const struct sockaddr *)&peer, n > 0 ? forwarded : NULL,
+                   &client);
+    c->client = join_limit_key((const struct sockaddr *)&client);
 }
 
 unsigned http_admit(void *connection)
 {
     struct http_connection *c = connection;
-    return join_limit_take(c->http->joins, address_key(c), http_now_us());
+    return join_limit_take(c->http->joins, c->client, http_now_us());
 }
 
 unsigned http_guess(void *connection, bool wrong)
 {
     struct http_connection *c = connection;
-    uint64_t key = address_key(c);
+    uint64_t key = c->client;
     if (!wrong)
         return guess_limit_wait(c->http->guesses, key, http_now_us());
     guess_limit_wrong(c->http->guesses, key, http_now_us());
@@ -103,6 +109,13 @@ static void on_connection_gone(struct http_connection *c)
     free(c);
 }
 
+/* A method's letter in place of a handshake (22): it is told where to go. */
+static bool is_plain(int fd)
+{
+    unsigned char first;
+    return recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first >= ' ';
+}
+
 static void adopt(void *arg, int fd)
 {
     struct http *h = arg;
@@ -113,9 +126,10 @@ static void adopt(void *arg, int fd)
         return;
     }
     c->http = h;
+    c->is_tls = h->tls && !is_plain(fd);
     lws_adopt_desc_t desc = {
         .vh = h->vhost,
-        .type = LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP,
+        .type = LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP | (c->is_tls ? LWS_ADOPT_ALLOW_SSL : 0),
         .fd.sockfd = fd,
         .opaque = c,
     };
@@ -165,8 +179,11 @@ static int on_listener(struct lws *wsi, enum lws_callback_reasons reason, void *
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                     size_t len)
 {
-    (void)user;
     struct http_connection *c = wsi ? lws_get_opaque_user_data(wsi) : NULL;
+    if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS) {
+        const struct http *h = lws_context_user(lws_get_context(wsi));
+        http_tls_use(h->tls, user);
+    }
     if (!c || wsi != c->wsi)
         return 0; /* the library's own, the listener, or one that is being adopted */
     switch (reason) {
@@ -273,6 +290,11 @@ static int start_library(struct http *h, char *error, size_t error_size)
         .retry_and_idle_policy = &no_validity_checks,
         .vhost_name = "amphi",
     };
+    if (h->tls) { /* its certificate is ours to give (http_tls.h) */
+        info.options |=
+            LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
+        info.alpn = "http/1.1"; /* what we write ourselves */
+    }
     lws_set_log_level(LLL_ERR | LLL_WARN, log_line);
     if (h->loop)
         h->context = create_context(&info);
@@ -308,8 +330,11 @@ static int start(struct http *h, int fd, char *error, size_t error_size)
 {
     int status = h->routes ? start_library(h, error, error_size) : -ENOMEM;
     if (status == 0) {
-        struct http_sniff_config config = {
-            .loop = h->loop, .arg = h, .http = adopt, .stun = h->backend->tcp ? give_away : NULL};
+        struct http_sniff_config config = {.loop = h->loop,
+                                           .arg = h,
+                                           .http = adopt,
+                                           .stun = h->backend->tcp ? give_away : NULL,
+                                           .waits = h->tls != NULL};
         status = http_sniff_create(&h->sniff, &config);
     }
     if (status != 0) {
@@ -329,6 +354,23 @@ static uint64_t random_seed(void)
         for (const char *c = text; *c; c++)
             seed = (seed ^ (unsigned char)*c) * UINT64_C(1099511628211);
     return seed;
+}
+
+static int read_policies(struct http *h, const struct http_config *config, char *error, size_t size)
+{
+    if (!web_origins_parse(&h->origins, config->allow_origin)) {
+        snprintf(error, size, "\"%s\" is no list of origins like https://a.example",
+                 config->allow_origin);
+        return -EINVAL;
+    }
+    if (!proxies_parse(&h->proxies, config->trusted_proxies)) {
+        snprintf(error, size, "\"%s\" is no list of networks like 10.0.0.0/8",
+                 config->trusted_proxies);
+        return -EINVAL;
+    }
+    if (!config->tls_cert || !config->tls_key)
+        return 0;
+    return http_tls_create(&h->tls, config->tls_cert, config->tls_key, error, size);
 }
 
 int http_create(struct http **out, const struct http_config *config, char *error, size_t error_size)
@@ -355,7 +397,11 @@ int http_create(struct http **out, const struct http_config *config, char *error
     join_limit_init(h->joins, config->join_rate, config->join_burst, random_seed());
     h->guesses = g_new(struct guess_limit, 1);
     guess_limit_init(h->guesses, random_seed());
-    int status = start(h, fd, error, error_size);
+    int status = read_policies(h, config, error, error_size);
+    if (status == 0)
+        status = start(h, fd, error, error_size);
+    else if (fd >= 0)
+        close(fd);
     if (status != 0) {
         http_destroy(h);
         return status;
@@ -373,6 +419,7 @@ void http_destroy(struct http *h)
         lws_sul_cancel(&h->tick);
         lws_context_destroy(h->context);
     }
+    http_tls_destroy(h->tls);
     http_sniff_destroy(h->sniff);
     if (h->loop)
         ev_loop_destroy(h->loop);
@@ -391,6 +438,19 @@ void http_destroy(struct http *h)
 uint16_t http_port(const struct http *h)
 {
     return h->port;
+}
+
+bool http_is_secure(const struct http *h)
+{
+    return h->tls != NULL;
+}
+
+int http_reload_certificate(struct http *h, char *error, size_t error_size)
+{
+    if (h->tls)
+        return http_tls_reload(h->tls, error, error_size);
+    snprintf(error, error_size, "there is no certificate: HTTPS was not asked for");
+    return -ENOTSUP;
 }
 
 void http_service(struct http *h)

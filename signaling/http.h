@@ -17,6 +17,10 @@ struct http_config {
     uint16_t port;                  /* 0: any free one */
     const struct backend *backend;  /* borrowed */
     unsigned join_rate, join_burst; /* of one address, see join_limit.h; 0: the defaults */
+    /* Each may be NULL: plain HTTP; any site's pages (web_origins.h); no proxy's word (proxies.h).
+     */
+    const char *tls_cert, *tls_key; /* PEM files */
+    const char *allow_origin, *trusted_proxies;
 };
 
 /* 0, or -errno with a sentence in `error` (-EADDRINUSE: the port is taken). */
@@ -24,6 +28,10 @@ int http_create(struct http **out, const struct http_config *config, char *error
                 size_t error_size);
 void http_destroy(struct http *h); /* NULL is fine */
 uint16_t http_port(const struct http *h);
+bool http_is_secure(const struct http *h); /* HTTPS and WSS */
+/* The files of the certificate have changed: new connections get it, open ones go on. When they
+ * cannot be used, -errno with a sentence, and the old one stays. */
+int http_reload_certificate(struct http *h, char *error, size_t error_size);
 
 void http_service(struct http *h); /* waits for network input, http_wake, or at most a second */
 void http_wake(struct http *h);    /* any thread */

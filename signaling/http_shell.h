@@ -7,7 +7,10 @@
 
 #include "signaling/backend.h"
 #include "signaling/guess_limit.h"
+#include "signaling/http_tls.h"
 #include "signaling/join_limit.h"
+#include "signaling/web_origins.h"
+#include "signaling/proxies.h"
 #include "signaling/qr.h"
 #include "signaling/routes.h"
 #include "signaling/session_ws.h"
@@ -15,6 +18,7 @@
 #include <libwebsockets.h>
 
 #define HTTP_CONNECTIONS_MAX 12000
+#define HTTP_HOST_MAX 256
 #define HTTP_CHUNK 65536                        /* written at once */
 #define HTTP_REQUEST_US (20 * INT64_C(1000000)) /* for a body; for each part of an answer */
 #define HTTP_GATHER_US (2 * INT64_C(1000000))   /* an answer waits for candidates */
@@ -63,6 +67,7 @@ struct http_socket {
 /* One request and its answer. */
 struct http_transaction {
     enum routes_method method;
+    char allow_origin[WEB_ORIGIN_MAX]; /* "": none */
     char path[256], stream[16], viewers[16], text[QR_TEXT_MAX];
     char authorization[2200], content_type[128], host[256], if_match[128], if_none_match[256],
         accept_encoding[128];
@@ -91,6 +96,8 @@ struct http_connection {
     struct http_transaction *transaction; /* owned; NULL between requests */
     struct http_socket *socket;           /* owned; a WebSocket */
     char room[BACKEND_ROOM_MAX];          /* of /ws/{ROOM} */
+    bool is_tls;
+    uint64_t client; /* join_limit_key of who asked last */
 };
 
 struct http {
@@ -100,6 +107,9 @@ struct http {
     struct lws_context *context;   /* owned */
     struct lws_vhost *vhost;
     struct lws *listener;
+    struct http_tls *tls; /* owned; NULL: plain HTTP */
+    struct web_origins origins;
+    struct proxies proxies;
     struct routes *routes;               /* owned */
     struct http_connection *connections; /* owned by their wsi */
     unsigned n_connections;
@@ -118,6 +128,8 @@ struct http {
 };
 
 int64_t http_now_us(void);
+/* Before each request: whom to count it for. The headers are still there. */
+void http_note_client(struct http_connection *c);
 unsigned http_admit(void *connection); /* whether its address may join: 0, or after how many s */
 /* Whether its address may try a password: 0, or after how many s; `wrong`: one was not right. */
 unsigned http_guess(void *connection, bool wrong);

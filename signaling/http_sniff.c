@@ -68,7 +68,7 @@ static enum http_sniff_first look(int fd, bool *is_over, bool *is_empty)
 static void give(const struct http_sniff *s, int fd, enum http_sniff_first first)
 {
     wait_for_bytes(fd, 1);
-    if (first == HTTP_SNIFF_STUN)
+    if (first == HTTP_SNIFF_STUN && s->config.stun)
         s->config.stun(s->config.arg, fd);
     else
         s->config.http(s->config.arg, fd);
@@ -167,7 +167,7 @@ void http_sniff_take(struct http_sniff *s, int fd, int64_t now_us)
 {
     bool is_over = false, is_empty = false, has_begun = false;
     enum http_sniff_first first = HTTP_SNIFF_HTTP;
-    if (s->config.stun)
+    if (s->config.stun || s->config.waits)
         first = look(fd, &is_over, &is_empty);
     if (is_over) {
         close(fd);

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,7 +26,8 @@ struct http_sniff_config {
     void *arg;
     /* Each takes over a non-blocking descriptor. */
     void (*http)(void *arg, int fd);
-    void (*stun)(void *arg, int fd); /* NULL: everything is HTTP, and nothing waits */
+    void (*stun)(void *arg, int fd); /* NULL: everything is HTTP, and nothing waits unless: */
+    bool waits;                      /* for the first bytes, in any case */
 };
 
 int http_sniff_create(struct http_sniff **out, const struct http_sniff_config *config);

@@ -133,12 +133,17 @@ static void stop_waiting(struct http_transaction *t)
     t->waits_for = 0;
 }
 
+static const char *allow_origin(const struct http_transaction *t)
+{
+    return t->allow_origin[0] != '\0' ? t->allow_origin : NULL;
+}
+
 void http_transaction_resume(struct http_connection *c)
 {
     struct http_transaction *t = c->transaction;
     uint32_t viewer_id = t->waits_for;
     stop_waiting(t);
-    routes_resume(c->http->routes, viewer_id, &t->answer);
+    routes_resume(c->http->routes, viewer_id, allow_origin(t), &t->answer);
     t->answered = true;
     t->deadline_us = http_now_us() + HTTP_REQUEST_US;
     lws_callback_on_writable(c->wsi);
@@ -160,6 +165,7 @@ static void ask_routes(struct http_connection *c)
         .accept_encoding = t->has_accept_encoding ? t->accept_encoding : NULL,
         .host = t->has_host ? t->host : NULL,
         .secure = lws_is_ssl(c->wsi),
+        .allow_origin = allow_origin(t),
         .body = t->body,
         .body_size = t->body_size,
         .now_us = http_now_us(),
@@ -221,6 +227,42 @@ static bool may_be_empty(const struct http_connection *c)
            routes_body_is_optional(c->transaction->path);
 }
 
+/* To the same path of the same host, over TLS. */
+static int move_to_tls(struct http_connection *c)
+{
+    char host[HTTP_HOST_MAX];
+    int n = lws_hdr_copy(c->wsi, host, sizeof(host), WSI_TOKEN_HOST);
+    routes_move_to_tls(&c->transaction->answer, n > 0 ? host : "", c->transaction->path);
+    c->transaction->answered = true;
+    send_part(c);
+    http_transaction_end(c);
+    return -1;
+}
+
+static bool has_to_move(const struct http_connection *c)
+{
+    return c->http->tls && !c->is_tls;
+}
+
+/* Whether its page, if it is one's, may use this server (web_origins.h). Notes for CORS which. */
+static bool is_welcome(const struct http_connection *c, struct http_transaction *t)
+{
+    char origin[WEB_ORIGIN_MAX], host[HTTP_HOST_MAX];
+    bool has_origin, has_host;
+    bool any = c->http->origins.any;
+    if (any)
+        strcpy(t->allow_origin, "*");
+    if (any)
+        return true;
+    if (!read_header(c->wsi, WSI_TOKEN_ORIGIN, origin, sizeof(origin), &has_origin) ||
+        !read_header(c->wsi, WSI_TOKEN_HOST, host, sizeof(host), &has_host) ||
+        !web_origins_allow(&c->http->origins, has_origin ? origin : NULL, has_host ? host : NULL))
+        return false;
+    if (has_origin)
+        g_strlcpy(t->allow_origin, origin, sizeof(t->allow_origin));
+    return true;
+}
+
 int http_transaction_begin(struct http_connection *c)
 {
     struct http_transaction *t = transaction_new(c);
@@ -228,6 +270,12 @@ int http_transaction_begin(struct http_connection *c)
         return -1;
     if (!read_request(c))
         return refuse_and_close(c, 400, "the path or a header is longer than anything served here");
+    if (has_to_move(c))
+        return move_to_tls(c);
+    http_note_client(c);
+    bool only_reads = t->method == ROUTES_GET || t->method == ROUTES_HEAD;
+    if (!is_welcome(c, t) && !only_reads)
+        return refuse_and_close(c, 403, "pages of this origin may not use this server");
     int64_t length = body_length(c->wsi);
     bool takes_body =
         t->method == ROUTES_POST || t->method == ROUTES_PUT || t->method == ROUTES_PATCH;
@@ -344,6 +392,11 @@ int http_transaction_confirm_upgrade(struct http_connection *c, const char *prot
     if (!t)
         return -1;
     bool readable = read_request(c);
+    if (readable && has_to_move(c))
+        return move_to_tls(c);
+    if (readable && !is_welcome(c, t))
+        return refuse_and_close(c, 403, "pages of this origin may not use this server");
+    http_note_client(c);
     if (readable && t->method == ROUTES_GET && g_ascii_strcasecmp(protocol, "websocket") == 0 &&
         is_socket_path(c, t->path)) {
         http_transaction_end(c);

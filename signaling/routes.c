@@ -17,6 +17,8 @@
 #include <strings.h>
 #include <time.h>
 
+#define MOVED_PATH_MAX 255
+
 #define CSP                                                                                        \
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "              \
     "connect-src 'self' ws: wss:; media-src 'self' blob:; base-uri 'none'; form-action 'self'; "   \
@@ -225,7 +227,7 @@ void routes_handle(struct routes *r, const struct routes_request *request,
     if (answer->waits_for != 0)
         return;
     if (is_for_other_sites(request->path))
-        answer_cors(answer, request->method);
+        answer_cors(answer, request->method, request->allow_origin);
     answer_finish(answer);
     if (request->method == ROUTES_HEAD)
         answer->body_size = 0; /* Content-Length is what a GET would have */
@@ -235,6 +237,33 @@ void routes_refuse(struct routes_answer *answer, int status, const char *detail)
 {
     answer_problem(answer, status, detail);
     answer_header(answer, "Connection: close");
+    answer_finish(answer);
+}
+
+static bool is_host(const char *host)
+{
+    size_t n = strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]");
+    return n > 0 && host[n] == '\0';
+}
+
+void routes_move_to_tls(struct routes_answer *answer, const char *host, const char *path)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
+    char escaped[3 * MOVED_PATH_MAX + 1];
+    size_t n = 0;
+    if (!is_host(host) || strlen(path) > MOVED_PATH_MAX) {
+        routes_refuse(answer, 400, "this port is for HTTPS");
+        return;
+    }
+    for (; *path; path++) /* it was decoded, so that anything may be in it */
+        n += (size_t)sprintf(escaped + n, strchr(plain, *path) ? "%c" : "%%%02X",
+                             (unsigned char)*path);
+    escaped[n] = '\0';
+    answer_begin(answer, 307);
+    answer_header(answer, "Location: https://%s%s", host, escaped);
+    answer_header(answer, "Connection: close");
+    answer_problem_body(answer, "this port is for HTTPS");
     answer_finish(answer);
 }
 

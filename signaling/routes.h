@@ -35,6 +35,7 @@ struct routes_request {
     const char *authorization, *content_type, *if_match, *if_none_match, *accept_encoding;
     const char *host; /* as the client calls us; `secure`: by https */
     bool secure;
+    const char *allow_origin; /* of other sites, whose pages may read the answer; "*": all */
     const char *body;
     size_t body_size;
     int64_t now_us;
@@ -72,9 +73,13 @@ void routes_handle(struct routes *r, const struct routes_request *request,
 /* An error that the shell found itself, like 413. */
 void routes_refuse(struct routes_answer *answer, int status, const char *detail);
 
+/* To a request without TLS where there is TLS: 307 to the same path of `host`, or 400. */
+void routes_move_to_tls(struct routes_answer *answer, const char *host, const char *path);
+
 /* For the answer that waits for it, if there is one. NULL: there will be no more. */
 void routes_on_candidate(struct routes *r, uint32_t viewer_id, const char *candidate);
-void routes_resume(struct routes *r, uint32_t viewer_id, struct routes_answer *answer);
+void routes_resume(struct routes *r, uint32_t viewer_id, const char *allow_origin,
+                   struct routes_answer *answer);
 void routes_abandon(struct routes *r, uint32_t viewer_id); /* nobody waits for it any more */
 /* What there is to say on a stream of events: malloc'd, NULL is nothing. False: it has ended. To be
  * asked when a room changed, and each second. */

@@ -21,6 +21,7 @@ static const char *title_of(int status)
         {201, "Created"},
         {204, "No Content"},
         {304, "Not Modified"},
+        {307, "Temporary Redirect"},
         {400, "Bad Request"},
         {401, "Unauthorized"},
         {403, "Forbidden"},
@@ -187,9 +188,13 @@ void answer_too_many(struct routes_answer *a, unsigned wait_s)
 }
 
 /* Players on other sites. Authorization is not covered by "*" (Fetch 3.2.5), so it is named. */
-void answer_cors(struct routes_answer *a, enum routes_method method)
+void answer_cors(struct routes_answer *a, enum routes_method method, const char *allow_origin)
 {
-    answer_header(a, "Access-Control-Allow-Origin: *");
+    if (!allow_origin)
+        return;
+    answer_header(a, "Access-Control-Allow-Origin: %s", allow_origin);
+    if (strcmp(allow_origin, "*") != 0)
+        answer_header(a, "Vary: Origin");
     answer_header(a, "Access-Control-Expose-Headers: Location, ETag, Link, Retry-After, "
                      "Accept-Patch, Accept-Post, WWW-Authenticate");
     if (method != ROUTES_OPTIONS)

@@ -34,7 +34,8 @@ bool answer_other_method(const struct routes_request *q, struct routes_answer *a
 void answer_challenge(struct routes_answer *a, const char *detail); /* 401 */
 void answer_retry(struct routes_answer *a, int status, unsigned wait_s, const char *detail);
 void answer_too_many(struct routes_answer *a, unsigned wait_s); /* 429 */
-void answer_cors(struct routes_answer *a, enum routes_method method);
+/* `allow_origin`: whose pages may read it; "*": all; NULL: none but ours. */
+void answer_cors(struct routes_answer *a, enum routes_method method, const char *allow_origin);
 
 const char *answer_bearer(const struct routes_request *q); /* NULL: none was shown */
 bool answer_is_admin(const struct backend *backend, const struct routes_request *q);

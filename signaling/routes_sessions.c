@@ -358,7 +358,8 @@ void routes_on_candidate(struct routes *r, uint32_t viewer_id, const char *candi
         (void)sdp_add_candidate(w->sdp, w->room, candidate); /* the others are enough */
 }
 
-void routes_resume(struct routes *r, uint32_t viewer_id, struct routes_answer *answer)
+void routes_resume(struct routes *r, uint32_t viewer_id, const char *allow_origin,
+                   struct routes_answer *answer)
 {
     struct waiting *w = g_hash_table_lookup(r->waiting, GUINT_TO_POINTER(viewer_id));
     assert(w); /* nobody resumes twice */
@@ -370,7 +371,7 @@ void routes_resume(struct routes *r, uint32_t viewer_id, struct routes_answer *a
     else
         answer_problem(answer, 500, "the server could not gather a candidate for this session");
     g_hash_table_remove(r->waiting, GUINT_TO_POINTER(viewer_id));
-    answer_cors(answer, ROUTES_POST);
+    answer_cors(answer, ROUTES_POST, allow_origin);
     answer_finish(answer);
 }
 

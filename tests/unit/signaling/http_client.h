@@ -52,15 +52,23 @@ static inline void on_server(struct server *s, void (*task)(struct server *))
     sem_wait(&s->done);
 }
 
-static inline void start(struct server *s)
+/* What `wish` says beyond the address and the backend. */
+static inline void start_with(struct server *s, const struct http_config *wish)
 {
     char error[200];
-    struct http_config config = {.address = "127.0.0.1", .backend = &s->fake.backend};
+    struct http_config config = *wish;
+    strcpy(config.address, "127.0.0.1");
+    config.backend = &s->fake.backend;
     sem_init(&s->done, 0, 0);
     int status = http_create(&s->http, &config, error, sizeof(error));
     if (status != 0)
         fail_msg("%s", error);
     assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
+}
+
+static inline void start(struct server *s)
+{
+    start_with(s, &(struct http_config){.port = 0});
 }
 
 static inline void stop(struct server *s)

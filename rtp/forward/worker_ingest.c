@@ -7,7 +7,7 @@
 struct worker_viewer *worker_ingest_new(const struct ingest_config *config,
                                         struct worker_wishes *wishes)
 {
-    struct worker_viewer *wv = calloc(1, offsetof(struct worker_viewer, viewer));
+    struct worker_viewer *wv = calloc(1, sizeof(*wv));
     struct ingest_config *copy = malloc(sizeof(*copy));
     if (!wv || !copy) {
         free(wv);

@@ -66,7 +66,7 @@ struct worker_wishes {
 /* A viewer, or a publisher, which comes and goes in the same way. */
 struct worker_viewer {
     struct viewer_config *config; /* owned; NULL once the viewer lives */
-    /* Of a publisher, which has no `viewer`. */
+    /* Of a publisher, whose `viewer` is not used. */
     struct ingest_config *ingest_config; /* owned; NULL once it lives */
     struct ingest *ingest;               /* owned */
     struct worker_wishes *wishes;        /* borrowed; NULL: nobody wants anything any more */

@@ -65,6 +65,14 @@ static char *on_viewer_json(void *arg, uint32_t viewer_id)
     return text;
 }
 
+static char *on_viewer_story_json(void *arg, uint32_t viewer_id)
+{
+    const struct server *s = arg;
+    struct viewer_decision decisions[VIEWER_DECISIONS];
+    int n = forwarder_recall(s->forwarder, viewer_id, decisions);
+    return n < 0 ? NULL : stats_decisions_json(decisions, n);
+}
+
 static int on_remove_viewer(void *arg, uint32_t viewer_id)
 {
     struct server *s = arg;
@@ -202,6 +210,7 @@ void admin_fill_backend(struct server *s, struct backend *out)
     out->metrics_open = s->config.metrics_open;
     out->stats_json = on_stats_json;
     out->viewer_json = on_viewer_json;
+    out->viewer_story_json = on_viewer_story_json;
     out->remove_viewer = on_remove_viewer;
     out->metrics_text = on_metrics_text;
     out->unhealthy = on_unhealthy;

@@ -418,6 +418,22 @@ static void find_guest(const struct stats *s, uint32_t viewer_id, struct stats_g
         *out = (struct stats_guest){0};
 }
 
+static json_t *decisions_json(const struct viewer_decision *decisions, int n_decisions)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < n_decisions; i++)
+        json_array_append_new(list, decision_json(&decisions[i]));
+    return list;
+}
+
+char *stats_decisions_json(const struct viewer_decision *decisions, int n_decisions)
+{
+    json_t *list = decisions_json(decisions, n_decisions);
+    char *text = json_dumps(list, JSON_COMPACT);
+    json_decref(list);
+    return text;
+}
+
 char *stats_viewer_json(const struct stats *s, uint32_t viewer_id,
                         const struct viewer_decision *decisions, int n_decisions)
 {
@@ -430,12 +446,10 @@ char *stats_viewer_json(const struct stats *s, uint32_t viewer_id,
         return NULL;
     struct stats_guest guest;
     find_guest(s, viewer_id, &guest);
-    json_t *o = viewer_json(v, &guest), *list = json_array();
+    json_t *o = viewer_json(v, &guest);
     if (guest.room)
         set_text(o, "room", guest.room->code);
-    for (int i = 0; i < n_decisions; i++)
-        json_array_append_new(list, decision_json(&decisions[i]));
-    json_object_set_new(o, "decisions", list);
+    json_object_set_new(o, "decisions", decisions_json(decisions, n_decisions));
     char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(o);
     return text;

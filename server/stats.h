@@ -80,4 +80,6 @@ void stats_free(struct stats *s);
  * NULL: there is none, or no memory. */
 char *stats_viewer_json(const struct stats *s, uint32_t viewer_id,
                         const struct viewer_decision *decisions, int n_decisions);
+/* The same decisions alone, for the viewer itself; malloc'd, or NULL. */
+char *stats_decisions_json(const struct viewer_decision *decisions, int n_decisions);
 char *stats_json(const struct stats *s, bool with_viewers); /* malloc'd, or NULL */

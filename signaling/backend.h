@@ -247,6 +247,9 @@ struct backend {
     char *(*sources_json)(void *arg); /* malloc'd; what could be added */
 
     char *(*viewer_json)(void *arg, uint32_t viewer_id); /* malloc'd; NULL: there is none */
+    /* malloc'd: what was decided for this viewer, oldest first, a JSON array; NULL: nothing is
+     * known. May be NULL. */
+    char *(*viewer_story_json)(void *arg, uint32_t viewer_id);
     int (*remove_viewer)(void *arg, uint32_t viewer_id); /* 0, -ENOENT */
 
     /* Rooms. Each may be NULL: this server has those it was started with. `make_room`: 0; -EEXIST

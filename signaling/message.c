@@ -96,6 +96,7 @@ static enum message_type type_of(const char *name)
         {"viewer-stats", MESSAGE_VIEWER_STATS},
         {"select", MESSAGE_SELECT},
         {"keyframe", MESSAGE_KEYFRAME},
+        {"viewer-story", MESSAGE_STORY},
         {"renegotiate-answer", MESSAGE_ANSWER}, /* GoPeep's, of a later offer */
         {"offer", MESSAGE_OFFER},
         {"streams-info", MESSAGE_STREAMS_INFO},

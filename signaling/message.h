@@ -59,6 +59,7 @@ enum message_type {
     MESSAGE_VIEWER_STATS,
     MESSAGE_SELECT,
     MESSAGE_KEYFRAME,
+    MESSAGE_STORY, /* what was decided for it */
     /* of presenters */
     MESSAGE_OFFER,
     MESSAGE_STREAMS_INFO,
@@ -165,6 +166,7 @@ char *message_error(const struct message *reply_to, const char *code, const char
 /* `what` there was too much of: "joins", "wrong passwords". */
 char *message_rate_limited(const struct message *reply_to, const char *what, unsigned wait_s);
 char *message_pong(const struct message *ping);
+char *message_story(const struct message *reply_to, const char *decisions); /* a JSON array */
 char *message_bare(const char *type); /* a message without fields */
 
 /* GET /api/v1/rooms/{ROOM} */

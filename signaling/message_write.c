@@ -306,6 +306,13 @@ char *message_pong(const struct message *ping)
     return dump(echo(echo(json_pack("{s:s}", "type", "pong"), ping, "t"), ping, "id"));
 }
 
+char *message_story(const struct message *reply_to, const char *decisions)
+{
+    json_t *list = json_loads(decisions, 0, NULL);
+    json_t *root = json_pack("{s:s, s:o}", "type", "viewer-story", "decisions", list);
+    return dump(echo(root, reply_to, "id"));
+}
+
 char *message_bare(const char *type)
 {
     return dump(json_pack("{s:s}", "type", type));

@@ -274,6 +274,17 @@ static void on_ice(struct session_ws *s, const struct message *m)
         s->backend->candidate(s->backend->arg, s->viewer_id, m->candidate);
 }
 
+/* What was decided for it, for the statistics of its page. */
+static void on_story(struct session_ws *s, const struct message *m)
+{
+    const struct backend *b = s->backend;
+    char *decisions = b->viewer_story_json && s->viewer_id != 0
+                          ? b->viewer_story_json(b->arg, s->viewer_id)
+                          : NULL;
+    session_ws_send(s, message_story(m, decisions ? decisions : "[]"));
+    free(decisions);
+}
+
 void session_ws_on_viewer_message(struct session_ws *s, const struct message *m)
 {
     switch (m->type) {
@@ -291,6 +302,9 @@ void session_ws_on_viewer_message(struct session_ws *s, const struct message *m)
         break;
     case MESSAGE_VIEWER_STATS:
         on_report(s, m);
+        break;
+    case MESSAGE_STORY:
+        on_story(s, m);
         break;
     default:
         session_ws_send_error(s, m, "not-allowed", "only the room's presenter may send this");

@@ -20,10 +20,12 @@ import { ViewerSession } from './session.js';
 import { Settings } from './settings.js';
 import { describe } from './state.js';
 import { StatsPanel, figures, rows, sample } from './stats.js';
+import { storyOf } from './story.js';
 
 const TICK = 1000;
 const COUNTDOWN_TICK = 250;
 const FADE = 300; // ms; what leaves has gone by then, see the transitions in viewer.css
+const STORY_EVERY = 2; // ticks between two questions for it, while the statistics are open
 const REPORT_EVERY = 5; // ticks between two viewer-stats messages
 const HIDDEN_AFTER = 3000; // ms; a glance at another tab costs nothing
 const NOTICE_FOR = 8000; // ms that the end of a stream is told
@@ -397,6 +399,7 @@ function toggleStats(open = $('#stats').hidden) {
   $('#stats').hidden = !open;
   press('stats', open);
   refreshStats();
+  askStory();
 }
 
 function setScale(scale) {
@@ -725,6 +728,24 @@ function refreshStats() {
   }
 }
 
+function askStory() {
+  if (!$('#stats').hidden && client.state === 'joined' && client.protocol >= 1) {
+    client.send({ type: 'viewer-story' });
+  }
+}
+
+/* What the server did for this viewer, and when, counted from the start of its media. */
+function tellStory(decisions) {
+  const tracks = [...(session.current?.tracks.keys() ?? [])];
+  const streamOf = (track) => client.streams.find((s) => s.trackId === tracks[track]) ?? null;
+  const items = storyOf(decisions, streamOf).map(({ at, text, times }) => {
+    const item = document.createElement('li');
+    item.textContent = `${at}  ${text}${times > 1 ? ` (${times} times)` : ''}`;
+    return item;
+  });
+  $('#story').replaceChildren(...items);
+}
+
 /* The player's side of the story, for the presenter's and the operator's eyes. What it does not know it
  * leaves out. */
 function tellServer() {
@@ -749,6 +770,9 @@ async function tick() {
   page.ticks += 1;
   if (page.ticks % REPORT_EVERY === 0) {
     tellServer();
+  }
+  if (page.ticks % STORY_EVERY === 0) {
+    askStory();
   }
   glance();
 }
@@ -780,6 +804,7 @@ client.addEventListener('streams', ({ detail }) => {
   showStreams();
   render();
 });
+client.addEventListener('message', ({ detail }) => detail.type === 'viewer-story' && tellStory(detail.decisions));
 client.addEventListener('error', ({ detail }) => console.warn('amphi: server error', detail.code, detail.error));
 session.addEventListener('peer', showStreams);
 session.addEventListener('stuck', () => {

@@ -154,6 +154,11 @@ static void one_viewer_with_what_was_decided(void **state)
     assert_string_equal(json_string_value(json_object_get(second, "why")), "layer");
     assert_string_equal(json_string_value(json_object_get(second, "mode")), "full");
     assert_number(second, "layer", 1);
+    text = stats_decisions_json(decisions, 2);
+    json_t *alone = json_loads(text, 0, NULL);
+    free(text);
+    assert_true(json_equal(alone, list));
+    json_decref(alone);
     json_decref(viewer);
 }
 

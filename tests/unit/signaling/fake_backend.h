@@ -438,6 +438,15 @@ static inline char *fake_viewer(void *arg, uint32_t viewer_id)
     return viewer_id == 7 && !((struct fake *)arg)->removed ? strdup("{\"id\":\"7\"}") : NULL;
 }
 
+static inline char *fake_viewer_story(void *arg, uint32_t viewer_id)
+{
+    const struct fake *f = arg;
+    return viewer_id == f->next_viewer
+               ? strdup(
+                     "[{\"at_ms\":350,\"why\":\"narrow\",\"target_bps\":900000,\"queue_ms\":12}]")
+               : NULL;
+}
+
 static inline int fake_remove_viewer(void *arg, uint32_t viewer_id)
 {
     struct fake *f = arg;
@@ -476,6 +485,7 @@ static inline void fake_init(struct fake *f, unsigned n_streams)
                     .is_admin = fake_is_admin,
                     .stats_json = fake_stats,
                     .viewer_json = fake_viewer,
+                    .viewer_story_json = fake_viewer_story,
                     .remove_viewer = fake_remove_viewer,
                     .metrics_text = fake_metrics,
                     .unhealthy = fake_unhealthy,

@@ -51,6 +51,7 @@ static void reads_every_type(void **state)
         {"{\"type\":\"viewer-stats\",\"other\":[1,2,{\"a\":null}]}", MESSAGE_VIEWER_STATS},
         {"{\"type\":\"select\",\"streams\":[]}", MESSAGE_SELECT},
         {"{\"type\":\"keyframe\",\"trackId\":\"video0\"}", MESSAGE_KEYFRAME},
+        {"{\"type\":\"viewer-story\"}", MESSAGE_STORY},
         {"{\"type\":\"offer\",\"sdp\":\"v=0\"}", MESSAGE_OFFER},
         {"{\"type\":\"streams-info\"}", MESSAGE_STREAMS_INFO},
         {"{\"type\":\"stream-activated\",\"streamActivated\":{\"trackId\":\"video0\"}}",

@@ -265,6 +265,20 @@ static void players_are_heard(void **state)
     assert_int_equal(t->fake.n_keyframes, 1);
 }
 
+static void viewers_are_told_what_was_decided_for_them(void **state)
+{
+    struct test *t = *state;
+    static const char story[] = "{\"type\":\"viewer-story\",\"id\":5}";
+    join_and_answer(t);
+    send_text(t, story, 1);
+    sent_has(t, 0,
+             "{\"type\":\"viewer-story\",\"decisions\":[{\"at_ms\":350,\"why\":\"narrow\","
+             "\"target_bps\":900000,\"queue_ms\":12}],\"id\":5}");
+    t->fake.backend.viewer_story_json = NULL;
+    send_text(t, story, 1);
+    sent_has(t, 0, "\"decisions\":[]");
+}
+
 static void viewers_do_not_present(void **state)
 {
     struct test *t = *state;
@@ -538,6 +552,7 @@ int main(void)
         TEST(the_room_goes_away),
         TEST(selections_reach_the_viewer),
         TEST(players_are_heard),
+        TEST(viewers_are_told_what_was_decided_for_them),
         TEST(viewers_do_not_present),
         TEST(a_flood_is_left_out),
         TEST(joins_may_have_to_wait),

@@ -192,6 +192,9 @@ static int check_together(const struct config *c, char *error, size_t size)
         return refuse(error, size, "secret", "must be 16 to 64 characters");
     if (c->n_turn > 0 && (!c->turn_user[0] || !c->turn_pass[0]))
         return refuse(error, size, "turn", "needs --turn-user and --turn-pass");
+    if (!c->tls_cert[0] != !c->tls_key[0])
+        return refuse(error, size, c->tls_cert[0] ? "tls-cert" : "tls-key",
+                      "needs the other of --tls-cert and --tls-key");
     if (c->force_relay && !c->ice_full)
         return refuse(error, size, "force-relay", "needs --ice full");
     if (c->force_relay && c->n_turn == 0)

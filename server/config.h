@@ -56,6 +56,8 @@ struct config {
     int max_rooms, max_viewers_per_room; /* the latter 0: as many as the process takes */
     int room_idle_s;                     /* a room where nobody presents ends after this time */
     char admin_token[CONFIG_TEXT_MAX];   /* "": make one up */
+    char tls_cert[CONFIG_PATH_MAX], tls_key[CONFIG_PATH_MAX];             /* "": plain HTTP */
+    char allow_origin[CONFIG_PATH_MAX], trusted_proxies[CONFIG_PATH_MAX]; /* "": any; none */
     bool metrics_open;
     int log_level; /* 0 error, 1 warning, 2 info, 3 debug */
     bool log_json;

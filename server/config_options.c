@@ -1,5 +1,8 @@
 #include "server/config_options.h"
 
+#include "signaling/proxies.h"
+#include "signaling/web_origins.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -351,6 +354,32 @@ static const char *set_token_key(struct config *c, const char *value)
     return copy_text(c->token_key, sizeof(c->token_key), value);
 }
 
+static const char *set_tls_cert(struct config *c, const char *value)
+{
+    return copy_text(c->tls_cert, sizeof(c->tls_cert), value);
+}
+
+static const char *set_tls_key(struct config *c, const char *value)
+{
+    return copy_text(c->tls_key, sizeof(c->tls_key), value);
+}
+
+static const char *set_allow_origin(struct config *c, const char *value)
+{
+    struct web_origins origins;
+    if (!web_origins_parse(&origins, value))
+        return "must be *, self, or origins like https://a.example with commas between";
+    return copy_text(c->allow_origin, sizeof(c->allow_origin), value);
+}
+
+static const char *set_trusted_proxy(struct config *c, const char *value)
+{
+    struct proxies proxies;
+    if (!proxies_parse(&proxies, value))
+        return "must be addresses or networks like 10.0.0.0/8 with commas between";
+    return copy_text(c->trusted_proxies, sizeof(c->trusted_proxies), value);
+}
+
 static const char *set_room_idle(struct config *c, const char *value)
 {
     long n;
@@ -441,6 +470,12 @@ static const struct option options[] = {
     {"room-idle", "SECONDS", set_room_idle,
      "a room where nobody presents ends after this time (300)"},
     {"admin-token", "TEXT", set_admin_token, "bearer token of the admin API (a random one)"},
+    {"tls-cert", "FILE", set_tls_cert, "HTTPS and WSS: the certificate and its chain, PEM (none)"},
+    {"tls-key", "FILE", set_tls_key, "its key, PEM, without a password"},
+    {"allow-origin", "LIST", set_allow_origin,
+     "sites whose pages may use this server, commas between; self: none (*)"},
+    {"trusted-proxy", "CIDR", set_trusted_proxy,
+     "whose X-Forwarded-For is believed, commas between (nobody's)"},
     {"metrics-open", NULL, set_metrics_open, "serve /metrics without the token"},
     {"log-level", "NAME", set_log_level, "error, warning, info or debug (info)"},
     {"log-json", NULL, set_log_json, "one JSON object per log line"},

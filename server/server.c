@@ -397,7 +397,13 @@ static int open_signaling(struct server *s, char *error, size_t error_size)
     admin_fill_backend(s, &s->backend);
     hosting_fill_backend(s, &s->backend);
     ice_setup_backend(&s->backend, &s->config);
-    struct http_config config = {.port = s->config.listen_port, .backend = &s->backend};
+    const struct config *c = &s->config;
+    struct http_config config = {.port = c->listen_port,
+                                 .backend = &s->backend,
+                                 .tls_cert = c->tls_cert[0] ? c->tls_cert : NULL,
+                                 .tls_key = c->tls_key[0] ? c->tls_key : NULL,
+                                 .allow_origin = c->allow_origin,
+                                 .trusted_proxies = c->trusted_proxies};
     if (!s->config.publishes || s->config.listens)
         snprintf(config.address, sizeof(config.address), "%s", s->config.listen_ip);
     return http_create(&s->http, &config, error, error_size);
@@ -409,7 +415,8 @@ static void make_url(struct server *s)
     bool any = strcmp(ip, "0.0.0.0") == 0 || strcmp(ip, "::") == 0;
     const char *host = any && s->n_candidates ? s->candidates[0].ip : ip;
     bool v6 = strchr(host, ':') != NULL;
-    snprintf(s->url, sizeof(s->url), "http://%s%s%s:%u/%s", v6 ? "[" : "", host, v6 ? "]" : "",
+    snprintf(s->url, sizeof(s->url), "%s://%s%s%s:%u/%s",
+             http_is_secure(s->http) ? "https" : "http", v6 ? "[" : "", host, v6 ? "]" : "",
              http_port(s->http), s->source_room ? s->source_room->code : "");
 }
 

@@ -125,6 +125,27 @@ static void rights_have_options(void **state)
     assert_string_equal(error, "--secret must be 16 to 64 characters");
 }
 
+static void the_outside_is_told_apart(void **state)
+{
+    (void)state;
+    struct config c;
+    assert_int_equal(
+        read_words(&c,
+                   "--tls-cert /c.pem --tls-key /k.pem --allow-origin https://a.example "
+                   "--trusted-proxy 10.0.0.0/8,::1",
+                   NULL),
+        0);
+    assert_string_equal(c.tls_cert, "/c.pem");
+    assert_string_equal(c.tls_key, "/k.pem");
+    assert_string_equal(c.allow_origin, "https://a.example");
+    assert_string_equal(c.trusted_proxies, "10.0.0.0/8,::1");
+    assert_int_equal(read_words(&c, "--tls-cert /c.pem", NULL), -EINVAL);
+    assert_string_equal(error, "--tls-cert needs the other of --tls-cert and --tls-key");
+    assert_int_equal(read_words(&c, "--tls-key /k.pem", NULL), -EINVAL);
+    assert_int_equal(read_words(&c, "--allow-origin a.example", NULL), -EINVAL);
+    assert_int_equal(read_words(&c, "--trusted-proxy 10.0.0.0/33", NULL), -EINVAL);
+}
+
 static void options_are_taken(void **state)
 {
     (void)state;
@@ -337,6 +358,7 @@ int main(void)
         cmocka_unit_test(defaults_are_those_of_the_manual),
         cmocka_unit_test(rights_have_options),
         cmocka_unit_test(options_are_taken),
+        cmocka_unit_test(the_outside_is_told_apart),
         cmocka_unit_test(ice_is_configured),
         cmocka_unit_test(a_file_keeps_its_whole_path),
         cmocka_unit_test(bitrate_overrides_quality),

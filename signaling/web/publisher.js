@@ -19,6 +19,7 @@ export const SLOTS = 4;
 const DISCONNECTED_LIMIT = 3000;
 const CONNECT_LIMIT = 10000; // answer to connected
 const ANSWER_LIMIT = 10000;
+const START_KBPS = 2500;
 const STEADY_AFTER = 10000; // before that every sender is limited: it feels its way up
 const LAYERS = [
   { rid: 'q', scale: 4, share: 0.1 }, // the smallest first, as Chromium expects them
@@ -49,6 +50,19 @@ export function nameTracks(sdp) {
     slot += video ? 1 : 0;
     const ids = video ? `${trackName(slot)} ${trackName(slot)}` : 'video0 audio0';
     return part.replace(/^a=msid:.*$/m, `a=msid:${ids}`).replace(/^(a=ssrc:\d+ msid:).*$/gm, `$1${ids}`);
+  }).join('');
+}
+
+/* Chromium begins at 300 kbit/s, where a camera is a thumbnail for ten seconds; its encoders read from the
+ * answer where to begin instead. Others do not know the word. */
+export function withStart(sdp, kbps) {
+  return sdp.split(/^(?=m=)/m).map((part) => {
+    const types = part.startsWith('m=video') ? [...part.matchAll(/^a=rtpmap:(\d+) (?:H264|VP8|VP9|AV1)\//gm)] : [];
+    return types.reduce((text, [line, type]) => {
+      const word = `x-google-start-bitrate=${kbps}`;
+      const known = new RegExp(`^(a=fmtp:${type} [^\\r\\n]*)`, 'm');
+      return known.test(text) ? text.replace(known, `$1;${word}`) : text.replace(new RegExp(`^${line}[^\\r\\n]*\\r?\\n`, 'm'), `$&a=fmtp:${type} ${word}\r\n`);
+    }, part);
   }).join('');
 }
 
@@ -442,7 +456,7 @@ export class Publisher extends EventTarget {
     link.answered = true;
     link.since = this.#now();
     try {
-      await link.pc.setRemoteDescription({ type: 'answer', sdp });
+      await link.pc.setRemoteDescription({ type: 'answer', sdp: withStart(sdp, Math.min(START_KBPS, this.settings.bitrate / 2000)) });
     } catch (error) {
       this.#fail(link, 'bad-sdp', error.message);
       return;

@@ -110,11 +110,12 @@ export async function startWindows(display) {
   };
 }
 
-/** The program on free loopback ports, from build/`build`; resolves once it has printed its URL. */
-export async function startAmphi(args, { build = 'release', env = {} } = {}) {
+/** The program on free loopback ports, from build/`build`; resolves once it has printed its URL and, unless
+ * it has no room of its own (`empty`), its source is live. */
+export async function startAmphi(args, { build = 'release', env = {}, empty = false } = {}) {
   const run = start(
     path.resolve(ROOT, 'build', build, 'amphi'),
-    ['--listen', '127.0.0.1:0', '--udp-port', '0', '--advertise', '127.0.0.1', '--room', ROOM,
+    ['--listen', '127.0.0.1:0', '--udp-port', '0', '--advertise', '127.0.0.1', ...(empty ? [] : ['--room', ROOM]),
       '--admin-token', TOKEN, ...args],
     { env },
   );
@@ -137,17 +138,17 @@ export async function startAmphi(args, { build = 'release', env = {} } = {}) {
     }
     return answer.json();
   };
-  await until('the source is live', async () => (await run.stats()).rooms[0].streams[0].live);
+  await until('the source is live', async () => empty || (await run.stats()).rooms[0].streams[0].live);
   return run;
 }
 
 /** Chromium with a profile of its own, as a process that can also be killed. */
-export async function startBrowser({ executablePath = '/usr/bin/chromium' } = {}) {
+export async function startBrowser({ executablePath = '/usr/bin/chromium', flags = [] } = {}) {
   const profile = mkdtempSync(path.join(os.tmpdir(), 'amphi-browser-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath,
     headless: false,
-    args: ['--headless=new', ...CHROMIUM_FLAGS],
+    args: ['--headless=new', ...CHROMIUM_FLAGS, ...flags],
     viewport: { width: 1280, height: 800 },
   });
   return {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock, settle } from './fakes.js';
-import { Publisher, figuresOf, wayOf, limitsOf, nameTracks, orderCodecs } from '../../../signaling/web/publisher.js';
+import { Publisher, figuresOf, wayOf, withStart, limitsOf, nameTracks, orderCodecs } from '../../../signaling/web/publisher.js';
 
 class FakeSender {
   constructor(encodings) {
@@ -362,6 +362,12 @@ test('tracks are named by their place, not by the browser', () => {
   assert.match(named, /a=msid:video0 video0\r\na=ssrc:1 msid:video0 video0\r\n/);
   assert.match(named, /a=msid:video1 video1\r\nm=audio 9 X 111\r\na=msid:video0 audio0\r\n$/);
   assert.doesNotMatch(named, /[{}]/);
+});
+
+test('an answer says where encoders begin', () => {
+  const sdp = 'v=0\r\nm=video 9 X 96 97 98\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=rtpmap:98 VP8/90000\r\nm=audio 9 X 111\r\na=rtpmap:111 opus/48000/2\r\n';
+  assert.equal(withStart(sdp, 1000), sdp.replace('mode=1', 'mode=1;x-google-start-bitrate=1000').replace('VP8/90000\r\n', 'VP8/90000\r\na=fmtp:98 x-google-start-bitrate=1000\r\n'));
+  assert.equal(withStart('v=0', 1000), 'v=0');
 });
 
 test('codecs, limits and figures', () => {

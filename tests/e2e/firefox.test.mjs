@@ -1,4 +1,5 @@
-/* The codecs that Firefox decodes without a download: VP8, VP9 and AV1, over WebSocket and WHEP. */
+/* The codecs that Firefox decodes without a download: VP8, VP9 and AV1, over WebSocket and WHEP; and what it
+ * sends from the presenter page. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import puppeteer from 'puppeteer-core';
@@ -13,6 +14,8 @@ const PREFERENCES = {
   'permissions.default.camera': 1, /* without it only the address of the default route is used */
   'permissions.default.microphone': 1,
   'media.autoplay.default': 0,
+  'media.navigator.streams.fake': true,
+  'media.navigator.permission.disabled': true,
   'media.gmp-manager.updateEnabled': false,
   'network.captive-portal-service.enabled': false,
   'network.connectivity-service.enabled': false,
@@ -71,3 +74,23 @@ for (const codec of ['vp8', 'vp9', 'av1']) {
     }
   });
 }
+
+test('Firefox presents', { timeout: 120000 }, async () => {
+  const amphi = await startAmphi([], { empty: true });
+  const pages = [];
+  try {
+    const presenter = await openViewer(browser, `${amphi.origin}/present`);
+    pages.push(presenter);
+    assert.equal(await presenter.$eval('#codec', (select) => select.value), 'vp8'); /* H.264 would be a download */
+    await presenter.click('#add-camera');
+    await until('it is live', () => presenter.evaluate(() => window.amphi.state === 'live'), PATIENCE);
+    const room = await presenter.evaluate(() => window.amphi.room);
+    const viewer = await openViewer(browser, `${amphi.origin}/${room}`);
+    pages.push(viewer);
+    await until('frames are decoded', async () => await framesDecoded(viewer) > 20, PATIENCE);
+    assert.equal(await viewer.evaluate(() => window.amphi.client.streams[0].codec), 'vp8');
+  } finally {
+    await Promise.all(pages.map((page) => page.close()));
+    await amphi.stop();
+  }
+});

@@ -371,8 +371,10 @@ void presenters_tick(struct server *s, int64_t now_us)
             g_hash_table_iter_remove(&i);
             continue;
         }
-        if (!g->lost && now_us - g->asked_us >= ASK_US && asked++ < ASKED_MAX)
+        if (!g->lost && now_us - g->asked_us >= ASK_US && asked++ < ASKED_MAX) {
             look_at(s, GPOINTER_TO_UINT(id), g);
+            audience_wish(s, GPOINTER_TO_UINT(id), g, now_us);
+        }
         give_up_feeds(g->room, GPOINTER_TO_UINT(id), now_us);
     }
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "server/audio_opening.h"
+#include "server/fare.h"
 #include "server/feed.h"
 #include "server/media.h"
 #include "server/rights.h"
@@ -63,6 +64,7 @@ struct room {
     unsigned seats;                 /* of viewers: reserved, or taken */
     unsigned viewers, viewers_peak; /* from answer to end */
     int64_t used_us;                /* when somebody last presented here */
+    struct fare_room fare;          /* how its viewers fared when that was last asked */
     struct {
         int width, height;
     } told[BACKEND_STREAMS_MAX]; /* as its viewers know them; 0: not shown */

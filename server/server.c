@@ -394,6 +394,7 @@ static int open_signaling(struct server *s, char *error, size_t error_size)
     s->backend.arg = s;
     viewers_fill_backend(s, &s->backend);
     presenters_fill_backend(s, &s->backend);
+    audience_fill_backend(&s->backend);
     admin_fill_backend(s, &s->backend);
     hosting_fill_backend(s, &s->backend);
     ice_setup_backend(&s->backend, &s->config);

@@ -5,6 +5,7 @@
  *     viewers.c  what signaling asks for its viewers
  *     admin.c    what it asks for those who run the program: figures, sources
  *     presenters.c  what it asks for those who send something into a room
+ *     audience.c  how viewers fare, for who presents to them
  *     hosting.c  what it asks for those who have rooms, and who may what in them
  */
 #pragma once
@@ -38,6 +39,8 @@ struct guest {
     bool ended;    /* so is it of one who has ended on purpose */
     bool lost;     /* his last event has come, and his slots wait for him */
     int64_t lost_us;
+    uint64_t wished_bps; /* what his encoder was last asked for */
+    unsigned wished_layers;
     int64_t asked_us; /* when the forwarder was last asked what he sends */
 };
 
@@ -66,6 +69,7 @@ struct server {
     struct backend_candidate candidates[BACKEND_CANDIDATES_MAX];
 
     struct rooms rooms;
+    int64_t fares_us; /* when the rooms' were counted */
     struct watch_tokens tokens;
     struct stats_denied denied;
     struct room *source_room;   /* borrowed: of --source; NULL: none */
@@ -105,6 +109,9 @@ bool presenters_on_event(struct server *s, const struct forwarder_event *e, cons
 void presenters_leave(struct server *s, uint32_t id, struct guest *g); /* without a word */
 void presenters_tick(struct server *s, int64_t now_us);
 void presenters_end_all(struct server *s, const struct room *room); /* room NULL: of all */
+void audience_fill_backend(struct backend *out);
+/* What a presenter's encoder is to make, for those who watch: he is told of changes. */
+void audience_wish(struct server *s, uint32_t id, struct guest *g, int64_t now_us);
 void admin_fill_backend(struct server *s, struct backend *out);
 void hosting_fill_backend(struct server *s, struct backend *out);
 /* To a new room: its presenter's secret, "": one is made up, and the watch password, "": none. */

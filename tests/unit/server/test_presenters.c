@@ -197,6 +197,17 @@ bool server_fill_peer(const struct backend_seat *seat, const struct server_peer 
     return peer->n_fingerprints > 0;
 }
 
+static unsigned n_wishes;
+
+void audience_wish(struct server *s, uint32_t id, struct guest *g, int64_t at_us)
+{
+    (void)s;
+    assert_int_not_equal(id, 0);
+    assert_true(g->presents && g->room && !g->lost);
+    assert_int_equal(at_us, now_us);
+    n_wishes++;
+}
+
 static void on_wake(void *arg)
 {
     (void)arg;
@@ -293,7 +304,7 @@ static struct backend_room about(void)
     return r;
 }
 
-static void close_(uint32_t id, const char *want)
+static void is_closed(uint32_t id, const char *want)
 {
     const char *reason;
     assert_true(tell(id, VIEWER_CLOSED, &reason));
@@ -319,10 +330,15 @@ static void one_comes_shows_and_ends(void **state)
     assert_true(about().live);
     assert_int_equal(about().streams[0].width, 640);
     assert_int_equal(n_woken, 1);
+    n_wishes = 0;
+    now_us += 2 * SECOND;
+    presenters_tick(&server, now_us);
+    presenters_tick(&server, now_us);
+    assert_int_equal(n_wishes, 1);
     backend.publish_end(&server, id);
     assert_false(about().presenter);
     assert_false(about().live);
-    close_(id, "as it was");
+    is_closed(id, "as it was");
     assert_int_equal(g_hash_table_size(server.guests), 0);
     backend.publish_end(&server, id);
 }
@@ -362,7 +378,7 @@ static void one_that_is_lost_is_waited_for(void **state)
     (void)state;
     uint32_t id = begin(3);
     show(id, 1);
-    close_(id, "as it was");
+    is_closed(id, "as it was");
     assert_true(about().reconnecting);
     assert_true(about().live);
     assert_true(about().presenter);
@@ -383,7 +399,7 @@ static void one_that_showed_nothing_is_not_waited_for(void **state)
 {
     (void)state;
     uint32_t id = begin(1);
-    close_(id, "as it was");
+    is_closed(id, "as it was");
     assert_false(about().presenter);
     assert_int_equal(removed[0], id);
     assert_int_equal(g_hash_table_size(server.guests), 0);
@@ -394,7 +410,7 @@ static void who_is_lost_is_taken_over_from(void **state)
     (void)state;
     uint32_t first = begin(1);
     show(first, 1);
-    close_(first, "as it was");
+    is_closed(first, "as it was");
     uint32_t second = begin(1);
     assert_int_equal(removed[0], first);
     assert_true(about().reconnecting); /* until there is a picture again */
@@ -415,7 +431,7 @@ static void who_is_there_is_fenced_off(void **state)
     assert_int_equal(about().n_streams, 1); /* what the second does not have is gone */
     backend.publish_end(&server, first);    /* he has nothing to end any more */
     assert_int_equal(about().n_streams, 1);
-    close_(first, "replaced");
+    is_closed(first, "replaced");
     assert_int_equal(g_hash_table_size(server.guests), 1);
     show(second, 1);
     assert_true(about().live);
@@ -458,7 +474,7 @@ static void a_session_that_leaves_is_lost(void **state)
     show(id, 1);
     presenters_leave(&server, id, server_find_guest(&server, id));
     assert_int_equal(removed[0], id);
-    close_(id, "as it was");
+    is_closed(id, "as it was");
     assert_true(about().reconnecting);
     presenters_leave(&server, id, server_find_guest(&server, id));
     assert_true(about().reconnecting);
@@ -472,7 +488,7 @@ static void what_is_kept_for_nothing_is_given_up(void **state)
     (void)state;
     uint32_t first = begin(3);
     show(first, 3);
-    close_(first, "as it was");
+    is_closed(first, "as it was");
     uint32_t second = begin(3);
     show(second, 1);
     assert_true(about().reconnecting); /* the second picture is not there yet */
@@ -515,7 +531,7 @@ static void a_room_that_ends_takes_them_along(void **state)
     rooms_close(&server.rooms, room);
     assert_int_equal(removed[0], id);
     assert_int_equal(n_canceled, 1);
-    close_(id, "as it was");
+    is_closed(id, "as it was");
     assert_int_equal(g_hash_table_size(server.guests), 0);
 }
 

@@ -1,0 +1,116 @@
+#include "server/fare.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LOSS_PERCENT 5
+#define QUEUE_US 300000
+#define DROPPED_PERCENT 10
+#define SHOWN_MIN 300            /* pictures, before how many were dropped says anything */
+#define UNLIMITED_BPS 1000000000 /* more than any picture takes */
+
+static int loss_percent(const struct forwarder_viewer_stats *v)
+{
+    return v->fraction_lost < 0 ? 0 : v->fraction_lost * 100 / 256;
+}
+
+/* 0 where too little is known. */
+static int dropped_percent(const struct backend_viewer_report *r)
+{
+    int64_t all = r && r->decoded >= 0 && r->dropped >= 0 ? r->decoded + r->dropped : 0;
+    return all >= SHOWN_MIN ? (int)(r->dropped * 100 / all) : 0;
+}
+
+static const char *mode_words(enum layer_mode mode)
+{
+    switch (mode) {
+    case LAYER_AUDIO:
+        return "a viewer's network takes only the sound";
+    case LAYER_SLIDES:
+        return "a viewer's network takes a picture now and then";
+    default:
+        return "a viewer's network takes fewer pictures a second";
+    }
+}
+
+static void poor(struct fare *out, unsigned weight)
+{
+    out->level = FARE_POOR;
+    out->weight = weight;
+}
+
+/* The worst first. */
+static void judge_playing(struct fare *out, const struct forwarder_viewer_stats *v,
+                          const struct backend_viewer_report *report)
+{
+    int loss = loss_percent(v), dropped = dropped_percent(report);
+    if (v->unsupported_codec) {
+        snprintf(out->words, sizeof(out->words), "a viewer's browser cannot decode this codec");
+        poor(out, 1000);
+    } else if (v->mode == LAYER_AUDIO || v->mode == LAYER_SLIDES) {
+        snprintf(out->words, sizeof(out->words), "%s", mode_words(v->mode));
+        poor(out, v->mode == LAYER_AUDIO ? 900 : 800);
+    } else if (loss >= LOSS_PERCENT) {
+        snprintf(out->words, sizeof(out->words), "a viewer's network loses %d %% of the packets",
+                 loss);
+        poor(out, 600 + (unsigned)loss);
+    } else if (dropped >= DROPPED_PERCENT) {
+        snprintf(out->words, sizeof(out->words),
+                 "a viewer's device is too slow: it drops %d %% of the pictures", dropped);
+        poor(out, 400 + (unsigned)dropped);
+    } else if (v->queue_us >= QUEUE_US) {
+        snprintf(out->words, sizeof(out->words),
+                 "a viewer's network is too slow: packets wait %" PRId64 " ms", v->queue_us / 1000);
+        poor(out, 300);
+    } else if (v->mode == LAYER_FEWER) {
+        snprintf(out->words, sizeof(out->words), "%s", mode_words(v->mode));
+        poor(out, 200);
+    }
+}
+
+void fare_judge(struct fare *out, const struct forwarder_viewer_stats *v,
+                const struct backend_viewer_report *report)
+{
+    *out = (struct fare){.level = v->state == VIEWER_PLAYING ? FARE_GOOD : FARE_JOINING};
+    if (v->state == VIEWER_PLAYING || v->unsupported_codec)
+        judge_playing(out, v, report);
+}
+
+static void add_rate(struct fare_room *room, const struct forwarder_viewer_stats *v)
+{
+    const struct layer_rung rung = {.mode = LAYER_FULL, .stream = v->layer};
+    bool held_back = v->narrow && v->estimate_bps > 0;
+    audience_add(&room->rates, &rung, held_back ? (uint64_t)v->estimate_bps : UNLIMITED_BPS);
+    room->watching |= 1u << v->layer;
+}
+
+void fare_add(struct fare_room *room, const struct forwarder_viewer_stats *v,
+              const struct backend_viewer_report *report)
+{
+    struct fare one;
+    if (v->state == VIEWER_CLOSED)
+        return;
+    fare_judge(&one, v, report);
+    room->viewers++;
+    room->good += one.level == FARE_GOOD;
+    room->poor += one.level == FARE_POOR;
+    room->joining += one.level == FARE_JOINING;
+    if (one.weight > room->worst.weight)
+        room->worst = one;
+    if (v->state == VIEWER_PLAYING && v->layer < LAYER_STREAMS_MAX)
+        add_rate(room, v);
+}
+
+void fare_tell(const struct fare_room *room, struct backend_audience *out)
+{
+    uint64_t top = audience_top_bps(&room->rates);
+    *out = (struct backend_audience){
+        .viewers = room->viewers,
+        .good = room->good,
+        .poor = room->poor,
+        .joining = room->joining,
+        .usable_bps = top < UNLIMITED_BPS / 2 ? top : 0,
+    };
+    memcpy(out->worst, room->worst.words, sizeof(out->worst));
+}

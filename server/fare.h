@@ -1,0 +1,36 @@
+/* fare.h - how the viewers of a room fare, in words and numbers, for who presents there. Pure.
+ *
+ * Zeroed; fare_add for each viewer, fare_tell.
+ */
+#pragma once
+
+#include "rtp/control/audience.h"
+#include "rtp/forward/forwarder.h"
+#include "signaling/backend.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum fare_level { FARE_JOINING = 1, FARE_GOOD, FARE_POOR };
+
+struct fare {
+    enum fare_level level;
+    unsigned weight; /* of two that fare poorly the greater is worse */
+    char words[96];  /* what is wrong; "": nothing */
+};
+
+struct fare_room {
+    unsigned viewers, good, poor, joining;
+    unsigned watching; /* layers of the first picture, a bit each, bit 0 the smallest */
+    struct fare worst;
+    struct audience rates; /* what their paths take, where that is known */
+};
+
+/* `report` is what its player last said; NULL: nothing. */
+void fare_judge(struct fare *out, const struct forwarder_viewer_stats *v,
+                const struct backend_viewer_report *report);
+void fare_add(struct fare_room *room, const struct forwarder_viewer_stats *v,
+              const struct backend_viewer_report *report);
+/* Without `layers`. The rate counts only where more than nine in ten are held back by their paths:
+ * of the others nobody knows how much they could take. */
+void fare_tell(const struct fare_room *room, struct backend_audience *out);

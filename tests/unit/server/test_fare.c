@@ -1,0 +1,124 @@
+#include "server/fare.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+static struct forwarder_viewer_stats well(void)
+{
+    return (struct forwarder_viewer_stats){.state = VIEWER_PLAYING,
+                                           .fraction_lost = -1,
+                                           .queue_us = -1,
+                                           .estimate_bps = -1,
+                                           .mode = LAYER_FULL};
+}
+
+static struct fare fare_of(const struct forwarder_viewer_stats *v,
+                           const struct backend_viewer_report *report)
+{
+    struct fare one;
+    fare_judge(&one, v, report);
+    return one;
+}
+
+static void who_is_not_playing_is_joining(void **state)
+{
+    (void)state;
+    struct forwarder_viewer_stats v = well();
+    assert_int_equal(fare_of(&v, NULL).level, FARE_GOOD);
+    v.state = VIEWER_WAIT_KEYFRAME;
+    assert_int_equal(fare_of(&v, NULL).level, FARE_JOINING);
+    v.unsupported_codec = true; /* and waits in vain */
+    assert_int_equal(fare_of(&v, NULL).level, FARE_POOR);
+}
+
+static void each_trouble_has_its_words(void **state)
+{
+    (void)state;
+    struct forwarder_viewer_stats v = well();
+    v.fraction_lost = 12; /* 4.7 % */
+    assert_int_equal(fare_of(&v, NULL).level, FARE_GOOD);
+    v.fraction_lost = 26;
+    assert_string_equal(fare_of(&v, NULL).words, "a viewer's network loses 10 % of the packets");
+    v = well();
+    v.queue_us = 299999;
+    assert_int_equal(fare_of(&v, NULL).level, FARE_GOOD);
+    v.queue_us = 450000;
+    assert_string_equal(fare_of(&v, NULL).words,
+                        "a viewer's network is too slow: packets wait 450 ms");
+    v = well();
+    v.mode = LAYER_SLIDES;
+    assert_string_equal(fare_of(&v, NULL).words, "a viewer's network takes a picture now and then");
+    v.mode = LAYER_FEWER;
+    assert_string_equal(fare_of(&v, NULL).words,
+                        "a viewer's network takes fewer pictures a second");
+    v = well();
+    struct backend_viewer_report report = {.decoded = 180, .dropped = 119};
+    assert_int_equal(fare_of(&v, &report).level, FARE_GOOD); /* too few to say */
+    report.decoded = 181;
+    assert_string_equal(fare_of(&v, &report).words,
+                        "a viewer's device is too slow: it drops 39 % of the pictures");
+    report.decoded = -1;
+    assert_int_equal(fare_of(&v, &report).level, FARE_GOOD);
+}
+
+static void the_worst_of_a_room_is_told(void **state)
+{
+    (void)state;
+    struct fare_room room = {0};
+    struct backend_audience a;
+    fare_tell(&room, &a);
+    assert_int_equal(a.viewers, 0);
+    assert_string_equal(a.worst, "");
+    struct forwarder_viewer_stats good = well(), slow = well(), lossy = well(), new = well();
+    new.state = VIEWER_ICE;
+    slow.mode = LAYER_FEWER;
+    slow.layer = 2;
+    lossy.fraction_lost = 128;
+    fare_add(&room, &lossy, NULL);
+    fare_add(&room, &slow, NULL);
+    fare_add(&room, &good, NULL);
+    fare_add(&room, &new, NULL);
+    new.state = VIEWER_CLOSED;
+    fare_add(&room, &new, NULL);
+    fare_tell(&room, &a);
+    assert_int_equal(a.viewers, 4);
+    assert_int_equal(a.good, 1);
+    assert_int_equal(a.poor, 2);
+    assert_int_equal(a.joining, 1);
+    assert_string_equal(a.worst, "a viewer's network loses 50 % of the packets");
+    assert_int_equal(room.watching, 5);
+}
+
+static void a_rate_is_told_when_nearly_all_are_held_back(void **state)
+{
+    (void)state;
+    struct fare_room room = {0};
+    struct backend_audience a;
+    struct forwarder_viewer_stats narrow = well(), at_ease = well();
+    narrow.narrow = true;
+    narrow.estimate_bps = 1000000;
+    for (int i = 0; i < 10; i++)
+        fare_add(&room, &narrow, NULL);
+    fare_tell(&room, &a);
+    assert_in_range(a.usable_bps, 800000, 1000000);
+    at_ease.estimate_bps = 300000; /* of one that is not held back it says what he is sent */
+    for (int i = 0; i < 2; i++)
+        fare_add(&room, &at_ease, NULL);
+    fare_tell(&room, &a);
+    assert_int_equal(a.usable_bps, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_is_not_playing_is_joining),
+        cmocka_unit_test(each_trouble_has_its_words),
+        cmocka_unit_test(the_worst_of_a_room_is_told),
+        cmocka_unit_test(a_rate_is_told_when_nearly_all_are_held_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

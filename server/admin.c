@@ -22,6 +22,7 @@ static bool guest_of(void *arg, uint32_t viewer_id, struct stats_guest *out)
     if (!g)
         return false;
     out->room = g->room;
+    out->kind = g->kind;
     out->has_report = g->reported_us != 0;
     out->report = g->report;
     return true;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define FPS_US 1000000
+
 static_assert((int)BACKEND_AV1 == (int)PAYLOAD_AV1 && (int)BACKEND_H264 == (int)PAYLOAD_H264,
               "signaling counts the codecs as the forwarder does");
 
@@ -37,13 +39,28 @@ static unsigned take_layers(struct feed *f, const struct ingest_track_info *vide
     return n;
 }
 
-static bool take_video(struct feed *f, const struct ingest_track_info *video)
+/* Anew when the best layer is another one. */
+static void count_frames(struct feed *f, const struct ingest_layer_info *best, int64_t now_us)
+{
+    int64_t since_us = now_us - f->frames_us;
+    if (f->frames_us != 0 && since_us < FPS_US)
+        return;
+    bool goes_on = f->frames_us != 0 && best->frames >= f->frames;
+    f->fps = goes_on ? (double)(best->frames - f->frames) * 1e6 / (double)since_us : 0;
+    f->frames = best->frames;
+    f->frames_us = now_us;
+}
+
+static bool take_video(struct feed *f, const struct ingest_track_info *video, int64_t now_us)
 {
     const struct feed before = *f;
     unsigned n = take_layers(f, video);
     if (n == 0) /* what was shown before is shown on */
         return false;
     const struct ingest_layer_info *best = &video->layers[f->layers[0].index];
+    if (before.n_layers != n || before.lost)
+        f->frames_us = 0;
+    count_frames(f, best, now_us);
     f->n_layers = n;
     f->codec = (enum backend_codec)best->codec;
     f->width = best->width;
@@ -66,9 +83,9 @@ static bool take_audio(struct feed *f, const struct ingest_track_info *audio)
 }
 
 bool feed_take(struct feed *f, const struct ingest_track_info *video,
-               const struct ingest_track_info *audio)
+               const struct ingest_track_info *audio, int64_t now_us)
 {
-    bool news = video && f->has_video && take_video(f, video);
+    bool news = video && f->has_video && take_video(f, video, now_us);
     if (audio && f->has_audio && !f->has_video)
         news = take_audio(f, audio);
     return news;

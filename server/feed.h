@@ -28,6 +28,9 @@ struct feed {
     enum backend_codec codec;
     int width, height;
     uint8_t h264_profile[3];
+    double fps;        /* of the best layer, over the last second or more */
+    uint64_t frames;   /* of it, at frames_us */
+    int64_t frames_us; /* 0: not counted yet */
     unsigned n_layers; /* that came, the best first */
     struct {
         int width, height;
@@ -39,7 +42,7 @@ struct feed {
 void feed_begin(struct feed *f, uint32_t presenter, bool has_video, bool has_audio, int64_t now_us);
 /* Either may be NULL. True: viewers are to be told. */
 bool feed_take(struct feed *f, const struct ingest_track_info *video,
-               const struct ingest_track_info *audio);
+               const struct ingest_track_info *audio, int64_t now_us);
 bool feed_inform(struct feed *f, const struct backend_publish_info *said); /* true: likewise */
 void feed_lose(struct feed *f, int64_t now_us); /* what never showed anything ends */
 void feed_end(struct feed *f);

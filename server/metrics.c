@@ -1,4 +1,4 @@
-#include "server/metrics.h"
+#include "server/metrics_inside.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -11,14 +11,14 @@ static const uint64_t bounds_us[] = {255,   511,   1023,   2047,   4095,   8191,
                                      32767, 65535, 131071, 262143, 524287, 1048575};
 enum { N_BOUNDS = sizeof(bounds_us) / sizeof(bounds_us[0]) };
 
-static void family(FILE *f, const char *name, const char *type, const char *help)
+void metrics_family(FILE *f, const char *name, const char *type, const char *help)
 {
     fprintf(f, "# HELP amphi_%s %s\n# TYPE amphi_%s %s\n", name, help, name, type);
 }
 
 static void single(FILE *f, const char *name, const char *type, const char *help, double value)
 {
-    family(f, name, type, help);
+    metrics_family(f, name, type, help);
     fprintf(f, "amphi_%s %.17g\n", name, value);
 }
 
@@ -156,7 +156,8 @@ static const struct {
 static void write_workers(FILE *f, const struct stats *s)
 {
     for (size_t i = 0; i < sizeof(worker_families) / sizeof(worker_families[0]); i++) {
-        family(f, worker_families[i].name, worker_families[i].type, worker_families[i].help);
+        metrics_family(f, worker_families[i].name, worker_families[i].type,
+                       worker_families[i].help);
         for (unsigned w = 0; w < s->forwarder.n_workers; w++)
             fprintf(f, "amphi_%s{worker=\"%u\"} %.17g\n", worker_families[i].name, w,
                     worker_families[i].value(&s->forwarder.workers[w]));
@@ -220,6 +221,11 @@ static double stream_joins(const struct stats_slot *slot)
     return slot->stream ? (double)slot->stream->joins_from_cache : 0;
 }
 
+static double stream_keyframes_cached(const struct stats_slot *slot)
+{
+    return slot->stream ? (double)slot->stream->keyframes_from_cache : 0;
+}
+
 static double stream_waited(const struct stats_slot *slot)
 {
     return slot->stream ? (double)slot->stream->joins_waited : 0;
@@ -244,6 +250,8 @@ static const struct {
      "Requests that shared another's keyframe.", stream_coalesced},
     {"stream_joins_from_cache_total", "counter", "Viewers that started from the cache.",
      stream_joins},
+    {"stream_keyframes_from_cache_total", "counter", "Keyframes sent again from the cache.",
+     stream_keyframes_cached},
     {"stream_joins_waited_total", "counter", "Viewers that had to wait for a keyframe.",
      stream_waited},
 };
@@ -305,22 +313,23 @@ static void for_each_slot(FILE *f, const struct stats *s, size_t what, write_slo
 static void write_streams(FILE *f, const struct stats *s)
 {
     for (size_t k = 0; k < sizeof(stream_families) / sizeof(stream_families[0]); k++) {
-        family(f, stream_families[k].name, stream_families[k].type, stream_families[k].help);
+        metrics_family(f, stream_families[k].name, stream_families[k].type,
+                       stream_families[k].help);
         for_each_slot(f, s, k, write_value);
     }
-    family(f, "stream_convert_seconds", "histogram", "Time to convert a picture.");
+    metrics_family(f, "stream_convert_seconds", "histogram", "Time to convert a picture.");
     for_each_slot(f, s, 0, write_convert);
-    family(f, "stream_encode_seconds", "histogram", "Time to encode a picture.");
+    metrics_family(f, "stream_encode_seconds", "histogram", "Time to encode a picture.");
     for_each_slot(f, s, 0, write_encode);
 }
 
 static void write_http(FILE *f, const struct http_counters *h)
 {
-    family(f, "http_connections", "gauge", "Connections to the HTTP port.");
+    metrics_family(f, "http_connections", "gauge", "Connections to the HTTP port.");
     fprintf(f, "amphi_http_connections %u\n", h->connections);
-    family(f, "joins_total", "counter", "Joins from addresses whose rate is limited.");
+    metrics_family(f, "joins_total", "counter", "Joins from addresses whose rate is limited.");
     fprintf(f, "amphi_joins_total %" PRIu64 "\n", h->joins);
-    family(f, "joins_refused_total", "counter", "Those over the limit.");
+    metrics_family(f, "joins_refused_total", "counter", "Those over the limit.");
     fprintf(f, "amphi_joins_refused_total %" PRIu64 "\n", h->joins_refused);
 }
 
@@ -335,7 +344,7 @@ static void write_denied(FILE *f, const struct stats_denied *d)
         {"watch", "token-used", d->watch_used},
         {"publish", "no-right", d->publish},
     };
-    family(f, "denied_total", "counter", "Who was not let in.");
+    metrics_family(f, "denied_total", "counter", "Who was not let in.");
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         fprintf(f, "amphi_denied_total{what=\"%s\",why=\"%s\"} %" PRIu64 "\n", rows[i].what,
                 rows[i].why, rows[i].n);
@@ -347,15 +356,17 @@ static void write_rooms(FILE *f, const struct stats *s)
     single(f, "rooms_opened_total", "counter", "Rooms that were opened.", (double)s->rooms_opened);
     single(f, "rooms_ended_idle_total", "counter", "Those that ended for nobody presented.",
            (double)s->rooms_idle_end);
-    family(f, "room_viewers", "gauge", "Viewers in the room.");
+    metrics_family(f, "room_viewers", "gauge", "Viewers in the room.");
     for (unsigned i = 0; i < s->n_rooms; i++)
         fprintf(f, "amphi_room_viewers{room=\"%s\"} %u\n", s->rooms[i].room->code,
                 s->rooms[i].room->viewers);
-    family(f, "room_viewers_peak", "gauge", "Most viewers the room ever had.");
+    metrics_family(f, "room_viewers_peak", "gauge", "Most viewers the room ever had.");
     for (unsigned i = 0; i < s->n_rooms; i++)
         fprintf(f, "amphi_room_viewers_peak{room=\"%s\"} %u\n", s->rooms[i].room->code,
                 s->rooms[i].room->viewers_peak);
     write_streams(f, s);
+    metrics_write_forwarder(f, s);
+    metrics_write_presenters(f, s);
 }
 
 char *metrics_text(const struct stats *s)

@@ -33,7 +33,7 @@ static void look_at(struct server *s, uint32_t id, struct guest *g)
         struct room_slot *slot = &g->room->slots[i];
         if (slot->feed.presenter == id)
             news |= feed_take(&slot->feed, find_track(&all, slot->video_stream),
-                              find_track(&all, slot->audio_stream));
+                              find_track(&all, slot->audio_stream), g->asked_us);
     }
     if (news)
         room_changed(g->room);

@@ -301,6 +301,14 @@ bool room_is_empty(const struct room *r)
     return true;
 }
 
+bool room_is_reconnecting(const struct room *r)
+{
+    bool is = false;
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++)
+        is |= feed_is_shown(&r->slots[i].feed) && r->slots[i].feed.lost;
+    return is;
+}
+
 bool room_has_sound(const struct room *r, unsigned slot)
 {
     const struct room_slot *s = &r->slots[slot];
@@ -409,13 +417,13 @@ void room_describe(const struct room *r, struct backend_room *out)
         if (!out->streams[i].active)
             continue;
         out->streams[i].is_focused = slot->focused;
-        out->reconnecting |= !slot->source && slot->feed.lost;
         out->n_streams++;
         first = i < first ? i : first;
         any_focused |= slot->focused;
         n_live += info.live;
     }
     out->live = n_live > 0;
+    out->reconnecting = room_is_reconnecting(r);
     if (!any_focused && first < BACKEND_STREAMS_MAX)
         out->streams[first].is_focused = true;
 }

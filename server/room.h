@@ -85,6 +85,7 @@ int room_remove_source(struct room *r, unsigned slot); /* -ENOENT: nothing is th
 /* For whoever feeds its slots: its streams are there afterwards. 0 or -errno. */
 int room_open_streams(struct room *r);
 /* Of a slot that is taken. */
+bool room_is_reconnecting(const struct room *r); /* somebody who is gone is waited for */
 bool room_has_sound(const struct room *r, unsigned slot);
 int room_layer(const struct room *r, unsigned slot, int layer); /* the forwarder's; see feed.h */
 void room_changed(struct room *r);                              /* any thread: `wake` follows */

@@ -35,6 +35,7 @@ struct stats_room {
 /* What signaling's thread knows of a viewer. */
 struct stats_guest {
     const struct room *room; /* NULL: it has ended */
+    const char *kind;        /* of a presenter: "whip", "browser", "gopeep" */
     bool has_report;
     struct backend_viewer_report report; /* what its player last said of itself */
 };
@@ -75,6 +76,8 @@ struct stats {
 /* 0 or -ENOMEM; then stats_free. */
 int stats_take(struct stats *out, const struct stats_config *config);
 void stats_free(struct stats *s);
+const struct forwarder_stream_stats *stats_find_stream(const struct forwarder_stats *f,
+                                                       uint32_t stream_id); /* or NULL */
 
 /* One viewer in full, with what was decided for it (`decisions`, NULL if nothing was); malloc'd, or
  * NULL: there is none, or no memory. */

@@ -13,6 +13,7 @@ struct handmade {
     struct forwarder_worker_stats worker;
     struct forwarder_stream_stats stream;
     struct forwarder_viewer_stats viewer;
+    struct forwarder_ingest_stats ingest;
     struct histogram convert_us, encode_us;
 };
 
@@ -44,8 +45,94 @@ static inline bool handmade_guest(void *arg, uint32_t viewer_id, struct stats_gu
 {
     const struct handmade *h = arg;
     *out = (struct stats_guest){
-        .room = &h->room, .has_report = true, .report = {501, 502, 503, 504.5, -1}};
-    return viewer_id == 77;
+        .room = &h->room, .kind = "whip", .has_report = true, .report = {501, 502, 503, 504.5, -1}};
+    return viewer_id == 77 || viewer_id == 78;
+}
+
+/* Of a presenter elsewhere, in the second slot. */
+static inline void handmade_ingest(struct handmade *h)
+{
+    h->room.slots[1].video_stream = 10;
+    h->room.slots[1].feed = (struct feed){
+        .presenter = 78,
+        .has_video = true,
+        .arrived = true,
+        .window_name = "Slides",
+        .codec = BACKEND_VP8,
+        .width = 640,
+        .height = 360,
+        .fps = 24.5,
+        .n_layers = 1,
+        .layers = {{.width = 640, .height = 360, .bitrate_bps = 901}},
+    };
+    h->ingest = (struct forwarder_ingest_stats){
+        .id = 78,
+        .state = INGEST_LIVE,
+        .reason = PEER_REASON_NONE,
+        .rtt_us = 1500,
+        .remb_bps = 902,
+        .counters = {.packets = 903,
+                     .bytes = 904,
+                     .unknown = 905,
+                     .malformed = 906,
+                     .padding = 907,
+                     .duplicates = 908,
+                     .late = 909,
+                     .overflows = 910,
+                     .rtx = 911,
+                     .nacks = 912,
+                     .plis = 913,
+                     .feedback = 914,
+                     .bad_rtcp = 915,
+                     .no_frames = 916},
+        .n_tracks = 1,
+    };
+    h->ingest.tracks[0] =
+        (struct ingest_track_info){.stream_id = 10, .kind = FORWARDER_VIDEO, .n_layers = 2};
+    h->ingest.tracks[0].layers[0] = (struct ingest_layer_info){.known = true,
+                                                               .live = true,
+                                                               .codec = PAYLOAD_VP8,
+                                                               .width = 640,
+                                                               .height = 360,
+                                                               .packets = 921,
+                                                               .bytes = 922,
+                                                               .missing = 923,
+                                                               .recovered = 924,
+                                                               .lost = 925,
+                                                               .nacks = 926,
+                                                               .plis = 927,
+                                                               .frames = 928,
+                                                               .keyframes = 929,
+                                                               .frames_dropped = 930,
+                                                               .bps = 931,
+                                                               .fraction_lost = 64,
+                                                               .delay_us_p50 = 932,
+                                                               .delay_us_p99 = 933};
+}
+
+static inline void handmade_slot(struct handmade *h)
+{
+    h->slots[0].info = (struct source_info){.stream_id = 9,
+                                            .name = "Test pattern",
+                                            .kind = "pattern",
+                                            .codec = "h264",
+                                            .encoder = "openh264",
+                                            .live = true,
+                                            .width = 1280,
+                                            .height = 720};
+    h->slots[0].stream = &h->stream;
+    h->slots[0].source = (struct source_stats){.capture_fps = 29.5,
+                                               .encode_fps = 28.5,
+                                               .bitrate_bps = 401,
+                                               .frames_captured = 402,
+                                               .frames_superseded = 403,
+                                               .frames_encoded = 404,
+                                               .frames_dropped = 405,
+                                               .keyframes = 406,
+                                               .keyframe_requests = 407,
+                                               .keyframe_requests_coalesced = 408,
+                                               .convert_us = &h->convert_us,
+                                               .encode_us = &h->encode_us};
 }
 
 static inline void handmade_init(struct handmade *h)
@@ -94,7 +181,9 @@ static inline void handmade_init(struct handmade *h)
                       .n_streams = 1,
                       .streams = &h->stream,
                       .n_viewers = 1,
-                      .viewers = &h->viewer},
+                      .viewers = &h->viewer,
+                      .n_ingests = 1,
+                      .ingests = &h->ingest},
         .http = {.joins = 601, .joins_refused = 602, .connections = 603},
         .denied = {801, 802, 803, 804},
         .rooms_opened = 701,
@@ -105,27 +194,8 @@ static inline void handmade_init(struct handmade *h)
         .guest = handmade_guest,
         .guest_arg = h,
     };
+    handmade_ingest(h);
     h->rooms[0] =
         (struct stats_room){.room = &h->room, .age_us = 11000000, .n_slots = 1, .slots = h->slots};
-    h->slots[0].info = (struct source_info){.stream_id = 9,
-                                            .name = "Test pattern",
-                                            .kind = "pattern",
-                                            .codec = "h264",
-                                            .encoder = "openh264",
-                                            .live = true,
-                                            .width = 1280,
-                                            .height = 720};
-    h->slots[0].stream = &h->stream;
-    h->slots[0].source = (struct source_stats){.capture_fps = 29.5,
-                                               .encode_fps = 28.5,
-                                               .bitrate_bps = 401,
-                                               .frames_captured = 402,
-                                               .frames_superseded = 403,
-                                               .frames_encoded = 404,
-                                               .frames_dropped = 405,
-                                               .keyframes = 406,
-                                               .keyframe_requests = 407,
-                                               .keyframe_requests_coalesced = 408,
-                                               .convert_us = &h->convert_us,
-                                               .encode_us = &h->encode_us};
+    handmade_slot(h);
 }

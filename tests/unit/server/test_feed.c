@@ -38,14 +38,14 @@ static void it_is_shown_from_its_first_picture_on(void **state)
     assert_false(feed_is_shown(&feed));
     feed_begin(&feed, 7, true, true, 0);
     assert_false(feed_is_shown(&feed));
-    assert_false(feed_take(&feed, &video, &audio));
+    assert_false(feed_take(&feed, &video, &audio, 1));
     audio.layers[0] = (struct ingest_layer_info){.known = true, .live = true};
-    assert_false(feed_take(&feed, &video, &audio)); /* sound alone is not what it is for */
-    video.layers[1].known = true;                   /* it has an SSRC, and no keyframe yet */
-    assert_false(feed_take(&feed, &video, &audio));
+    assert_false(feed_take(&feed, &video, &audio, 1)); /* sound alone is not what it is for */
+    video.layers[1].known = true;                      /* it has an SSRC, and no keyframe yet */
+    assert_false(feed_take(&feed, &video, &audio, 1));
     set_layer(1, 640, 360);
-    assert_true(feed_take(&feed, &video, &audio));
-    assert_false(feed_take(&feed, &video, &audio));
+    assert_true(feed_take(&feed, &video, &audio, 1));
+    assert_false(feed_take(&feed, &video, &audio, 1));
     assert_true(feed_is_shown(&feed));
     feed_describe(&feed, 3, &out);
     assert_true(out.active);
@@ -64,7 +64,7 @@ static void layers_are_told_from_the_best(void **state)
     feed_begin(&feed, 7, true, false, 0);
     set_layer(0, 320, 180);
     set_layer(2, 1280, 720);
-    assert_true(feed_take(&feed, &video, NULL));
+    assert_true(feed_take(&feed, &video, NULL, 1));
     feed_describe(&feed, 0, &out);
     assert_int_equal(out.n_layers, 2);
     assert_int_equal(out.layers[0].width, 1280);
@@ -75,10 +75,10 @@ static void layers_are_told_from_the_best(void **state)
     assert_int_equal(feed_layer(&feed, 1), 0);
     assert_int_equal(feed_layer(&feed, 9), 0);
     set_layer(1, 640, 360);
-    assert_true(feed_take(&feed, &video, NULL));
+    assert_true(feed_take(&feed, &video, NULL, 1));
     assert_int_equal(feed_layer(&feed, 1), 1);
     video.layers[2].bps = 77; /* a rate is no news, but known */
-    assert_false(feed_take(&feed, &video, NULL));
+    assert_false(feed_take(&feed, &video, NULL, 1));
     feed_describe(&feed, 0, &out);
     assert_int_equal(out.layers[0].bitrate_bps, 77);
 }
@@ -89,7 +89,7 @@ static void one_that_is_lost_stays_until_the_next_one_shows(void **state)
     struct backend_stream out;
     feed_begin(&feed, 7, true, false, 0);
     set_layer(0, 640, 360);
-    feed_take(&feed, &video, NULL);
+    feed_take(&feed, &video, NULL, 1);
     feed_lose(&feed, 100);
     assert_true(feed_is_shown(&feed));
     assert_true(feed.lost);
@@ -100,11 +100,11 @@ static void one_that_is_lost_stays_until_the_next_one_shows(void **state)
     assert_int_equal(feed.lost_us, 100); /* he has been away since then */
     assert_true(feed.lost);
     video.layers[0].live = false;
-    assert_false(feed_take(&feed, &video, NULL));
+    assert_false(feed_take(&feed, &video, NULL, 1));
     feed_describe(&feed, 0, &out);
     assert_int_equal(out.width, 640);
     set_layer(0, 640, 360);
-    assert_true(feed_take(&feed, &video, NULL));
+    assert_true(feed_take(&feed, &video, NULL, 1));
     assert_false(feed.lost);
     feed_describe(&feed, 0, &out);
     assert_string_equal(out.end_reason, "");
@@ -124,7 +124,7 @@ static void the_presenter_puts_it_away(void **state)
     struct backend_publish_info said = nothing;
     feed_begin(&feed, 7, true, false, 0);
     set_layer(0, 640, 360);
-    feed_take(&feed, &video, NULL);
+    feed_take(&feed, &video, NULL, 1);
     assert_false(feed_inform(&feed, &said));
     said.active = 0;
     assert_true(feed_inform(&feed, &said));
@@ -175,14 +175,36 @@ static void names_are_cut_between_characters(void **state)
     assert_string_equal(feed.window_name, "");
 }
 
+static void pictures_a_second_are_counted(void **state)
+{
+    (void)state;
+    feed_begin(&feed, 7, true, false, 0);
+    set_layer(0, 640, 360);
+    video.layers[0].frames = 1000;
+    feed_take(&feed, &video, NULL, 5000000);
+    assert_true(feed.fps == 0);
+    video.layers[0].frames = 1010;
+    feed_take(&feed, &video, NULL, 5999999); /* too short to say */
+    assert_true(feed.fps == 0);
+    video.layers[0].frames = 1060;
+    feed_take(&feed, &video, NULL, 7000000);
+    assert_true(feed.fps == 30);
+    set_layer(1, 1280, 720); /* another one is the best now */
+    feed_take(&feed, &video, NULL, 9000000);
+    assert_true(feed.fps == 0);
+    video.layers[1].frames = 50;
+    feed_take(&feed, &video, NULL, 10000000);
+    assert_true(feed.fps == 50);
+}
+
 static void sound_alone_is_a_stream_too(void **state)
 {
     (void)state;
     feed_begin(&feed, 7, false, true, 0);
-    assert_false(feed_take(&feed, NULL, &audio));
+    assert_false(feed_take(&feed, NULL, &audio, 1));
     audio.layers[0] = (struct ingest_layer_info){.known = true, .live = true};
-    assert_true(feed_take(&feed, NULL, &audio));
-    assert_false(feed_take(&feed, NULL, &audio));
+    assert_true(feed_take(&feed, NULL, &audio, 1));
+    assert_false(feed_take(&feed, NULL, &audio, 1));
     assert_true(feed_is_shown(&feed));
 }
 
@@ -197,6 +219,7 @@ int main(void)
         TEST(one_that_never_showed_is_not_waited_for),
         TEST(the_presenter_puts_it_away),
         TEST(names_are_cut_between_characters),
+        TEST(pictures_a_second_are_counted),
         TEST(sound_alone_is_a_stream_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

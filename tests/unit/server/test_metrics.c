@@ -54,6 +54,22 @@ static void values_stand_under_their_names(void **state)
                 "amphi_stream_joins_from_cache_total{room=\"CALM-FOX-007\",track=\"video0\"} 201");
     assert_line(text,
                 "amphi_stream_encode_seconds_count{room=\"CALM-FOX-007\",track=\"video0\"} 100");
+    assert_line(text, "amphi_publishers 1");
+    const char *labels = "room=\"CALM-FOX-007\",track=\"video1\",layer=\"1\"";
+    static const struct {
+        const char *name;
+        const char *value;
+    } rows[] = {{"packets_total", "921"},
+                {"packets_lost_total", "925"},
+                {"packets_recovered_total", "924"},
+                {"keyframes_total", "929"},
+                {"bitrate_bps", "931"},
+                {"height", "360"}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char line[256];
+        snprintf(line, sizeof(line), "amphi_ingest_%s{%s} %s", rows[i].name, labels, rows[i].value);
+        assert_line(text, line);
+    }
     free(text);
 }
 

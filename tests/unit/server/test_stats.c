@@ -67,10 +67,80 @@ static void the_process_and_its_workers(void **state)
     json_decref(root);
 }
 
+static json_t *first_of_two(const json_t *o, const char *key)
+{
+    json_t *list = json_object_get(o, key);
+    assert_int_equal(json_array_size(list), 2);
+    return json_array_get(list, 0);
+}
+
+static void a_presenter_elsewhere(void **state)
+{
+    (void)state;
+    json_t *root = parsed(false), *room = only(root, "rooms"), *p = only(room, "publishers");
+    const json_t *stream = json_array_get(json_object_get(room, "streams"), 1);
+    assert_string_equal(json_string_value(json_object_get(stream, "track_id")), "video1");
+    assert_string_equal(json_string_value(json_object_get(stream, "name")), "Slides");
+    assert_string_equal(json_string_value(json_object_get(stream, "codec")), "vp8");
+    assert_string_equal(json_string_value(json_object_get(stream, "publisher")), "78");
+    assert_number(stream, "encode_fps", 24.5);
+    assert_number(stream, "bitrate_bps", 901);
+    assert_true(json_is_true(json_object_get(stream, "live")));
+    assert_string_equal(json_string_value(json_object_get(p, "kind")), "whip");
+    assert_string_equal(json_string_value(json_object_get(p, "state")), "live");
+    assert_number(p, "rtt_ms", 1.5);
+    assert_number(p, "limit_bps", 902);
+    assert_number(p, "bitrate_bps", 931);
+    assert_number(p, "loss_percent", 25);
+    static const char *const sums[] = {
+        "packets",   "bytes", "unknown", "malformed", "padding",  "duplicates", "late",
+        "overflows", "rtx",   "nacks",   "plis",      "feedback", "bad_rtcp",   "no_frames"};
+    for (int i = 0; i < 14; i++)
+        assert_number(p, sums[i], 903 + i);
+    const json_t *track = only(p, "tracks"), *layer = only(track, "layers");
+    assert_string_equal(json_string_value(json_object_get(track, "track_id")), "video1");
+    static const char *const keys[] = {"packets",
+                                       "bytes",
+                                       "missing",
+                                       "recovered",
+                                       "lost",
+                                       "nacks",
+                                       "plis",
+                                       "frames",
+                                       "keyframes",
+                                       "frames_dropped",
+                                       "bitrate_bps",
+                                       "added_delay_us_p50",
+                                       "added_delay_us_p99"};
+    for (int i = 0; i < 13; i++)
+        assert_number(layer, keys[i], 921 + i);
+    json_decref(root);
+}
+
+static void a_presenter_that_is_lost(void **state)
+{
+    (void)state;
+    handmade_init(&made);
+    feed_lose(&made.room.slots[1].feed, 1);
+    strcpy(made.room.rights.password, "sesame");
+    char *text = stats_json(&made.stats, false);
+    json_t *root = json_loads(text, 0, NULL), *room = only(root, "rooms");
+    const json_t *stream = json_array_get(json_object_get(room, "streams"), 1);
+    assert_true(json_is_true(json_object_get(room, "reconnecting")));
+    assert_true(json_is_true(json_object_get(room, "password_required")));
+    assert_null(strstr(text, "sesame"));
+    assert_true(json_is_false(json_object_get(stream, "live")));
+    assert_number(stream, "encode_fps", 0);
+    assert_number(stream, "bitrate_bps", 0);
+    json_decref(root);
+    free(text);
+}
+
 static void the_room_and_its_stream(void **state)
 {
     (void)state;
-    json_t *root = parsed(false), *room = only(root, "rooms"), *stream = only(room, "streams");
+    json_t *root = parsed(false), *room = only(root, "rooms");
+    json_t *stream = first_of_two(room, "streams");
     assert_number(room, "viewers", 3);
     assert_number(room, "viewers_peak", 5);
     assert_number(room, "uptime_s", 11);
@@ -210,7 +280,8 @@ static void a_send_delay_nobody_measured_is_null(void **state)
     handmade_init(&made);
     made.stream.capture_to_send_us_p50 = made.stream.capture_to_send_us_p99 = 0;
     char *text = stats_json(&made.stats, false);
-    json_t *root = json_loads(text, 0, NULL), *stream = only(only(root, "rooms"), "streams");
+    json_t *root = json_loads(text, 0, NULL), *stream;
+    stream = first_of_two(only(root, "rooms"), "streams");
     assert_true(json_is_null(json_object_get(stream, "capture_to_send_us_p50")));
     assert_true(json_is_null(json_object_get(stream, "capture_to_send_us_p99")));
     json_decref(root);
@@ -234,6 +305,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_process_and_its_workers),
         cmocka_unit_test(the_room_and_its_stream),
+        cmocka_unit_test(a_presenter_elsewhere),
+        cmocka_unit_test(a_presenter_that_is_lost),
         cmocka_unit_test(a_viewer_in_full),
         cmocka_unit_test(one_viewer_with_what_was_decided),
         cmocka_unit_test(what_is_not_measured_is_not_zero),

@@ -329,6 +329,7 @@ void publisher_publish(struct publisher *p, unsigned layer, const struct encoded
         return;
     }
     keyframe_on_frame(&o->budget, unit->keyframe, (uint32_t)unit->size, o->encode_us);
+    keyframe_on_quality(&o->budget, unit->keyframe, unit->quantizer, now_us);
     if (unit->keyframe)
         begin_gop(o, now_us);
     f->captured_us = unit->captured_us;

@@ -1,8 +1,14 @@
 #include "rtp/control/keyframe.h"
 
+#include <math.h>
+
 #define SHARE 0.1
 #define SMOOTHING_KEYFRAME 0.3
 #define SMOOTHING_FRAME 0.03 /* a second of them */
+#define SHARP 0.05           /* so little of the quality is missing: nobody sees it */
+#define SMOOTHING_SHARPER 0.2
+#define SMOOTHING_COARSER 0.003 /* ten seconds: as sharp as it has lately been */
+#define STEP_MAX_US 200000      /* a longer pause says nothing */
 
 void keyframe_init(struct keyframe_budget *b, int64_t min_gap_us)
 {
@@ -26,6 +32,26 @@ void keyframe_on_frame(struct keyframe_budget *b, bool keyframe, uint32_t bytes,
     learn(keyframe ? &b->keyframe_bytes : &b->frame_bytes, bytes, smoothing);
     if (encode_us > 0)
         learn(keyframe ? &b->keyframe_us : &b->frame_us, (double)encode_us, smoothing);
+}
+
+void keyframe_on_quality(struct keyframe_budget *b, bool keyframe, int quantizer, int64_t now_us)
+{
+    int64_t step_us = now_us - b->frame_at_us;
+    b->frame_at_us = now_us;
+    if (quantizer < 0 || quantizer > 100)
+        return;
+    double missing = (quantizer - b->quantizer) / (100.01 - b->quantizer);
+    bool counts = b->blurs && step_us > 0 && step_us < STEP_MAX_US;
+    if (counts && missing > 0)
+        b->blurred_us += missing * (double)step_us;
+    if (!b->blurs || missing < SHARP)
+        learn(&b->quantizer, quantizer, missing < 0 ? SMOOTHING_SHARPER : SMOOTHING_COARSER);
+    if (missing < SHARP || b->blurred_us > SHARE * KEYFRAME_PRICE_MAX_US)
+        b->blurs = false;
+    if (keyframe) {
+        b->blurs = b->quantizer > 0;
+        b->blurred_us = 0;
+    }
 }
 
 int64_t keyframe_price_us(const struct keyframe_budget *b)
@@ -56,6 +82,9 @@ int64_t keyframe_next_timeout(const struct keyframe_budget *b)
     if (!b->wanted)
         return INT64_MAX;
     int64_t at_us = b->last_us == INT64_MIN ? 0 : b->last_us + b->min_gap_us;
+    double blur_us = fmin(b->blurred_us / SHARE, KEYFRAME_PRICE_MAX_US);
+    if (b->last_us != INT64_MIN && b->last_us + (int64_t)blur_us > at_us)
+        at_us = b->last_us + (int64_t)blur_us;
     int64_t paid_us = b->paid_us == INT64_MIN ? 0 : b->paid_us - keyframe_price_us(b);
     return paid_us > at_us ? paid_us : at_us;
 }

@@ -11,6 +11,10 @@
  * owed. So over any time t
  *
  *     requested keyframes <= 2 + t / price,     price <= KEYFRAME_PRICE_MAX_US
+ *
+ * A keyframe at a tight rate is a blurred one, and what follows sharpens it. How much of the
+ * quality was missing for how long is seen from the quantizers; the next one is not due before that
+ * is a tenth of the time since, or KEYFRAME_PRICE_MAX_US have passed.
  */
 #pragma once
 
@@ -29,6 +33,10 @@ struct keyframe_budget {
     uint64_t rate_bps; /* what the encoder may make; 0: not known, bits cost nothing */
     double keyframe_bytes, keyframe_us; /* means; 0: none yet */
     double frame_bytes, frame_us;       /* of the others */
+    double quantizer;                   /* what they have had of late; 0: not known */
+    double blurred_us; /* since the newest keyframe, weighted by what was missing */
+    bool blurs;        /* not yet as sharp as before it */
+    int64_t frame_at_us;
 
     uint64_t requests, coalesced, granted;
 };
@@ -37,6 +45,8 @@ void keyframe_init(struct keyframe_budget *b, int64_t min_gap_us);
 void keyframe_set_rate(struct keyframe_budget *b, uint64_t bps);
 /* What a frame took; encode_us 0: not known. */
 void keyframe_on_frame(struct keyframe_budget *b, bool keyframe, uint32_t bytes, int64_t encode_us);
+/* And how coarse it was, as encoders say it: 0 (best) to 100, below 0 unknown. */
+void keyframe_on_quality(struct keyframe_budget *b, bool keyframe, int quantizer, int64_t now_us);
 void keyframe_want(struct keyframe_budget *b, uint64_t n); /* n requests arrived */
 /* Is the next picture to be one? */
 bool keyframe_due(const struct keyframe_budget *b, int64_t now_us);

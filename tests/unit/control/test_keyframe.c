@@ -195,6 +195,49 @@ static void test_the_price_has_bounds(void **state)
     assert_int_equal(keyframe_price_us(&b), KEYFRAME_PRICE_MAX_US);
 }
 
+/* Blurred by 50 of 80 after every keyframe, and as sharp as before two seconds later. */
+static void test_a_blurred_picture_is_let_become_sharp(void **state)
+{
+    (void)state;
+    struct keyframe_budget b;
+    keyframe_init(&b, KEYFRAME_MIN_GAP_US);
+    unsigned made = 0;
+    double missing = 0;
+    int64_t keyframe_us = -10000000;
+    for (int64_t n = 0; n < 600 * 30; n++) {
+        int64_t now = n * 1000000 / 30, since = now - keyframe_us;
+        if (n > 90)
+            keyframe_want(&b, 7);
+        bool keyframe = n == 0 || keyframe_due(&b, now);
+        if (keyframe)
+            since = 0;
+        int blur = since < 2000000 && n > 90 ? (int)(50 - since * 50 / 2000000) : 0;
+        missing += blur / 80.0;
+        keyframe_on_quality(&b, keyframe, 20 + blur, now);
+        if (!keyframe)
+            continue;
+        keyframe_us = now;
+        keyframe_made(&b, now);
+        made++;
+    }
+    assert_true(missing / (600 * 30) < 0.11);
+    assert_in_range(made, 600 / 10, 600 / 5);
+}
+
+static void test_quality_that_is_not_known_costs_nothing(void **state)
+{
+    (void)state;
+    struct keyframe_budget b;
+    keyframe_init(&b, GAP);
+    for (int64_t n = 0; n < 100; n++) {
+        keyframe_on_quality(&b, n % 10 == 0, n % 2 ? -1 : 101, n * 33333);
+        if (n % 10 == 0)
+            keyframe_made(&b, n * 33333);
+    }
+    keyframe_want(&b, 1);
+    assert_int_equal(keyframe_next_timeout(&b), 90 * 33333 + GAP);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +248,8 @@ int main(void)
         cmocka_unit_test(test_lossy_viewers_cost_a_tenth_at_most),
         cmocka_unit_test(test_two_in_a_row_may_be_owed),
         cmocka_unit_test(test_the_price_has_bounds),
+        cmocka_unit_test(test_a_blurred_picture_is_let_become_sharp),
+        cmocka_unit_test(test_quality_that_is_not_known_costs_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

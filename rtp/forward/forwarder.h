@@ -53,6 +53,8 @@ struct forwarder_source {
     /* The first of a worker's viewers wants the layer, or will when it is connected; its last one
      * does not any more. Nothing is watched at first. NULL is fine. */
     void (*watched)(void *arg, unsigned layer, bool yes);
+    /* Its layers come and go whatever is watched: viewers of one that stops go over to another. */
+    bool as_sent;
     /* What the viewers can take; NULL is fine. */
     void (*audience)(void *arg, unsigned layer, uint64_t max_bps);
 };

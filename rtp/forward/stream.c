@@ -91,6 +91,8 @@ void stream_detach(struct stream *s)
     }
     s->layers = NULL;
     s->n_layers = 0;
+    s->as_sent = false;
+    s->gone = 0;
 }
 
 /* The frames before the gap stay, for retransmission. */
@@ -195,6 +197,31 @@ static bool was_left_behind(const struct stream *s, unsigned layer, const struct
            is_left_behind(s, layer, STREAM_GONE_US);
 }
 
+static void note_gone(struct stream *s)
+{
+    uint8_t gone = 0, empty = 0;
+    for (unsigned i = 0; i < s->n_layers; i++) {
+        if (is_empty(&s->layers[i]))
+            empty |= (uint8_t)(1u << i);
+        else if (is_left_behind(s, i, STREAM_GONE_US))
+            gone |= (uint8_t)(1u << i);
+    }
+    s->gone = gone | empty;
+}
+
+uint8_t stream_present_layer(const struct stream *s, uint8_t layer, unsigned n_allowed)
+{
+    for (unsigned i = layer + 1u; i-- > 0;) {
+        if (!(s->gone >> i & 1))
+            return (uint8_t)i;
+    }
+    for (unsigned i = layer + 1u; i < n_allowed; i++) {
+        if (!(s->gone >> i & 1))
+            return (uint8_t)i;
+    }
+    return layer;
+}
+
 void stream_push(struct stream *s, unsigned layer, const struct frame *f)
 {
     assert(layer < s->n_layers);
@@ -227,6 +254,8 @@ void stream_push(struct stream *s, unsigned layer, const struct frame *f)
         l->gop_bytes += f->payload.size;
     while (has_surplus(l))
         drop_oldest(l);
+    if (s->as_sent)
+        note_gone(s);
 }
 
 const struct frame *stream_frame(const struct stream *s, unsigned layer, uint64_t id)

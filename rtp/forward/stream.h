@@ -72,6 +72,8 @@ struct stream {
     struct stream_news *news; /* borrowed */
 
     unsigned n_layers;           /* of the source; 0: there is none */
+    bool as_sent;                /* layers come and go by themselves; set after stream_attach */
+    uint8_t gone;                /* of such ones those that do not come now, a bit each */
     struct stream_layer *layers; /* borrowed while attached */
 
     unsigned watchers[FORWARDER_LAYERS_MAX]; /* tracks that want the layer, now or soon */
@@ -94,6 +96,9 @@ void stream_push(struct stream *s, unsigned layer, const struct frame *f);
 const struct frame *stream_frame(const struct stream *s, unsigned layer, uint64_t id);
 /* 0: the layer is empty, or not there. */
 uint64_t stream_newest_id(const struct stream *s, unsigned layer);
+/* The layer that is to be had instead of one that has gone: the nearest smaller one, or else a
+ * larger one below `n_allowed`; itself if it comes, or none does. */
+uint8_t stream_present_layer(const struct stream *s, uint8_t layer, unsigned n_allowed);
 /* The keyframe a new viewer starts from, 0 if it must wait for one. */
 uint64_t stream_join_id(const struct stream *s, unsigned layer);
 

@@ -83,9 +83,11 @@ void viewer_track_update(struct viewer *v, struct viewer_track *t)
         return;
     if (t->stream->n_layers > 0 && !t->selection.paused && v->state != VIEWER_CLOSED) {
         v->present |= bit(v, t);
-        t->target = choose_layer(t);
+        uint8_t wanted =
+            choose_layer(t); /* should it have gone it may come back if it is watched */
+        t->target = stream_present_layer(t->stream, wanted, count_allowed(t));
         if (!t->unsupported)
-            layers = (uint8_t)(1u << t->target | (t->started ? 1u << t->layer : 0));
+            layers = (uint8_t)(1u << wanted | 1u << t->target | (t->started ? 1u << t->layer : 0));
     }
     set_watched(t, layers);
 }

@@ -65,8 +65,10 @@ static void watched(void *arg, unsigned layer, bool yes)
 
 struct forwarder_source worker_wishes_source(struct worker_wishes *s, unsigned track)
 {
-    return (struct forwarder_source){
-        .arg = &s->tracks[track], .want_keyframe = want_keyframe, .watched = watched};
+    return (struct forwarder_source){.arg = &s->tracks[track],
+                                     .want_keyframe = want_keyframe,
+                                     .watched = watched,
+                                     .as_sent = true};
 }
 
 /* --- the publisher's worker --- */

@@ -99,6 +99,7 @@ void worker_stream_attach(struct worker *w, struct worker_feed *feed)
         w->first_fed = ws;
     w->last_fed = ws;
     stream_attach(&ws->stream, feed->layers, feed->n_layers);
+    ws->stream.as_sent = feed->source.as_sent;
     worker_viewers_on_attach(w, ws);
 }
 

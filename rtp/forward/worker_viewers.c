@@ -381,7 +381,10 @@ void worker_viewers_on_frame(struct worker *w, struct worker_stream *ws, unsigne
     int64_t captured_us = f->captured_us;
     uint64_t trains_before = w->trains;
     unsigned n = 0;
+    uint8_t gone_before = ws->stream.gone;
     stream_push(&ws->stream, layer, f);
+    if (ws->stream.gone != gone_before)
+        worker_viewers_on_attach(w, ws); /* its layers are others now */
     for (struct worker_link *link = ws->first, *next; link; link = next) {
         next = link->next;
         struct worker_viewer *wv = link->viewer;

@@ -145,6 +145,21 @@ test('simulcast becomes layers', { timeout: 60000 }, async () => {
   const viewer = await watch(room);
   await until('the largest layer', async () => (await incoming(viewer)).video.frameWidth === 1280,
     { within: 30000 });
+  /* It stops sending the largest, as it does when its way is too narrow, and sends it again. */
+  const setActive = (active) => publisher.evaluate(async (on) => {
+    const { sender } = window.published.getTransceivers()[0];
+    const parameters = sender.getParameters();
+    parameters.encodings[2].active = on;
+    await sender.setParameters(parameters);
+  }, active);
+  await setActive(false);
+  await until('the next one', async () => (await incoming(viewer)).video.frameWidth === 640);
+  const { framesDecoded } = (await incoming(viewer)).video;
+  await until('its pictures', async () =>
+    (await incoming(viewer)).video.framesDecoded > framesDecoded + 20);
+  await setActive(true);
+  await until('the largest again', async () => (await incoming(viewer)).video.frameWidth === 1280,
+    { within: 30000 });
   await Promise.all([publisher, viewer].map((page) => page.close()));
 });
 

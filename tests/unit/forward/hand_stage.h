@@ -199,7 +199,10 @@ static inline void hand_push_sizes(struct hand *h, unsigned track, unsigned laye
     f->payload.n_packets = n;
     if (h->describes && track == HAND_VIDEO)
         hand_describe(h, layer, f);
+    uint8_t gone_before = h->streams[track].gone;
     stream_push(&h->streams[track], layer, f);
+    if (h->streams[track].gone != gone_before)
+        viewer_on_attach(h->v, &h->streams[track], h->now_us);
     if (viewer_wants_layer(h->v, &h->streams[track], layer)) {
         viewer_on_frame(h->v, &h->streams[track], h->now_us);
         hand_drain(h);

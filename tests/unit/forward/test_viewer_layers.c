@@ -106,6 +106,44 @@ static void what_is_barred_is_never_sent(void **state)
     hand_free(h);
 }
 
+/* A publisher stops sending its largest layer, and sends it again. */
+static void from_a_layer_that_goes_to_another(void **state)
+{
+    (void)state;
+    struct hand *h = begin(3);
+    h->streams[HAND_VIDEO].as_sent = true;
+    hand_push(h, 0, true, 3);
+    hand_push(h, 1, true, 3);
+    hand_run(h, 33333);
+    assert_int_equal(last(h)->layer, 1); /* the largest never came */
+    assert_true(h->watched[HAND_VIDEO][2]);
+    push_all(h, true);
+    for (int i = 0; i < 10; i++)
+        push_all(h, false);
+    assert_int_equal(last(h)->layer, 2);
+    assert_false(h->watched[HAND_VIDEO][1]);
+    for (int i = 0; i < 30; i++) {
+        hand_push(h, 0, false, 2);
+        hand_push(h, 1, i == 20, 2);
+        hand_run(h, 33333);
+    }
+    assert_int_equal(last(h)->layer, 1);
+    assert_true(h->watched[HAND_VIDEO][1] && h->watched[HAND_VIDEO][2]);
+    bar(h, -1, 2); /* the smallest alone is left */
+    for (int i = 0; i < 30; i++) {
+        hand_push(h, 1, false, 2);
+        hand_run(h, 33333);
+    }
+    assert_int_equal(last(h)->layer, 0); /* rather nothing than what is barred */
+    bar(h, -1, 0);
+    push_all(h, true);
+    push_all(h, false);
+    assert_int_equal(last(h)->layer, 2);
+    assert_false(h->watched[HAND_VIDEO][1]);
+    hand_check(h);
+    hand_free(h);
+}
+
 static void down_it_goes_at_once(void **state)
 {
     (void)state;
@@ -450,6 +488,7 @@ int main(void)
         cmocka_unit_test(the_largest_plays),
         cmocka_unit_test(it_begins_with_what_is_there),
         cmocka_unit_test(what_is_barred_is_never_sent),
+        cmocka_unit_test(from_a_layer_that_goes_to_another),
         cmocka_unit_test(down_it_goes_at_once),
         cmocka_unit_test(up_it_goes_with_a_keyframe),
         cmocka_unit_test(up_it_goes_at_once_where_that_is_cheap),

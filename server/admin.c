@@ -33,6 +33,7 @@ static int take_stats(struct server *s, struct stats *out)
     const struct stats_config config = {
         .forwarder = s->forwarder,
         .rooms = &s->rooms,
+        .draining = s->draining,
         .denied = &s->denied,
         .started_us = s->started_us,
         .now_us = server_now_us(),
@@ -106,6 +107,8 @@ static const char *on_unhealthy(void *arg)
 static const char *on_unready(void *arg)
 {
     struct server *s = arg;
+    if (s->draining)
+        return "draining";
     if (!s->source_room || room_is_empty(s->source_room))
         return NULL;
     struct backend_room about;

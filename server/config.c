@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define CONFIG_FILE_MAX 65536
+#define DRAIN_S 60
 
 static int refuse(char *error, size_t size, const char *option, const char *why)
 {
@@ -240,6 +241,8 @@ int config_read(struct config *c, int argc, char *const *argv, const char *port_
         err = apply_arguments(c, argc, argv, false, error, error_size);
     if (!err)
         err = check_together(c, error, error_size);
+    if (!c->drain_said) /* a source ends with the program */
+        c->drain_s = c->publishes || c->n_sources > 0 ? 0 : DRAIN_S;
     if (!c->open_rooms_said)
         c->open_rooms = !c->publishes && c->n_sources == 0;
     media_settle(&c->coding);

@@ -54,8 +54,11 @@ struct config {
     char token_key[CONFIG_PATH_MAX]; /* file; "": no watch tokens */
     int max_viewers;
     int max_rooms, max_viewers_per_room; /* the latter 0: as many as the process takes */
-    int room_idle_s;                     /* a room where nobody presents ends after this time */
-    char admin_token[CONFIG_TEXT_MAX];   /* "": make one up */
+    int drain_s;                         /* the longest that SIGTERM waits for viewers; 0: not */
+    bool drain_said;
+    char drain_to[CONFIG_PATH_MAX];    /* URL of another server for them; "": none */
+    int room_idle_s;                   /* a room where nobody presents ends after this time */
+    char admin_token[CONFIG_TEXT_MAX]; /* "": make one up */
     char tls_cert[CONFIG_PATH_MAX], tls_key[CONFIG_PATH_MAX];             /* "": plain HTTP */
     char allow_origin[CONFIG_PATH_MAX], trusted_proxies[CONFIG_PATH_MAX]; /* "": any; none */
     bool metrics_open;

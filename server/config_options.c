@@ -389,6 +389,23 @@ static const char *set_room_idle(struct config *c, const char *value)
     return why ? "must be 10 to 86400 seconds" : NULL;
 }
 
+static const char *set_drain_timeout(struct config *c, const char *value)
+{
+    long n;
+    const char *why = config_parse_number(value, 0, 86400, &n);
+    if (!why)
+        c->drain_s = (int)n;
+    c->drain_said = true;
+    return why ? "must be 0 to 86400 seconds" : NULL;
+}
+
+static const char *set_drain_to(struct config *c, const char *value)
+{
+    if (strncmp(value, "http://", 7) != 0 && strncmp(value, "https://", 8) != 0)
+        return "must be a URL like https://other.example";
+    return copy_text(c->drain_to, sizeof(c->drain_to), value);
+}
+
 static const char *set_admin_token(struct config *c, const char *value)
 {
     if (strlen(value) < 8)
@@ -469,6 +486,9 @@ static const struct option options[] = {
     {"max-rooms", "N", set_max_rooms, "rooms of the process (2000)"},
     {"room-idle", "SECONDS", set_room_idle,
      "a room where nobody presents ends after this time (300)"},
+    {"drain-timeout", "SECONDS", set_drain_timeout,
+     "at SIGTERM: wait so long for viewers to leave (60; with --source 0)"},
+    {"drain-to", "URL", set_drain_to, "at SIGTERM: another server, which they are sent to (none)"},
     {"admin-token", "TEXT", set_admin_token, "bearer token of the admin API (a random one)"},
     {"tls-cert", "FILE", set_tls_cert, "HTTPS and WSS: the certificate and its chain, PEM (none)"},
     {"tls-key", "FILE", set_tls_key, "its key, PEM, without a password"},

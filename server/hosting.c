@@ -76,6 +76,8 @@ static int on_make_room(void *arg, const struct backend_room_wish *wish,
     struct room *room;
     if (!is_wish(wish))
         return -EINVAL;
+    if (s->draining)
+        return -ENOSPC;
     int err = rooms_open(&s->rooms, wish->code, server_now_us(), &room);
     if (err)
         return err == -ENOMEM ? -ENOSPC : err;

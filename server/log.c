@@ -2,15 +2,18 @@
 
 #include <glib.h>
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 struct log_settings {
-    enum log_level level;
+    _Atomic int level;
     bool json;
 };
+
+static struct log_settings settings;
 
 static enum log_level level_of(GLogLevelFlags flags)
 {
@@ -46,7 +49,7 @@ static GLogWriterOutput writer(GLogLevelFlags flags, const GLogField *fields, gs
     static const char *const names[] = {"error", "warning", "info", "debug"};
     const struct log_settings *s = arg;
     enum log_level level = level_of(flags);
-    if (level > s->level)
+    if ((int)level > atomic_load_explicit(&s->level, memory_order_relaxed))
         return G_LOG_WRITER_HANDLED;
 
     struct timespec now;
@@ -64,9 +67,14 @@ static GLogWriterOutput writer(GLogLevelFlags flags, const GLogField *fields, gs
     return G_LOG_WRITER_HANDLED;
 }
 
+void log_set_level(enum log_level level)
+{
+    atomic_store_explicit(&settings.level, (int)level, memory_order_relaxed);
+}
+
 void log_init(enum log_level level, bool json)
 {
-    static struct log_settings settings;
-    settings = (struct log_settings){.level = level, .json = json};
+    settings.json = json;
+    log_set_level(level);
     g_log_set_writer_func(writer, &settings, NULL);
 }

@@ -10,3 +10,4 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 void log_init(enum log_level level, bool json);
+void log_set_level(enum log_level level); /* after log_init; any thread */

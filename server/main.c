@@ -66,28 +66,57 @@ static void print_banner(const struct server *s, const struct config *config)
 
 /* --- signals: blocked everywhere, waited for on a thread of their own --- */
 
+struct signals {
+    pthread_mutex_t lock;  /* of what follows */
+    struct server *server; /* NULL: it has ended */
+    bool drains;
+};
+
+/* Whoever asks again does not want to wait: the first time everybody may leave, the second time
+ * they are sent away, the third time it just ends. */
+static void end_by_signal(struct signals *s, int which)
+{
+    if (!s->server)
+        _exit(128 + which);
+    if (s->drains) {
+        server_stop(s->server);
+        s->server = NULL;
+    } else {
+        server_drain(s->server);
+        s->drains = true;
+    }
+}
+
+static void fill_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
+}
+
 static void *signal_thread(void *arg)
 {
-    struct server *s = arg;
+    struct signals *s = arg;
     sigset_t set;
-    int which;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigwait(&set, &which);
-    server_stop(s);
-    /* the first ends it in order; whoever asks twice does not want to wait */
-    sigwait(&set, &which);
-    _exit(128 + which);
+    fill_signals(&set);
+    for (;;) {
+        int which;
+        sigwait(&set, &which);
+        pthread_mutex_lock(&s->lock);
+        if (which != SIGHUP)
+            end_by_signal(s, which);
+        else if (s->server)
+            server_reload(s->server);
+        pthread_mutex_unlock(&s->lock);
+    }
     return NULL;
 }
 
 static void block_signals(void)
 {
     sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
+    fill_signals(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
@@ -121,7 +150,18 @@ static int end_publishing(struct publish_host *publish)
     return STATUS_FAILED;
 }
 
-static int run(const struct config *config)
+struct arguments {
+    int argc;
+    char **argv;
+};
+
+static int read_again(void *arg, struct config *out, char *error, size_t error_size)
+{
+    const struct arguments *a = arg;
+    return config_read(out, a->argc, a->argv, getenv("PORT"), error, error_size);
+}
+
+static int run(const struct config *config, struct arguments *arguments)
 {
     char error[512];
     struct server *s;
@@ -133,18 +173,23 @@ static int run(const struct config *config)
         server_destroy(s);
         return refuse(error);
     }
-    pthread_t signals;
-    if (pthread_create(&signals, NULL, signal_thread, s) != 0) {
+    struct signals signals = {.lock = PTHREAD_MUTEX_INITIALIZER, .server = s};
+    pthread_t thread;
+    server_on_reload(s, read_again, arguments);
+    if (pthread_create(&thread, NULL, signal_thread, &signals) != 0) {
         publish_host_destroy(publish);
         server_destroy(s);
         return refuse("cannot start a thread");
     }
     print_banner(s, config);
     server_run(s);
+    pthread_mutex_lock(&signals.lock);
+    signals.server = NULL;
+    pthread_mutex_unlock(&signals.lock);
     int status = publish ? end_publishing(publish) : 0;
     server_destroy(s);
-    pthread_cancel(signals);
-    pthread_join(signals, NULL);
+    pthread_cancel(thread);
+    pthread_join(thread, NULL);
     return status;
 }
 
@@ -170,5 +215,5 @@ int main(int argc, char **argv)
     block_signals();
     raise_descriptor_limit();
     log_init((enum log_level)config.log_level, config.log_json);
-    return run(&config);
+    return run(&config, &(struct arguments){argc, argv});
 }

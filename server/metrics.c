@@ -26,6 +26,7 @@ static void write_process(FILE *f, const struct stats *s)
 {
     single(f, "uptime_seconds", "gauge", "Time since the program started.",
            (double)s->uptime_us / 1e6);
+    single(f, "draining", "gauge", "1 while nobody new is taken.", s->draining);
     single(f, "process_cpu_seconds_total", "counter", "CPU time used, user and system.",
            (double)s->process.cpu_us / 1e6);
     single(f, "process_resident_memory_bytes", "gauge", "Resident memory.",

@@ -72,6 +72,8 @@ static int on_publish_reserve(void *arg, const char *code, struct backend_seat *
     struct forwarder_seat place;
     if (!room)
         return -ENOENT;
+    if (s->draining)
+        return -ESHUTDOWN;
     int err = forwarder_reserve(s->forwarder, &place);
     if (err)
         return err;

@@ -244,6 +244,7 @@ static void handle_events(struct server *s)
     int64_t now_us = server_now_us();
     if (now_us >= s->next_tick_us)
         tick(s, now_us);
+    operating_round(s, now_us);
     for (unsigned i = 0; i < s->n_companions; i++) {
         if (s->companions[i].on_round)
             s->companions[i].on_round(s->companions[i].arg);

@@ -26,9 +26,17 @@ struct server_companion {
 
 int server_create(struct server **out, const struct config *config, char *error, size_t error_size);
 void server_run(struct server *s);
-void server_stop(struct server *s);    /* any thread */
+void server_stop(struct server *s); /* any thread */
+/* Any thread: takes nobody new, and stops when nobody is there any more or --drain-timeout is over.
+ */
+void server_drain(struct server *s);
 void server_destroy(struct server *s); /* NULL is fine */
 void server_wake(struct server *s);    /* any thread: another round */
+
+/* The options as they are now; 0, or -errno with a sentence. On the thread of server_run. */
+typedef int server_reread_fn(void *arg, struct config *out, char *error, size_t error_size);
+void server_on_reload(struct server *s, server_reread_fn *reread, void *arg); /* before the run */
+void server_reload(struct server *s); /* any thread: takes over what can change while it runs */
 
 #define SERVER_COMPANIONS_MAX 2
 /* Before server_run, or on its thread; it outlives server_run. */

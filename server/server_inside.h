@@ -6,6 +6,7 @@
  *     admin.c    what it asks for those who run the program: figures, sources
  *     presenters.c  what it asks for those who send something into a room
  *     audience.c  how viewers fare, for who presents to them
+ *     operating.c  it is drained, and told its options anew
  *     hosting.c  what it asks for those who have rooms, and who may what in them
  */
 #pragma once
@@ -53,8 +54,8 @@ struct server_peer {
 };
 
 struct server {
+    struct config config; /* changed by operating.c alone */
     /* immutable after create */
-    struct config config;
     int64_t started_us;
     struct backend backend;
     struct ice_servers ice;      /* with --ice full */
@@ -75,11 +76,15 @@ struct server {
     struct room *source_room;   /* borrowed: of --source; NULL: none */
     struct _GHashTable *guests; /* viewer id -> struct guest, owned */
     int64_t next_tick_us;
+    bool draining;
+    int64_t drain_until_us;
+    server_reread_fn *reread; /* NULL: options stay as they are */
+    void *reread_arg;
     unsigned n_companions;
     struct server_companion companions[SERVER_COMPANIONS_MAX];
 
     /* any thread */
-    atomic_bool stop, rooms_changed;
+    atomic_bool stop, rooms_changed, drain_asked, reload_asked;
     sem_t stopped; /* whoever said stop does not touch `http` any more */
 };
 
@@ -112,6 +117,7 @@ void presenters_end_all(struct server *s, const struct room *room); /* room NULL
 void audience_fill_backend(struct backend *out);
 /* What a presenter's encoder is to make, for those who watch: he is told of changes. */
 void audience_wish(struct server *s, uint32_t id, struct guest *g, int64_t now_us);
+void operating_round(struct server *s, int64_t now_us);
 void admin_fill_backend(struct server *s, struct backend *out);
 void hosting_fill_backend(struct server *s, struct backend *out);
 /* To a new room: its presenter's secret, "": one is made up, and the watch password, "": none. */

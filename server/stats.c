@@ -110,6 +110,7 @@ int stats_take(struct stats *out, const struct stats_config *config)
 {
     *out = (struct stats){
         .uptime_us = config->now_us - config->started_us,
+        .draining = config->draining,
         .udp_port = forwarder_port(config->forwarder),
         .rooms_opened = config->rooms->n_opened,
         .rooms_idle_end = config->rooms->n_idle_end,
@@ -524,6 +525,7 @@ char *stats_json(const struct stats *s, bool with_viewers)
     stats_set_real(root, "uptime_s", (double)s->uptime_us / 1e6);
     stats_set_text(root, "node", node);
     stats_set_int(root, "udp_port", s->udp_port);
+    stats_set_bool(root, "draining", s->draining);
     json_object_set_new(root, "process", process_json(&s->process));
     json_object_set_new(root, "http", http_json(&s->http));
     for (unsigned i = 0; i < s->forwarder.n_workers; i++)

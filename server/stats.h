@@ -53,12 +53,14 @@ struct stats_config {
     struct forwarder *forwarder;
     const struct rooms *rooms;
     int64_t started_us, now_us;
+    bool draining;
     bool (*guest)(void *arg, uint32_t viewer_id, struct stats_guest *out); /* false: unknown */
     void *guest_arg;
 };
 
 struct stats {
     int64_t uptime_us;
+    bool draining; /* nobody new is taken */
     uint16_t udp_port;
     struct stats_process process;
     struct forwarder_stats forwarder;

@@ -63,6 +63,8 @@ static int on_reserve(void *arg, const char *code, struct backend_room *room,
     struct room *r = server_find_room(s, code);
     if (!r)
         return -ENOENT;
+    if (s->draining)
+        return -ESHUTDOWN;
     room_describe(r, room);
     if (!room->live)
         return -ENODATA;

@@ -210,7 +210,8 @@ struct backend {
     unsigned n_ice_servers;
     struct backend_ice_server ice_servers[BACKEND_ICE_SERVERS_MAX];
     bool (*room)(void *arg, const char *code, struct backend_room *out); /* false: no such room */
-    /* 0; -ENOENT no such room; -EAGAIN full; -ENODATA nothing to watch yet. */
+    /* 0; -ENOENT no such room; -EAGAIN full; -ENODATA nothing to watch yet; -ESHUTDOWN the server
+     * is about to stop. */
     int (*reserve)(void *arg, const char *code, struct backend_room *room,
                    struct backend_seat *seat);
     /* The viewer begins. 0, or -errno (-EINVAL: a fingerprint or credential is unusable). */
@@ -269,11 +270,11 @@ struct backend {
 
     /* Publishing; NULL: this server takes none. The seat's id is of the same numbers as viewers':
      * leave, candidate, restart and http_on_viewer mean it too. `publish_reserve`: 0; -ENOENT no
-     * such room; -EAGAIN full. `publish_start` puts the publisher into the slots of its tracks;
-     * whoever published there before, but for a native source, is fenced off: closed with the
-     * reason "replaced". 0; -EINVAL; -EBUSY: a native source has the slot.
-     * `publish_slot`: where a publisher's next picture may go: the first slot without a native
-     * source of which bit i of `taken` is not set; -ENOSPC. */
+     * such room; -EAGAIN full; -ESHUTDOWN. `publish_start` puts the publisher into the slots of its
+     * tracks; whoever published there before, but for a native source, is fenced off: closed with
+     * the reason "replaced". 0; -EINVAL; -EBUSY: a native source has the slot. `publish_slot`:
+     * where a publisher's next picture may go: the first slot without a native source of which bit
+     * i of `taken` is not set; -ENOSPC. */
     int (*publish_reserve)(void *arg, const char *code, struct backend_seat *seat);
     int (*publish_slot)(void *arg, const char *code, unsigned taken);
     int (*publish_start)(void *arg, uint32_t id, const struct backend_publication *what);

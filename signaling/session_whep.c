@@ -74,7 +74,7 @@ static bool reserve(struct session_answer *answer, const struct backend *backend
                     struct backend_room *room, struct backend_seat *seat)
 {
     int status = backend->reserve(backend->arg, code, room, seat);
-    if (status == -EAGAIN)
+    if (status == -EAGAIN || status == -ESHUTDOWN)
         session_answer_retry(answer, 503, "every seat is taken; try again in a moment");
     else if (status == -ENODATA)
         nothing_live(answer, code);

@@ -66,7 +66,7 @@ static bool reserve(struct session_answer *answer, const struct backend *backend
                     struct backend_seat *seat)
 {
     int status = backend->publish_reserve(backend->arg, room, seat);
-    if (status == -EAGAIN)
+    if (status == -EAGAIN || status == -ESHUTDOWN)
         session_answer_retry(answer, 503, "the server is full; try again in a moment");
     else if (status == -ENOENT)
         session_answer_error(answer, 404, "there is no room with the code %s", room);

@@ -96,6 +96,22 @@ static void secrets_come_from_a_file(void **state)
     assert_string_equal(error, "--secret-file cannot be read");
 }
 
+static void draining_has_options(void **state)
+{
+    (void)state;
+    struct config c;
+    assert_int_equal(read_words(&c, "", NULL), 0);
+    assert_int_equal(c.drain_s, 60);
+    assert_int_equal(read_words(&c, "--source pattern", NULL), 0);
+    assert_int_equal(c.drain_s, 0);
+    assert_int_equal(read_words(&c, "--source pattern --drain-timeout 7", NULL), 0);
+    assert_int_equal(c.drain_s, 7);
+    assert_int_equal(read_words(&c, "--drain-timeout -1", NULL), -EINVAL);
+    assert_int_equal(read_words(&c, "--drain-to https://b.example/", NULL), 0);
+    assert_string_equal(c.drain_to, "https://b.example/");
+    assert_int_equal(read_words(&c, "--drain-to b.example", NULL), -EINVAL);
+}
+
 static void rights_have_options(void **state)
 {
     (void)state;
@@ -356,6 +372,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_the_manual),
+        cmocka_unit_test(draining_has_options),
         cmocka_unit_test(rights_have_options),
         cmocka_unit_test(options_are_taken),
         cmocka_unit_test(the_outside_is_told_apart),

@@ -608,6 +608,7 @@ function toggleHelp() {
     help.close();
   } else {
     help.showModal();
+    help.scrollTop = 0; // the focus is on the button at its end
   }
 }
 

@@ -1,6 +1,6 @@
 /* The presenter page: wires capture, Publisher, the protocol client and the words together.
  *
- * The secret of a room is kept in localStorage, by room, and never in a link. What this tab shares is
+ * Secret and password of a room are kept in localStorage, by room, and never in a link. What this tab shares is
  * kept in sessionStorage, so that a reload takes the room over again: cameras and microphones come back
  * by themselves, a screen has to be chosen again, which browsers insist on.
  *
@@ -55,6 +55,7 @@ const cards = new Map(); // source -> its <li>
 const page = {
   room: '',
   secret: '',
+  password: '', // that viewers need; '': none
   making: null, // the promise of a room that is being made
   remade: 0,
   mic: null,
@@ -164,7 +165,7 @@ function renderAudience({ viewers, good, poor, joining, worst }) {
 const rooms = () => load('localStorage', 'rooms', {});
 
 function keep() {
-  const kept = Object.entries({ ...rooms(), [page.room]: { secret: page.secret, at: Date.now() } });
+  const kept = Object.entries({ ...rooms(), [page.room]: { secret: page.secret, password: page.password, at: Date.now() } });
   kept.sort(([, a], [, b]) => b.at - a.at);
   save('localStorage', 'rooms', Object.fromEntries(kept.slice(0, ROOMS_KEPT)));
   remember();
@@ -177,8 +178,9 @@ function remember() {
   save('sessionStorage', 'present', { room: page.room, camera, screens, mic: page.mic !== null });
 }
 
-function enter(room, secret) {
-  Object.assign(page, { room, secret });
+function enter(room, secret, password) {
+  Object.assign(page, { room, secret, password });
+  $('#password').value = password;
   const link = new URL(`/${room}`, location.origin).href;
   write($('#room-code'), room);
   write($('#link'), link);
@@ -206,21 +208,20 @@ async function makeRoom() {
     throw Object.assign(new Error(''), { code: 'bad-code' });
   }
   if (room && secret) {
-    enter(room, secret);
+    enter(room, secret, rooms()[room]?.password ?? '');
     return;
   }
   const made = await createRoom(location.origin, { ...(room && { room }), ...(password && { password }) });
-  $('#password').value = password;
-  enter(made.room, made.secret);
+  enter(made.room, made.secret, password);
 }
 
-/* The server has forgotten the room, as after a restart: the same code again, with a new secret. */
+/* The server has forgotten the room, as after a restart: the same code and password again, with a new secret. */
 async function remakeRoom() {
   page.remade += 1;
-  const password = $('#password').value;
+  const { room, password } = page;
   try {
-    const made = await createRoom(location.origin, { room: page.room, ...(password && { password }) });
-    enter(made.room, made.secret);
+    const made = await createRoom(location.origin, { room, ...(password && { password }) });
+    enter(made.room, made.secret, password);
   } catch (error) {
     roomFailed(error);
   }
@@ -236,7 +237,7 @@ function leave() {
   }
   publisher.stop();
   client.close();
-  Object.assign(page, { room: '', secret: '', remade: 0 });
+  Object.assign(page, { room: '', secret: '', password: '', remade: 0 });
   save('sessionStorage', 'present', {});
   $('#code').value = '';
   say('');
@@ -368,6 +369,10 @@ $('#password-form').addEventListener('submit', (event) => {
   event.preventDefault();
   const password = $('#password').value;
   const sent = publisher.setPassword(password, page.secret);
+  if (sent) {
+    page.password = password;
+    keep();
+  }
   const done = password ? 'Who comes from now on needs the password.' : 'Nobody needs a password any more.';
   write($('#password-said'), sent ? done : 'The server is not connected at the moment; try again.');
 });
@@ -455,11 +460,11 @@ window.amphi = {
 
 async function goOn() {
   const before = load('sessionStorage', 'present', { room: '' });
-  const secret = rooms()[before.room]?.secret;
+  const { secret, password = '' } = rooms()[before.room] ?? {};
   if (!before.room || !secret) {
     return;
   }
-  enter(before.room, secret);
+  enter(before.room, secret, password);
   if (before.camera) {
     await addCamera();
   }

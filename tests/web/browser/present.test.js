@@ -147,10 +147,18 @@ test('it comes back by itself: from a reload, a lost socket, a dead connection',
   assert.equal(await page.evaluate(() => window.amphi.room), room);
   assert.equal(stage.secrets.size, 1);
 
-  // a server that has forgotten the room gets it again under the same code
+  // a server that has forgotten the room gets it again under the same code, with the same password
+  await page.fill('#password', 'open sesame');
+  await page.click('#password-form button');
+  await until('the password is told', () => stage.passwords.get(room) === 'open sesame');
+  await page.reload();
+  await state(page, 'live');
+  assert.equal(await page.inputValue('#password'), 'open sesame');
   stage.secrets.clear();
+  stage.passwords.clear();
   stage.socket.terminate();
   await until('the room is made again', () => stage.secrets.has(room));
+  assert.equal(stage.passwords.get(room), 'open sesame');
   await state(page, 'live');
   await arrives();
 });

@@ -167,12 +167,22 @@ function fillStream(row, s) {
   }
 }
 
+const disconnect = (id) => button('Disconnect', () => order('DELETE', `/api/v1/viewers/${id}`));
+
 /* Who publishes into the room, as a row among its streams. */
+function publisherRow({ id }) {
+  const row = newRow();
+  cells(row, ['', '', '', '', '']);
+  row.cells[4].append(disconnect(id));
+  return row;
+}
+
 function fillPublisher(row, p) {
   const health = publisherHealth(p);
   cells(row, [
-    `Publisher ${p.id ?? ''} (${p.kind || 'unknown kind'})`, p.remote ?? '', known(p.bitrate_bps, rate),
-    health.words || 'Well.', '',
+    `Publisher ${p.id} (${p.kind || 'unknown kind'})`,
+    [p.remote, p.transport === 'tcp' ? 'TCP' : '', known(p.rtt_ms, (ms) => `${Math.round(ms)} ms`)].filter(Boolean).join(' '),
+    known(p.bitrate_bps, rate), health.words || 'Well.',
   ]);
   row.cells[3].className = health.level;
 }
@@ -180,7 +190,7 @@ function fillPublisher(row, p) {
 function viewerRow(v) {
   const row = newRow();
   cells(row, Array(10).fill(''));
-  row.cells[9].append(button('Disconnect', () => order('DELETE', `/api/v1/viewers/${v.id}`)));
+  row.cells[9].append(disconnect(v.id));
   return row;
 }
 
@@ -223,7 +233,7 @@ function fillRoom(section, r) {
   const streams = section.querySelector('.streams');
   const publishers = r.publishers ?? [];
   const lines = [...r.streams.map((s) => ({ key: `s ${s.track_id} ${isNative(s)}`, s })), ...publishers.map((p) => ({ key: `p ${p.id}`, p }))];
-  rows(streams.tBodies[0], lines, ({ key }) => key, ({ s }) => (s ? streamRow(r.room)(s) : newRow()), (row, { s, p }) => (s ? fillStream(row, s) : fillPublisher(row, p)));
+  rows(streams.tBodies[0], lines, ({ key }) => key, ({ s, p }) => (s ? streamRow(r.room)(s) : publisherRow(p)), (row, { s, p }) => (s ? fillStream(row, s) : fillPublisher(row, p)));
   streams.parentElement.hidden = lines.length === 0;
   const options = section.querySelector('.add select');
   if (options.options.length !== page.sources.length) {

@@ -106,7 +106,7 @@ export function describe({ client, media, failure, way, sharing, paused }) {
     return say('refused', 'Not sharing', explain(client.reason), client.reason.code === 'replaced');
   }
   if (media === 'live' && client.state !== 'joined') {
-    return say('live', 'Live', `Your pictures still arrive; the server is asked again.${soon}`);
+    return say('live', 'Live', `Your pictures are still sent; the server is asked again.${soon}`);
   }
   if (client.state === 'waiting') {
     return say('reconnecting', 'Reconnecting', explain(client.reason) + soon, true);

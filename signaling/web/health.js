@@ -95,6 +95,9 @@ export function publisherHealth(p) {
   if (p.state === 'ice' || p.state === 'dtls') {
     return { level: 'idle', words: 'Connecting.' };
   }
+  if (p.state === 'wait-media') {
+    return { level: 'idle', words: 'Connected; sends nothing yet.' };
+  }
   return p.loss_percent >= 2
     ? { level: 'warn', words: `Its way here loses ${percent(p.loss_percent)} of the packets; they are asked for again.` }
     : { level: 'good', words: '' };

@@ -8,8 +8,8 @@
  *   media:  none -> negotiating -> live -> lost (a new connection is on its way) -> negotiating
  *
  * Events: `change`; `ended` {source}: its capture was ended from outside; `wish` {bitrate, layers, reason}:
- * what the server asks of the encoder, which is done already (layers: the numbers of those that somebody
- * watches, 0 the best); `audience` {viewers, good, poor, ...}.
+ * what the server asks of the encoder, of which the rate is kept to already (layers: the numbers of those
+ * that somebody watches, 0 the best); `audience` {viewers, good, poor, ...}.
  * A source is {track, name, app, hint, paused}. Times are milliseconds, rates bits per second. */
 
 import { Backoff } from './backoff.js';
@@ -72,13 +72,13 @@ export function orderCodecs(codecs, name) {
   return [...codecs].sort((a, b) => rank(a) - rank(b));
 }
 
-/* What each encoding is allowed: of the settings, of what the server asked for, of a pause. */
+/* What each encoding is allowed: of the settings, of what the server asked for, of a pause. A layer that nobody
+ * watches goes on: one that does not arrive is none that a viewer could change to. */
 export function limitsOf({ simulcast, bitrate, fps }, wish, { paused }) {
   const best = Math.min(bitrate, wish?.bitrate > 0 ? wish.bitrate : Infinity);
   const all = simulcast ? LAYERS : LAYERS.slice(-1);
-  const watched = (i) => !simulcast || !wish?.layers.length || wish.layers.includes(all.length - 1 - i);
-  return all.map(({ share }, i) => ({
-    active: !paused && watched(i), maxBitrate: Math.round(best * share), maxFramerate: fps,
+  return all.map(({ share }) => ({
+    active: !paused, maxBitrate: Math.round(best * share), maxFramerate: fps,
   }));
 }
 

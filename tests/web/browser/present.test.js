@@ -214,6 +214,7 @@ test('the dashboard shows who fares how, and does what is asked', async (t) => {
       { track_id: 'video0', name: 'Screen', codec: 'h264', encoder: 'openh264', width: 1280, height: 720, live: true, paused: false, capture_fps: 30, encode_fps: 30, bitrate_bps: 2e6, layers: [] },
       { track_id: 'video1', name: '<b>Camera</b>', codec: 'vp8', encoder: '', width: 640, height: 360, live: false, paused: false, end_reason: 'it was unplugged', layers: [] },
     ],
+    publishers: [{ id: '9', kind: 'whip', state: 'live', state_reason: 'none', remote: '192.0.2.8:1', transport: 'udp', rtt_ms: 3, bitrate_bps: 3e6, loss_percent: 4 }],
     viewers_list: [{ ...viewer, id: '4' }, { ...viewer, id: '5', loss_percent: 8 }],
   };
   const orders = [];
@@ -238,6 +239,8 @@ test('the dashboard shows who fares how, and does what is asked', async (t) => {
   await says(page, '.viewers td', 'loses 8.0 % of the packets');
   await says(page, '.viewers td', 'Watches well');
   await says(page, '.streams td', 'Ended: it was unplugged');
+  await says(page, '.streams td', 'Publisher 9 (whip)');
+  await says(page, '.streams td', 'loses 4.0 % of the packets; they are asked for again');
   assert.equal(await page.locator('.streams td', { hasText: '<b>Camera</b>' }).count(), 1);
   await page.selectOption('.streams select', '20000');
   await says(page, '#notice', 'this rate is too high');

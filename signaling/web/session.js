@@ -74,9 +74,12 @@ export class ViewerSession extends EventTarget {
     this.quiet = false; // no frame for a moment; it may be too early to act, but not to say so
     this.failure = null; // {code, text, tried, count} of the attempts that failed since the last good one
     client.addEventListener('joined', () => {
+      this.#joinedAt = now();
+      if (client.resumed && this.#newest()) {
+        return; // it plays on, and nothing is offered
+      }
       this.#fresh = true;
       this.#offered = null;
-      this.#joinedAt = now();
     });
     client.addEventListener('offer', ({ detail }) => this.#onOffer(detail));
     client.addEventListener('ice', ({ detail }) => this.#newest()?.candidate(detail.candidate));

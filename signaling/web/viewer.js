@@ -799,7 +799,7 @@ client.addEventListener('state', ({ detail }) => {
   render();
 });
 client.addEventListener('password', ({ detail }) => askPassword(detail.error));
-client.addEventListener('joined', () => selector.reset());
+client.addEventListener('joined', () => client.resumed || selector.reset());
 client.addEventListener('streams', ({ detail }) => {
   noteEnd(detail.ended);
   showStreams();

@@ -236,6 +236,17 @@ test('the errors of a new socket are not about the connection of an old one', as
   assert.equal(session.media, 'live');
 });
 
+test('a session that is resumed plays on; what the server says of it is heard', async (t) => {
+  const { session, client, play } = setup(t);
+  await play();
+  const { current } = session;
+  client.resumed = true;
+  client.emit('joined', {});
+  assert.equal(session.current, current);
+  client.emit('error', { code: 'consent-lost', error: '' });
+  assert.equal(session.failure.code, 'consent-lost');
+});
+
 test('an offer that is no description is a failure with its reason', async (t) => {
   const { session, client, offer } = setup(t);
   client.emit('joined', {});

@@ -14,7 +14,7 @@ const program = process.env.AMPHI ?? path.join(ROOT, 'build/release/amphi');
 /** The program on free ports; `args` as on its command line. */
 export async function serve(args = []) {
   const run = start(program, ['--listen', '127.0.0.1:0', '--udp-port', '0', '--advertise',
-    '127.0.0.1', '--admin-token', TOKEN, ...args]);
+    '127.0.0.1', '--admin-token', TOKEN, '--drain-timeout', '0', ...args]);
   let ended = null;
   run.exited.then((how) => (ended = how));
   await until('the program prints its URL', () => {

@@ -116,7 +116,7 @@ export async function startAmphi(args, { build = 'release', env = {}, empty = fa
   const run = start(
     path.resolve(ROOT, 'build', build, 'amphi'),
     ['--listen', '127.0.0.1:0', '--udp-port', '0', '--advertise', '127.0.0.1', ...(empty ? [] : ['--room', ROOM]),
-      '--admin-token', TOKEN, ...args],
+      '--admin-token', TOKEN, '--drain-timeout', '0', ...args],
     { env },
   );
   let ended = null;

@@ -2,11 +2,14 @@
 
 #include <glib.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 struct log_settings {
     _Atomic int level;
@@ -44,6 +47,33 @@ static void write_json(const char *when, const char *level, const char *domain, 
     json_decref(line);
 }
 
+static pthread_mutex_t divert_lock = PTHREAD_MUTEX_INITIALIZER;
+/* under that lock */
+static void (*divert_line)(void *arg, const char *text);
+static void *divert_arg;
+
+/* True: it is not to be written as well. */
+static bool divert(const char *level, const char *when, const char *domain, const char *text)
+{
+    char line[400];
+    pthread_mutex_lock(&divert_lock);
+    bool diverted = divert_line != NULL;
+    if (diverted) {
+        snprintf(line, sizeof(line), "%.8s %s %s: %s", when + 11, level, domain, text);
+        divert_line(divert_arg, line);
+    }
+    pthread_mutex_unlock(&divert_lock);
+    return diverted && isatty(STDERR_FILENO);
+}
+
+void log_divert(void (*line)(void *arg, const char *text), void *arg)
+{
+    pthread_mutex_lock(&divert_lock);
+    divert_line = line;
+    divert_arg = arg;
+    pthread_mutex_unlock(&divert_lock);
+}
+
 static GLogWriterOutput writer(GLogLevelFlags flags, const GLogField *fields, gsize n, gpointer arg)
 {
     static const char *const names[] = {"error", "warning", "info", "debug"};
@@ -60,6 +90,8 @@ static GLogWriterOutput writer(GLogLevelFlags flags, const GLogField *fields, gs
     strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
     snprintf(when, sizeof(when), "%s.%03ldZ", date, now.tv_nsec / 1000000);
     const char *domain = field(fields, n, "GLIB_DOMAIN"), *text = field(fields, n, "MESSAGE");
+    if (divert(names[level], when, domain, text))
+        return G_LOG_WRITER_HANDLED;
     if (s->json)
         write_json(when, names[level], domain, text);
     else

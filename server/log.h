@@ -11,3 +11,7 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 
 void log_init(enum log_level level, bool json);
 void log_set_level(enum log_level level); /* after log_init; any thread */
+/* Lines go to `line` from now on, without their date, where standard error is a terminal, and to
+ * both where it is not; NULL: as before. No line is under way to the old one afterwards. `line` is
+ * called by any thread, and logs nothing. */
+void log_divert(void (*line)(void *arg, const char *text), void *arg);

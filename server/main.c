@@ -1,9 +1,11 @@
 /* main.c - the program: options, signals, the banner, and the signaling thread's loop. */
 #include "server/config.h"
 #include "server/list_sources.h"
+#include "server/interface.h"
 #include "server/log.h"
 #include "server/publish_host.h"
 #include "server/server.h"
+#include "server/tui_screen.h"
 
 #include <pthread.h>
 #include <qrencode.h>
@@ -69,15 +71,17 @@ static void print_banner(const struct server *s, const struct config *config)
 struct signals {
     pthread_mutex_t lock;  /* of what follows */
     struct server *server; /* NULL: it has ended */
-    bool drains;
+    bool drains;           /* or there is nobody to wait for */
 };
 
 /* Whoever asks again does not want to wait: the first time everybody may leave, the second time
  * they are sent away, the third time it just ends. */
 static void end_by_signal(struct signals *s, int which)
 {
-    if (!s->server)
+    if (!s->server) {
+        tui_screen_restore();
         _exit(128 + which);
+    }
     if (s->drains) {
         server_stop(s->server);
         s->server = NULL;
@@ -161,7 +165,19 @@ static int read_again(void *arg, struct config *out, char *error, size_t error_s
     return config_read(out, a->argc, a->argv, getenv("PORT"), error, error_size);
 }
 
-static int run(const struct config *config, struct arguments *arguments)
+/* False: there is nothing to publish, and nobody to choose it. */
+static bool prepare_publishing(struct config *c, const struct interface *i)
+{
+    const char *secret = getenv("AMPHI_SECRET");
+    if (!c->secret[0] && secret && strlen(secret) < sizeof(c->secret))
+        memcpy(c->secret, secret, strlen(secret) + 1);
+    if (c->n_sources == 0 && i->wanted && !c->room[0])
+        snprintf(c->room, sizeof(c->room), "HERE"); /* nobody else sees it */
+    return c->n_sources > 0 || i->wanted;
+}
+
+static int run(const struct config *config, struct arguments *arguments,
+               struct interface *interface)
 {
     char error[512];
     struct server *s;
@@ -169,11 +185,13 @@ static int run(const struct config *config, struct arguments *arguments)
         return refuse(error);
     struct publish_host *publish = NULL;
     if (config->publishes &&
-        publish_host_create(&publish, s, config, false, error, sizeof(error)) != 0) {
+        publish_host_create(&publish, s, config, interface->wanted, error, sizeof(error)) != 0) {
         server_destroy(s);
         return refuse(error);
     }
-    struct signals signals = {.lock = PTHREAD_MUTEX_INITIALIZER, .server = s};
+    struct signals signals = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                              .server = s,
+                              .drains = config->publishes || interface->wanted};
     pthread_t thread;
     server_on_reload(s, read_again, arguments);
     if (pthread_create(&thread, NULL, signal_thread, &signals) != 0) {
@@ -182,10 +200,12 @@ static int run(const struct config *config, struct arguments *arguments)
         return refuse("cannot start a thread");
     }
     print_banner(s, config);
+    interface_open(interface, s, publish);
     server_run(s);
     pthread_mutex_lock(&signals.lock);
     signals.server = NULL;
     pthread_mutex_unlock(&signals.lock);
+    interface_close(interface, config);
     int status = publish ? end_publishing(publish) : 0;
     server_destroy(s);
     pthread_cancel(thread);
@@ -196,10 +216,11 @@ static int run(const struct config *config, struct arguments *arguments)
 int main(int argc, char **argv)
 {
     struct config config;
+    struct interface interface = {.wanted = false};
     char error[512];
     if (argc > 1 && strcmp(argv[1], "sources") == 0)
         return list_sources(argc - 2, argv + 2, stdout, stderr);
-    if (config_read(&config, argc, argv, getenv("PORT"), error, sizeof(error)) != 0)
+    if (interface_read(&interface, &config, argc, argv, error, sizeof(error)) != 0)
         return refuse(error);
     if (config.action == CONFIG_SHOW_HELP) {
         fputs(config_help(), stdout);
@@ -209,11 +230,10 @@ int main(int argc, char **argv)
         print_version();
         return 0;
     }
-    const char *secret = getenv("AMPHI_SECRET");
-    if (config.publishes && !config.secret[0] && secret && strlen(secret) < sizeof(config.secret))
-        memcpy(config.secret, secret, strlen(secret) + 1);
+    if (config.publishes && !prepare_publishing(&config, &interface))
+        return refuse("--source is needed: what is to be published");
     block_signals();
     raise_descriptor_limit();
     log_init((enum log_level)config.log_level, config.log_json);
-    return run(&config, &(struct arguments){argc, argv});
+    return run(&config, &(struct arguments){argc, argv}, &interface);
 }

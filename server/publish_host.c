@@ -225,3 +225,15 @@ void publish_host_set_stopped(struct publish_host *h, bool stopped)
 {
     publish_set_stopped(h->publish, stopped);
 }
+
+int publish_host_ask(struct publish_host *h, int tag, const char *method, const char *path,
+                     const char *json)
+{
+    return whip_client_api(publish_client(h->publish), tag, method, path, json);
+}
+
+void publish_host_set_api(struct publish_host *h,
+                          void (*on_api)(void *arg, const struct whip_reply *r), void *arg)
+{
+    publish_set_api(h->publish, on_api, arg);
+}

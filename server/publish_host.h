@@ -21,3 +21,9 @@ int publish_host_create(struct publish_host **out, struct server *s, const struc
 void publish_host_destroy(struct publish_host *h); /* NULL is fine */
 void publish_host_status(const struct publish_host *h, struct publish_status *out);
 void publish_host_set_stopped(struct publish_host *h, bool stopped);
+/* A request to the API of that server (whip_client_api), with the room's secret; its reply goes to
+ * `on_api`. */
+int publish_host_ask(struct publish_host *h, int tag, const char *method, const char *path,
+                     const char *json);
+void publish_host_set_api(struct publish_host *h,
+                          void (*on_api)(void *arg, const struct whip_reply *r), void *arg);

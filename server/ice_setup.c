@@ -7,6 +7,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -66,6 +67,19 @@ unsigned ice_setup_addresses(const struct config *config,
     if (l.n == 0)
         add_interfaces(&l, true);
     return l.n;
+}
+
+bool ice_setup_roams(const struct config *config)
+{
+    static const char *const here[] = {"localhost", "127.", "[::1]"}; /* agents leave it out */
+    const char *host = strstr(config->to, "://");
+    if (!config->publishes || !host || config->n_advertise > 0)
+        return false;
+    for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++) {
+        if (strncasecmp(host + 3, here[i], strlen(here[i])) == 0)
+            return false;
+    }
+    return true;
 }
 
 static int resolve(struct address *out, const struct ice_url *url, const char *option, char *error,

@@ -368,7 +368,7 @@ static int open_transport(struct server *s, char *error, size_t error_size)
     dtls_context_fingerprint(s->dtls, s->fingerprint);
     if (s->config.ice_full) {
         struct address found[BACKEND_CANDIDATES_MAX];
-        unsigned n = ice_setup_addresses(&s->config, found);
+        unsigned n = ice_setup_roams(&s->config) ? 0 : ice_setup_addresses(&s->config, found);
         err = ice_setup_servers(&s->ice, &s->config, found, n, error, error_size);
         if (err)
             return err;

@@ -83,12 +83,34 @@ static void this_host_has_an_address(void **state)
     assert_true(address_equal(&found[0], &loopback));
 }
 
+static void who_publishes_elsewhere_roams(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        bool roams;
+    } rows[] = {{"publish --to https://host.example/whip/A", true},
+                {"publish --to https://192.0.2.1:8080/whip/A", true},
+                {"publish --to http://127.0.0.1:8080/whip/A", false},
+                {"publish --to http://LOCALHOST/whip/A", false},
+                {"publish --to http://[::1]:8080/whip/A", false},
+                {"publish --to https://host.example/whip/A --advertise 127.0.0.1", false},
+                {"serve --ice full", false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char words[128];
+        strcpy(words, rows[i].words);
+        struct config c = read_config(words);
+        assert_int_equal(ice_setup_roams(&c), rows[i].roams);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(servers_are_told_to_agents_and_browsers),
         cmocka_unit_test(what_cannot_be_is_named),
         cmocka_unit_test(this_host_has_an_address),
+        cmocka_unit_test(who_publishes_elsewhere_roams),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,10 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
-import { ROOT, start, until } from './lib.mjs';
+import {
+  ROOM, ROOT, openViewer, start, startBrowser, until, watchBarcode,
+} from './lib.mjs';
 
 const AMPHI = process.env.AMPHI ?? path.join(ROOT, 'build/release/amphi');
-const SECRET = 'room-secret';
+const SECRET = 'room-secret-0123456789';
 let directory, secretFile, running = [];
 
 before(() => {
@@ -85,6 +87,51 @@ test('comes back to a server that was away, and waits as it is told', { timeout:
   assert.equal((await run.stop()).code, 0);
   await whip.stop();
 });
+
+/** Our own server with a room, on a port; "0": any free one. */
+async function startServer(listen = '127.0.0.1:0') {
+  const run = start(AMPHI, ['serve', '--listen', listen, '--udp-port', '0',
+    '--advertise', '127.0.0.1', '--room', ROOM, '--secret-file', secretFile]);
+  running.push(run);
+  await until('the server prints its URL', () => /watch: \S+/.test(run.stdout));
+  run.origin = new URL(run.stdout.match(/watch: (\S+)/)[1]).origin;
+  return run;
+}
+
+const read = (page) => page.evaluate(() => {
+  window.barcode.follow();
+  const { read: n, bad, backwards, delaysMs } = window.barcode;
+  return { n, bad, backwards, delayMs: delaysMs.slice(-20).sort((a, b) => a - b)[10] };
+});
+
+test('what is published here is watched there, also after its server began anew',
+  { timeout: 120000 }, async () => {
+    const browser = await startBrowser();
+    try {
+      let server = await startServer();
+      const run = start(AMPHI, ['publish', '--to', `${server.origin}/whip/${ROOM}`, '--no-settings',
+        '--secret-file', secretFile, '--source', 'pattern:640x360', '--bitrate', '1000']);
+      running.push(run);
+      const page = await openViewer(browser.context, `${server.origin}/${ROOM}`);
+      await watchBarcode(page);
+      const first = await until('pictures', async () => {
+        const now = await read(page);
+        return now.n >= 60 && now;
+      });
+      assert.equal(first.backwards, 0);
+      await server.stop('SIGKILL');
+      server = await startServer(new URL(server.origin).host);
+      await until('pictures again', async () => (await read(page)).n >= first.n + 60,
+        { within: 60000 });
+      assert.equal((await run.stop()).code, 0);
+      await until('the room is dark', async () => {
+        const answer = await fetch(`${server.origin}/api/v1/rooms/${ROOM}`);
+        return (await answer.json()).live === false;
+      });
+    } finally {
+      await browser.close();
+    }
+  });
 
 test('a wrong secret ends it with a sentence', { timeout: 30000 }, async () => {
   const whip = await startWhip();

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.sdp import candidate_from_sdp
 
-SECRET = "room-secret"
+SECRET = "room-secret-0123456789"
 
 
 class Server:

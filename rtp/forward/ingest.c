@@ -22,9 +22,6 @@ uint64_t ingest_draw(struct ingest *in)
 static int make_room(struct ingest *in)
 {
     in->buffers = malloc(INGEST_BUFFERS * sizeof(*in->buffers));
-    for (unsigned i = 0; in->buffers && i < INGEST_BUFFERS; i++)
-        in->buffers[i].next_free = (uint16_t)(i + 1 < INGEST_BUFFERS ? i + 2 : 0);
-    in->free_buffer = 1;
     for (unsigned i = 0; i < INGEST_POOLS; i++) {
         uint32_t capacity = ingest_pool_capacity[i];
         in->pools[i] = frame_pool_new(capacity, (uint16_t)(capacity / 1024 + 32));

@@ -13,7 +13,7 @@
 struct ingest_buffer *ingest_take_buffer(struct ingest *in)
 {
     if (in->free_buffer == 0)
-        return NULL;
+        return in->n_buffers < INGEST_BUFFERS ? &in->buffers[in->n_buffers++] : NULL;
     struct ingest_buffer *b = &in->buffers[in->free_buffer - 1];
     in->free_buffer = b->next_free;
     return b;

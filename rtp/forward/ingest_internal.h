@@ -136,8 +136,10 @@ struct ingest {
     struct ingest_source sources[INGEST_SSRCS_MAX];
     unsigned n_sources;
 
-    struct ingest_buffer *buffers;          /* owned; INGEST_BUFFERS */
-    uint16_t free_buffer;                   /* index + 1 */
+    /* owned; INGEST_BUFFERS, of which those that were never used cost nothing */
+    struct ingest_buffer *buffers;
+    uint16_t n_buffers;                     /* ever used */
+    uint16_t free_buffer;                   /* of those, index + 1 */
     struct frame_pool *pools[INGEST_POOLS]; /* owned */
 
     struct timing_group clock;

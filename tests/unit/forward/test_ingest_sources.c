@@ -330,7 +330,8 @@ static void no_more_waits_than_there_is_room_for(void **state)
     unsigned n = 0;
     for (uint16_t i = h.s->in->free_buffer; i != 0; i = h.s->in->buffers[i - 1].next_free)
         n++;
-    assert_int_equal(n, INGEST_BUFFERS);
+    assert_int_equal(n, h.s->in->n_buffers);
+    assert_true(n > 500);
     ingest_stage_free(h.s);
 }
 

@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { ask, makeRoom, serve } from '../conformance/lib.mjs';
-import { startBrowser, until } from './lib.mjs';
+import { Relay } from '../net/relay.mjs';
+import { openPage } from '../net/watch.mjs';
+import { TOKEN, startBrowser, until } from './lib.mjs';
 
 let amphi, browser;
 
@@ -18,9 +20,9 @@ after(async () => {
 }, { timeout: 30000 });
 
 /** A page that shows a drawing that moves and a tone to whoever the room has. */
-async function publish(room, { codec = null, encodings = [{}], width = 1280, height = 720 } = {}) {
-  const page = await browser.context.newPage();
-  await page.goto(amphi.origin);
+async function publish(room, { codec = null, encodings = [{}], width = 1280, height = 720,
+  relay = null, from = amphi } = {}) {
+  const page = await openPage(browser.context, from.origin, relay);
   const answer = await page.evaluate(async ({ room, codec, encodings, width, height }) => {
     const canvas = Object.assign(document.createElement('canvas'), { width, height });
     const g = canvas.getContext('2d');
@@ -108,11 +110,20 @@ const incoming = (page) => page.evaluate(async () => {
   return { video: of('video'), audio: of('audio') };
 });
 
+const stats = async () => JSON.parse((await ask(amphi.origin, 'GET', '/api/v1/stats?viewers=1',
+  { Authorization: `Bearer ${TOKEN}` })).body);
+
+/** What the server says of the room's publisher: it, and the largest layer of its picture. */
+async function publisherOf(room) {
+  const [found] = (await stats()).rooms.find((one) => one.room === room.room).publishers;
+  return { ...found, layer: found.tracks.find((track) => track.track_id === 'video0').layers[0] };
+}
+
 const isLive = async (room) => (await ask(amphi.origin, 'GET', `/api/v1/rooms/${room.room}`))
   .body.includes('"live":true');
 
 for (const codec of ['vp8', 'vp9', 'av1', 'h264']) {
-  test(`${codec} with sound`, { timeout: 60000 }, async () => {
+  test(`${codec} with sound`, { timeout: 60000 }, async (t) => {
     const room = await makeRoom(amphi.origin);
     const publisher = await publish(room, { codec });
     await until('the room is live', () => isLive(room));
@@ -127,6 +138,8 @@ for (const codec of ['vp8', 'vp9', 'av1', 'h264']) {
     assert.equal(video.packetsLost, 0);
     assert.equal(audio.packetsLost, 0);
     assert.ok(video.frameWidth >= 320);
+    const { layer } = await publisherOf(room);
+    t.diagnostic(`added: ${layer.added_delay_us_p50} us, at most ${layer.added_delay_us_p99}`);
     /* A late one starts from the cache. */
     const late = await watch(room);
     await until('its first picture', async () => (await incoming(late)).video.framesDecoded > 0);
@@ -161,6 +174,30 @@ test('simulcast becomes layers', { timeout: 60000 }, async () => {
   await until('the largest again', async () => (await incoming(viewer)).video.frameWidth === 1280,
     { within: 30000 });
   await Promise.all([publisher, viewer].map((page) => page.close()));
+});
+
+
+test('what is lost on its way is repaired before anybody sees it', { timeout: 60000 }, async (t) => {
+  const relay = await Relay.start((await stats()).udp_port, { seed: 3 });
+  const room = await makeRoom(amphi.origin);
+  const publisher = await publish(room, { codec: 'vp8', relay });
+  await until('the room is live', () => isLive(room));
+  const viewer = await watch(room);
+  await until('pictures', async () => (await incoming(viewer)).video.framesDecoded > 0);
+  relay.set({ loss: 0.03, delay: 20 });
+  const before = (await incoming(viewer)).video;
+  await until('more of them', async () =>
+    (await incoming(viewer)).video.framesDecoded > before.framesDecoded + 150, { within: 30000 });
+  const { video } = await incoming(viewer);
+  assert.ok(relay.up.counters.lost > 10);
+  assert.equal(video.packetsLost, 0);
+  assert.equal(video.nackCount ?? 0, 0);
+  const { layer } = await publisherOf(room);
+  assert.ok(layer.recovered > 0);
+  t.diagnostic(`${relay.up.counters.lost} lost, ${layer.recovered} recovered, ${layer.lost} given up, ` +
+    `${layer.keyframes} keyframes, ${video.freezeCount - before.freezeCount} freezes`);
+  await Promise.all([publisher, viewer].map((page) => page.close()));
+  relay.close();
 });
 
 test('another publisher takes over at once', { timeout: 60000 }, async () => {

@@ -32,24 +32,25 @@ static unsigned count_present(const struct server *s)
     return n;
 }
 
-static void begin_drain(struct server *s, int64_t now_us)
+static void begin_drain(struct server *s, unsigned n, int64_t now_us)
 {
     s->draining = true;
     s->drain_until_us = now_us + s->config.drain_s * INT64_C(1000000);
-    g_info("draining: nobody new is taken; ends when the last one of %u has left, or in %d s",
-           count_present(s), s->config.drain_s);
+    if (n > 0 && s->config.drain_s > 0)
+        g_info("draining: nobody new is taken; ends when the last of %u has left, or in %d s", n,
+               s->config.drain_s);
     if (s->config.drain_to[0])
         http_on_drain(s->http, s->config.drain_to);
 }
 
 static void drain(struct server *s, int64_t now_us)
 {
-    if (!s->draining)
-        begin_drain(s, now_us);
     unsigned n = count_present(s);
+    if (!s->draining)
+        begin_drain(s, n, now_us);
     if (n > 0 && now_us < s->drain_until_us)
         return;
-    if (n > 0)
+    if (n > 0 && s->config.drain_s > 0)
         g_info("drained for long enough: %u are sent away", n);
     server_stop(s);
 }

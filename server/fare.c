@@ -34,10 +34,11 @@ static const char *mode_words(enum layer_mode mode)
     }
 }
 
-static void poor(struct fare *out, unsigned weight)
+static void poor(struct fare *out, unsigned weight, const char *code)
 {
     out->level = FARE_POOR;
     out->weight = weight;
+    out->code = code;
 }
 
 /* The worst first. */
@@ -47,32 +48,33 @@ static void judge_playing(struct fare *out, const struct forwarder_viewer_stats 
     int loss = loss_percent(v), dropped = dropped_percent(report);
     if (v->unsupported_codec) {
         snprintf(out->words, sizeof(out->words), "a viewer's browser cannot decode this codec");
-        poor(out, 1000);
+        poor(out, 1000, "no-common-codec");
     } else if (v->mode == LAYER_AUDIO || v->mode == LAYER_SLIDES) {
         snprintf(out->words, sizeof(out->words), "%s", mode_words(v->mode));
-        poor(out, v->mode == LAYER_AUDIO ? 900 : 800);
+        poor(out, v->mode == LAYER_AUDIO ? 900 : 800, "network-too-slow");
     } else if (loss >= LOSS_PERCENT) {
         snprintf(out->words, sizeof(out->words), "a viewer's network loses %d %% of the packets",
                  loss);
-        poor(out, 600 + (unsigned)loss);
+        poor(out, 600 + (unsigned)loss, "packet-loss");
     } else if (dropped >= DROPPED_PERCENT) {
         snprintf(out->words, sizeof(out->words),
                  "a viewer's device is too slow: it drops %d %% of the pictures", dropped);
-        poor(out, 400 + (unsigned)dropped);
+        poor(out, 400 + (unsigned)dropped, "decoder-too-slow");
     } else if (v->queue_us >= QUEUE_US) {
         snprintf(out->words, sizeof(out->words),
                  "a viewer's network is too slow: packets wait %" PRId64 " ms", v->queue_us / 1000);
-        poor(out, 300);
+        poor(out, 300, "network-too-slow");
     } else if (v->mode == LAYER_FEWER) {
         snprintf(out->words, sizeof(out->words), "%s", mode_words(v->mode));
-        poor(out, 200);
+        poor(out, 200, "network-too-slow");
     }
 }
 
 void fare_judge(struct fare *out, const struct forwarder_viewer_stats *v,
                 const struct backend_viewer_report *report)
 {
-    *out = (struct fare){.level = v->state == VIEWER_PLAYING ? FARE_GOOD : FARE_JOINING};
+    *out =
+        (struct fare){.level = v->state == VIEWER_PLAYING ? FARE_GOOD : FARE_JOINING, .code = ""};
     if (v->state == VIEWER_PLAYING || v->unsupported_codec)
         judge_playing(out, v, report);
 }

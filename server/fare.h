@@ -15,8 +15,10 @@ enum fare_level { FARE_JOINING = 1, FARE_GOOD, FARE_POOR };
 
 struct fare {
     enum fare_level level;
-    unsigned weight; /* of two that fare poorly the greater is worse */
-    char words[96];  /* what is wrong; "": nothing */
+    unsigned weight;  /* of two that fare poorly the greater is worse */
+    const char *code; /* stable: "network-too-slow", "packet-loss", "decoder-too-slow",
+                       * "no-common-codec"; "": nothing is wrong */
+    char words[96];   /* the same for a person */
 };
 
 struct fare_room {

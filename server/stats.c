@@ -1,5 +1,7 @@
 #include "server/stats_inside.h"
 
+#include "server/fare.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <glib.h>
@@ -368,6 +370,7 @@ void stats_set_remote(json_t *o, const struct address *remote)
 static json_t *viewer_json(const struct forwarder_viewer_stats *v, const struct stats_guest *guest)
 {
     char id[16];
+    struct fare fare;
     snprintf(id, sizeof(id), "%u", v->id);
     json_t *o = json_object();
     stats_set_text(o, "id", id);
@@ -407,6 +410,9 @@ static json_t *viewer_json(const struct forwarder_viewer_stats *v, const struct 
     json_object_set_new(o, "unsupported_codec", json_boolean(v->unsupported_codec));
     stats_set_ms(o, "first_frame_ms", v->first_frame_us);
     set_report(o, guest);
+    fare_judge(&fare, v, guest->has_report ? &guest->report : NULL);
+    stats_set_text(o, "trouble", fare.code);
+    stats_set_text(o, "trouble_words", fare.words);
     return o;
 }
 

@@ -26,9 +26,10 @@
  *   bad-sdp         the description cannot be used; the sentence says why
  *   no-common-codec nothing of what a presenter offers is a codec that is forwarded here
  *   answer-timeout  no answer within 10 s of the offer; the seat is given back
- *   ice-timeout, ice-failed, dtls-failed, consent-lost, replaced, ...
+ *   ice-timeout, ice-failed, dtls-timeout, dtls-failed, consent-lost, remote-closed, local-closed,
+ *   replaced, room-closed, removed, shutdown
  *                   the media session ended for this reason, named by the server; a join starts a
- *                   new one
+ *                   new one, a presenter's offer too
  *   draining        the server is about to stop and takes nobody
  *   internal        the server failed
  */

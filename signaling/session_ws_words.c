@@ -37,6 +37,10 @@ const char *session_ws_sentence(const char *code, enum session_ws_role role)
          "changed",
          "your browser has not answered on the media connection for 30 s; publish again, and the "
          "viewers go on"},
+        {"remote-closed", "your player has ended the media connection; join again to watch on",
+         "your browser has ended the media connection; publish again, and the viewers go on"},
+        {"local-closed", "the server has ended the media connection; join again to watch on",
+         "the server has ended the media connection; publish again, and the viewers go on"},
         {"replaced", "somebody else watches with your session",
          "another presenter has taken over this room with its secret"},
         {"room-closed", "the room has ended", "the room has ended"},
@@ -50,5 +54,6 @@ const char *session_ws_sentence(const char *code, enum session_ws_role role)
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (strcmp(rows[i].code, code) == 0)
             return role == SESSION_WS_SHARER ? rows[i].to_sharer : rows[i].to_viewer;
-    return "the media session has ended";
+    return role == SESSION_WS_SHARER ? "the media session has ended; publish again to go on"
+                                     : "the media session has ended; join again to watch on";
 }

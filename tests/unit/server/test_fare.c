@@ -32,6 +32,7 @@ static void who_is_not_playing_is_joining(void **state)
     v.state = VIEWER_WAIT_KEYFRAME;
     assert_int_equal(fare_of(&v, NULL).level, FARE_JOINING);
     v.unsupported_codec = true; /* and waits in vain */
+    assert_string_equal(fare_of(&v, NULL).code, "no-common-codec");
     assert_int_equal(fare_of(&v, NULL).level, FARE_POOR);
 }
 
@@ -43,6 +44,7 @@ static void each_trouble_has_its_words(void **state)
     assert_int_equal(fare_of(&v, NULL).level, FARE_GOOD);
     v.fraction_lost = 26;
     assert_string_equal(fare_of(&v, NULL).words, "a viewer's network loses 10 % of the packets");
+    assert_string_equal(fare_of(&v, NULL).code, "packet-loss");
     v = well();
     v.queue_us = 299999;
     assert_int_equal(fare_of(&v, NULL).level, FARE_GOOD);
@@ -52,6 +54,7 @@ static void each_trouble_has_its_words(void **state)
     v = well();
     v.mode = LAYER_SLIDES;
     assert_string_equal(fare_of(&v, NULL).words, "a viewer's network takes a picture now and then");
+    assert_string_equal(fare_of(&v, NULL).code, "network-too-slow");
     v.mode = LAYER_FEWER;
     assert_string_equal(fare_of(&v, NULL).words,
                         "a viewer's network takes fewer pictures a second");
@@ -61,8 +64,10 @@ static void each_trouble_has_its_words(void **state)
     report.decoded = 181;
     assert_string_equal(fare_of(&v, &report).words,
                         "a viewer's device is too slow: it drops 39 % of the pictures");
+    assert_string_equal(fare_of(&v, &report).code, "decoder-too-slow");
     report.decoded = -1;
     assert_int_equal(fare_of(&v, &report).level, FARE_GOOD);
+    assert_string_equal(fare_of(&v, &report).code, "");
 }
 
 static void the_worst_of_a_room_is_told(void **state)

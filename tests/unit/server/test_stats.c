@@ -173,6 +173,8 @@ static void a_viewer_in_full(void **state)
     assert_string_equal(json_string_value(json_object_get(viewer, "state")), "playing");
     assert_number(viewer, "since_s", 2.5);
     assert_number(viewer, "first_frame_ms", 42);
+    assert_string_equal(json_string_value(json_object_get(viewer, "trouble")), "network-too-slow");
+    assert_non_null(strstr(json_string_value(json_object_get(viewer, "trouble_words")), "network"));
     assert_number(viewer, "frames_decoded", 501);
     assert_number(viewer, "frames_dropped", 502);
     assert_number(viewer, "freezes", 503);

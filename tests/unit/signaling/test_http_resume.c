@@ -3,6 +3,8 @@
 #include "tests/unit/signaling/http_ws_client.h"
 #include "tests/unit/signaling/sdp_publish_fixtures.h"
 
+#include <dirent.h>
+
 #define WATCH                                                                                      \
     "{\"type\":\"join\",\"role\":\"viewer\",\"room\":\"" FAKE_ROOM "\",\"client\":\"test\""
 #define SHARE                                                                                      \
@@ -152,6 +154,48 @@ static void media_may_end_meanwhile(void **state)
     close(fd);
 }
 
+static unsigned open_descriptors(void)
+{
+    unsigned n = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
+
+static struct http_counters counted;
+
+static void end_all(struct server *s)
+{
+    for (uint32_t id = 1; id <= s->fake.next_viewer; id++)
+        http_on_viewer(s->http, id, BACKEND_VIEWER_CLOSED, "consent-lost");
+    http_count(s->http, &counted);
+}
+
+/* With media that goes on, without, before the answer, and presenters: nothing stays of them. */
+static void a_thousand_come_and_go(void **state)
+{
+    struct server *s = *state;
+    char token[100];
+    unsigned before = open_descriptors();
+    for (int i = 0; i < 1000; i++) {
+        int fd = i % 50 == 0   ? share(s)
+                 : i % 10 == 0 ? watch(s, token)
+                               : ws_connect(s, "/ws", NULL);
+        if (i % 10 == 1)
+            ws_send(fd, WATCH "}");
+        close(fd);
+    }
+    do
+        on_server(s, end_all);
+    while (counted.connections > 0); /* until the server has seen the end of all of them */
+    assert_int_equal(open_descriptors(), before);
+    int fd = watch(s, token);
+    close(fd);
+}
+
 static void guessing_is_slow(void **state)
 {
     struct server *s = *state;
@@ -179,7 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(presenters_reach_viewers), TEST(presenters_are_told), TEST(a_lost_socket_is_replaced),
-        TEST(media_may_end_meanwhile),  TEST(guessing_is_slow),
+        TEST(media_may_end_meanwhile),  TEST(guessing_is_slow),    TEST(a_thousand_come_and_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

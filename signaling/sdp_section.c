@@ -90,6 +90,8 @@ static void put_transport(struct sdp_writer *w, const struct sdp_section *s)
     sdp_put(w, "a=rtcp-mux\r\na=rtcp-mux-only\r\n");
     if (s->rtcp_rsize)
         sdp_put(w, "a=rtcp-rsize\r\n");
+    if (s->reference_time)
+        sdp_put(w, "a=rtcp-xr:rcvr-rtt=all\r\n");
 }
 
 static void put_extensions(struct sdp_writer *w, const struct sdp_extensions *ext)

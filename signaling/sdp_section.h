@@ -33,8 +33,8 @@ struct sdp_section {
     unsigned n_formats;
     struct sdp_section_format formats[BACKEND_CODECS];
     struct sdp_extensions extensions;
-    bool rtcp_rsize;
-    const char *layers; /* of one that receives: whole lines about simulcast, or "" */
+    bool rtcp_rsize, reference_time; /* we answer receiver reference times (RFC 3611 5.1) */
+    const char *layers;              /* of one that receives: whole lines about simulcast, or "" */
 };
 
 __attribute__((format(printf, 2, 3))) void sdp_put(struct sdp_writer *w, const char *format, ...);

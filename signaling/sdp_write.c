@@ -90,6 +90,7 @@ static void put_offered(struct sdp_writer *w, const struct backend_room *room,
                        .mid = EXT_MID,
                        .dependency = audio ? 0 : EXT_DEPENDENCY},
         .rtcp_rsize = true,
+        .reference_time = !audio,
     };
     snprintf(mid, sizeof(mid), "%u", index);
     if (!audio)

@@ -172,9 +172,15 @@ struct viewer {
     uint16_t transport_seq; /* next transport-wide sequence number */
     struct viewer_counters counters;
     int64_t unix_offset_us; /* CLOCK_REALTIME - CLOCK_MONOTONIC, given at init */
-    bool closing;           /* RTCP BYE is still to be sent */
-    bool stalled;           /* see viewer_set_stalled */
-    bool adapts;            /* immutable after init */
+    /* Its newest reference time (RFC 3611 4.4), which reports answer, so that it can compare its
+     * clock with ours: from capture to screen is a sum over both. */
+    struct {
+        uint32_t ssrc, ntp; /* the middle of its time; ssrc 0: there was none */
+        int64_t at_us;
+    } reference;
+    bool closing; /* RTCP BYE is still to be sent */
+    bool stalled; /* see viewer_set_stalled */
+    bool adapts;  /* immutable after init */
     unsigned n_tracks;
     unsigned next_track; /* whose turn it is to send media */
     /* tracks, a bit each, so that those that are only reserved cost nothing */

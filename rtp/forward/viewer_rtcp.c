@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#define REFERENCE_MAX_US 60000000
 #define RTCP_BYE_MAX 31 /* its count has five bits (RFC 3550 6.6) */
 
 static struct viewer_track *find_track(struct viewer *v, uint32_t ssrc)
@@ -127,12 +128,39 @@ static bool on_feedback(struct viewer *v, const struct rtcp_packet *p, int64_t n
     return p->count != RTCP_FIR || on_fir(v, &f, now_us);
 }
 
+static void on_reference(struct viewer *v, const struct rtcp_packet *p, int64_t now_us)
+{
+    uint64_t ntp;
+    uint32_t ssrc;
+    if (!rtcp_read_rrtr(p, &ssrc, &ntp))
+        return;
+    v->reference.ssrc = ssrc;
+    v->reference.ntp = (uint32_t)(ntp >> 16);
+    v->reference.at_us = now_us;
+}
+
+/* 0: its last one is too old for a delay of 16 bits of seconds, or there was none. */
+static size_t write_answer(const struct viewer *v, uint32_t ssrc, uint8_t *out, size_t room,
+                           int64_t now_us)
+{
+    int64_t delay_us = now_us - v->reference.at_us;
+    struct rtcp_report_block block = {
+        .ssrc = v->reference.ssrc,
+        .last_sr = v->reference.ntp,
+        .delay_since_last_sr = (uint32_t)(delay_us * 1024 / 15625), /* of 1/65536 s */
+    };
+    bool fresh = v->reference.ssrc != 0 && delay_us < REFERENCE_MAX_US;
+    return fresh ? rtcp_write_dlrr(out, room, ssrc, &block) : 0;
+}
+
 void viewer_on_rtcp(struct viewer *v, const uint8_t *data, size_t size, int64_t now_us)
 {
     struct rtcp_packet p;
     while (rtcp_next(&p, &data, &size)) {
         if (p.type == RTCP_SR || p.type == RTCP_RR)
             on_blocks(v, &p, now_us);
+        else if (p.type == RTCP_XR)
+            on_reference(v, &p, now_us);
         else if ((p.type == RTCP_RTPFB || p.type == RTCP_PSFB) && !on_feedback(v, &p, now_us))
             v->counters.bad_rtcp++;
     }
@@ -161,6 +189,7 @@ size_t viewer_write_report(struct viewer *v, uint8_t *out, size_t room, int64_t 
             continue;
         size_t size = report_write(&t->report, out, room, v->cname, v->unix_offset_us, now_us);
         assert(size != 0);
+        size += write_answer(v, t->ssrc, out + size, room - size, now_us);
         return seal_rtcp(v->peer.seal, out, size, room);
     }
     return 0;

@@ -252,6 +252,24 @@ bool rtcp_read_dlrr(const struct rtcp_packet *p, uint32_t ssrc, struct rtcp_repo
     return false;
 }
 
+bool rtcp_read_rrtr(const struct rtcp_packet *p, uint32_t *sender_ssrc, uint64_t *ntp)
+{
+    if (p->type != RTCP_XR)
+        return false;
+    for (size_t at = 4; at + 4 <= p->body_size;) {
+        size_t size = get_u16(p->body + at + 2) * (size_t)4;
+        if (size > p->body_size - at - 4)
+            return false;
+        if (p->body[at] == RTCP_XR_RRTR && size == 8) {
+            *sender_ssrc = get_u32(p->body);
+            *ntp = (uint64_t)get_u32(p->body + at + 4) << 32 | get_u32(p->body + at + 8);
+            return true;
+        }
+        at += 4 + size;
+    }
+    return false;
+}
+
 bool rtcp_read_bye(const struct rtcp_packet *p, unsigned i, uint32_t *ssrc)
 {
     if (p->type != RTCP_BYE || i >= p->count || p->body_size < (i + 1) * (size_t)4)
@@ -385,6 +403,20 @@ size_t rtcp_write_rrtr(uint8_t *out, size_t room, uint32_t sender_ssrc, uint64_t
     put_u32(out + 4, sender_ssrc);
     put_u32(out + 8, (uint32_t)RTCP_XR_RRTR << 24 | 2);
     put_u64(out + 12, ntp);
+    return size;
+}
+
+size_t rtcp_write_dlrr(uint8_t *out, size_t room, uint32_t sender_ssrc,
+                       const struct rtcp_report_block *block)
+{
+    size_t size = HEADER_SIZE + 4 + 16;
+    if (!begin(out, room, 0, RTCP_XR, size))
+        return 0;
+    put_u32(out + 4, sender_ssrc);
+    put_u32(out + 8, (uint32_t)RTCP_XR_DLRR << 24 | 3);
+    put_u32(out + 12, block->ssrc);
+    put_u32(out + 16, block->last_sr);
+    put_u32(out + 20, block->delay_since_last_sr);
     return size;
 }
 

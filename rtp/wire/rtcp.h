@@ -97,6 +97,8 @@ bool rtcp_next_arrival(struct rtcp_transport_cc *t, struct rtcp_arrival *out);
 /* What the DLRR blocks of an XR say of our RRTR (RFC 3611 4.5): false if there is nothing about
  * `ssrc`. Only last_sr (the RRTR's) and delay_since_last_sr are set, and ssrc. */
 bool rtcp_read_dlrr(const struct rtcp_packet *p, uint32_t ssrc, struct rtcp_report_block *out);
+/* The receiver reference time of an XR (RFC 3611 4.4), and whose it is: false if there is none. */
+bool rtcp_read_rrtr(const struct rtcp_packet *p, uint32_t *sender_ssrc, uint64_t *ntp);
 /* SSRC `i` of a BYE. */
 bool rtcp_read_bye(const struct rtcp_packet *p, unsigned i, uint32_t *ssrc);
 
@@ -113,6 +115,9 @@ size_t rtcp_write_remb(uint8_t *out, size_t room, uint32_t sender_ssrc, uint64_t
                        const uint32_t *ssrcs, unsigned n);
 /* An XR with one receiver reference time (RFC 3611 4.4). */
 size_t rtcp_write_rrtr(uint8_t *out, size_t room, uint32_t sender_ssrc, uint64_t ntp);
+/* An XR that answers the RRTR of `block->ssrc`: its last_sr and delay_since_last_sr are of that. */
+size_t rtcp_write_dlrr(uint8_t *out, size_t room, uint32_t sender_ssrc,
+                       const struct rtcp_report_block *block);
 /* `seqs` ascending (mod 2^16); packs them into PID+BLP pairs. */
 size_t rtcp_write_nack(uint8_t *out, size_t room, uint32_t sender_ssrc, uint32_t media_ssrc,
                        const uint16_t *seqs, size_t n);

@@ -41,7 +41,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct rtcp_report_block block;
         struct rtcp_feedback f;
         uint32_t ssrc;
+        uint64_t ntp;
         rtcp_read_sender_info(&p, &info);
+        rtcp_read_dlrr(&p, 1, &block);
+        assert(!rtcp_read_rrtr(&p, &ssrc, &ntp) || p.body_size >= 16);
         for (unsigned i = 0; i < 33; i++)
             assert(!(rtcp_read_block(&p, i, &block) || rtcp_read_bye(&p, i, &ssrc)) || i < p.count);
         if (rtcp_read_feedback(&p, &f))

@@ -33,6 +33,7 @@ enum {
 
 #define HAND_SSRC 0x1000u /* + track */
 #define HAND_RTX_SSRC 0x2000u
+#define HAND_FAR_SSRC 0x3000u /* the other side's, of its reports */
 #define HAND_START_US INT64_C(1000000000)
 
 struct hand_packet {
@@ -61,6 +62,7 @@ struct hand {
     bool watched[HAND_TRACKS][FORWARDER_LAYERS_MAX];
     unsigned n_trains, n_sent, n_reports;         /* trains: of media */
     struct rtcp_sender_info reports[HAND_TRACKS]; /* the newest of each track */
+    struct rtcp_report_block answer;              /* to a reference time of HAND_FAR_SSRC */
     struct hand_packet sent[HAND_SENT];
     uint8_t out[VIEWER_TRAIN_MAX * VIEWER_DATAGRAM_MAX];
 };
@@ -80,6 +82,7 @@ static inline void hand_on_rtcp(struct hand *h, uint8_t *data, size_t size)
     struct rtcp_packet p;
     struct rtcp_sender_info info;
     while (rtcp_next(&p, &at, &size)) {
+        rtcp_read_dlrr(&p, HAND_FAR_SSRC, &h->answer);
         if (p.type != RTCP_SR || !rtcp_read_sender_info(&p, &info))
             continue;
         h->reports[info.ssrc - HAND_SSRC] = info;

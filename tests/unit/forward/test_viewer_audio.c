@@ -219,6 +219,34 @@ static void reports_tie_sound_and_picture_to_one_clock(void **state)
     hand_free(h);
 }
 
+/* So that a player can compare its clock with ours (RFC 3611 4.4, 4.5). */
+static void reference_times_are_answered(void **state)
+{
+    (void)state;
+    struct hand *h = begin(true);
+    uint8_t rtcp[32];
+    hand_push(h, 0, false, 2);
+    hand_run(h, 2000000);
+    assert_int_equal(h->answer.ssrc, 0); /* nobody has asked */
+    size_t size = rtcp_write_rrtr(rtcp, sizeof(rtcp), HAND_FAR_SSRC, UINT64_C(0x1122334455667788));
+    int64_t asked_us = h->now_us;
+    viewer_on_rtcp(h->v, rtcp, size, asked_us);
+    for (; h->answer.ssrc == 0 && h->now_us < asked_us + 2000000; hand_run(h, 1000))
+        ;
+    assert_int_equal(h->answer.last_sr, 0x33445566);
+    double s = h->answer.delay_since_last_sr / 65536.0;
+    assert_true(s <= (double)(h->now_us - asked_us) / 1e6 && s > 0);
+    assert_int_equal(h->v->counters.bad_rtcp, 0);
+    h->answer.ssrc = 0;
+    hand_run(h, 62000000); /* no answer to what was long ago */
+    h->answer.ssrc = 0;
+    unsigned reports = h->n_reports;
+    hand_run(h, 2000000);
+    assert_true(h->n_reports > reports);
+    assert_int_equal(h->answer.ssrc, 0);
+    hand_free(h);
+}
+
 static void sound_alone_plays(void **state)
 {
     (void)state;
@@ -256,6 +284,7 @@ int main(void)
         cmocka_unit_test(it_goes_before_what_is_sent_again),
         cmocka_unit_test(it_is_never_sent_again),
         cmocka_unit_test(reports_tie_sound_and_picture_to_one_clock),
+        cmocka_unit_test(reference_times_are_answered),
         cmocka_unit_test(sound_alone_plays),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

@@ -318,7 +318,7 @@ static void offer_says_everything(void **state)
         "a=sendonly\r\n",
         "a=setup:actpass\r\n",
         "a=rtcp-mux\r\n",
-        "a=rtcp-rsize\r\n",
+        "a=rtcp-rsize\r\na=rtcp-xr:rcvr-rtt=all\r\n",
         "a=msid:video0 video0\r\n",
         "a=msid:video7 video7\r\n",
         "a=msid:video0 audio0\r\n",

@@ -312,6 +312,44 @@ static void test_reference_times(void **state)
     assert_int_equal(block.delay_since_last_sr, 65536);
 }
 
+static void test_reference_time_of_others(void **state)
+{
+    (void)state;
+    uint8_t b[64];
+    const uint8_t *at = b;
+    uint64_t ntp = 0;
+    uint32_t ssrc = 0;
+    struct rtcp_packet p;
+    size_t size = rtcp_write_rrtr(b, sizeof(b), 7, UINT64_C(0x1122334455667788));
+    assert_true(rtcp_next(&p, &at, &size));
+    assert_true(rtcp_read_rrtr(&p, &ssrc, &ntp));
+    assert_int_equal(ssrc, 7);
+    assert_true(ntp == UINT64_C(0x1122334455667788));
+    /* behind a block of another kind; one that is cut, or of another length, is none */
+    static const uint8_t body[] = {0, 0, 0, 9, 5, 0, 0, 0, 4, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8};
+    for (size_t n = 0; n <= sizeof(body); n++) {
+        uint8_t *exact = malloc(n + 1);
+        memcpy(exact, body, n);
+        p = (struct rtcp_packet){.type = RTCP_XR, .body = exact, .body_size = n};
+        assert_true(rtcp_read_rrtr(&p, &ssrc, &ntp) == (n == sizeof(body)));
+        p.type = RTCP_RR;
+        assert_false(rtcp_read_rrtr(&p, &ssrc, &ntp));
+        free(exact);
+    }
+    assert_int_equal(ssrc, 9);
+    static const uint8_t longer[] = {0, 0, 0, 9, 4, 0, 0, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 9};
+    p = (struct rtcp_packet){.type = RTCP_XR, .body = longer, .body_size = sizeof(longer)};
+    assert_false(rtcp_read_rrtr(&p, &ssrc, &ntp));
+    /* what we answer is what we read of others' answers */
+    struct rtcp_report_block block = {.ssrc = 9, .last_sr = 5, .delay_since_last_sr = 6}, read;
+    size = rtcp_write_dlrr(b, sizeof(b), 1, &block);
+    assert_int_equal(size, 24);
+    at = b;
+    assert_true(rtcp_next(&p, &at, &size) && rtcp_read_dlrr(&p, 9, &read));
+    assert_int_equal(read.last_sr, 5);
+    assert_int_equal(read.delay_since_last_sr, 6);
+}
+
 struct walk_row {
     const char *name;
     bool ok;
@@ -557,6 +595,8 @@ static void test_writers_need_their_room(void **state)
         assert_int_equal(rtcp_write_fir(b, room, 1, 2, 3), room >= 20 ? 20 : 0);
         assert_int_equal(rtcp_write_remb(b, room, 1, 9, ssrcs, 2), room >= 28 ? 28 : 0);
         assert_int_equal(rtcp_write_rrtr(b, room, 1, 9), room >= 20 ? 20 : 0);
+        assert_int_equal(rtcp_write_dlrr(b, room, 1, &(struct rtcp_report_block){.ssrc = 1}),
+                         room >= 24 ? 24 : 0);
         free(b);
     }
 }
@@ -594,6 +634,7 @@ int main(void)
         cmocka_unit_test(test_remb),
         cmocka_unit_test(test_remb_round_trip),
         cmocka_unit_test(test_reference_times),
+        cmocka_unit_test(test_reference_time_of_others),
         cmocka_unit_test(test_transport_cc),
         cmocka_unit_test(test_transport_cc_malformed),
         cmocka_unit_test(test_walk_limits),

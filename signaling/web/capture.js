@@ -18,16 +18,34 @@ export async function captureScreen(fps) {
   return { track, sounds: media.getAudioTracks(), name: label || NAMES[surface] || 'Screen', hint: 'detail' };
 }
 
-export async function captureCamera(fps) {
-  const media = await navigator.mediaDevices.getUserMedia({
-    video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: fps } },
-  });
+/* The chosen device, or if that is gone another one. (`ideal` would mean just that, and is not heard by all.) */
+async function captureDevice(kind, constraints, deviceId) {
+  const ask = (more) => navigator.mediaDevices.getUserMedia({ [kind]: { ...constraints, ...more } });
+  try {
+    return await ask(deviceId && { deviceId: { exact: deviceId } });
+  } catch (error) {
+    if (deviceId && ['OverconstrainedError', 'NotFoundError'].includes(error.name)) {
+      return ask({});
+    }
+    throw error;
+  }
+}
+
+export async function captureCamera(fps, deviceId = '') {
+  const size = { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: fps } };
+  const media = await captureDevice('video', size, deviceId);
   return { track: media.getVideoTracks()[0], sounds: [], name: 'Camera', hint: 'motion' };
 }
 
-export async function captureMicrophone() {
-  const media = await navigator.mediaDevices.getUserMedia({ audio: true });
+export async function captureMicrophone(deviceId = '') {
+  const media = await captureDevice('audio', { echoCancellation: true }, deviceId);
   return media.getAudioTracks()[0];
+}
+
+/* The devices that can be told apart: browsers name them only once one was allowed. */
+export async function devicesOf(kind) {
+  const all = await navigator.mediaDevices.enumerateDevices();
+  return all.filter((device) => device.kind === kind && device.deviceId && device.label);
 }
 
 /* One track of several: a single one as it is, more of them added together. */

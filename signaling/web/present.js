@@ -9,7 +9,7 @@
 import { captureAdvice, describe, environmentAdvice, explain, limitAdvice } from './advice.js';
 import { AmphiClient, createRoom, socketUrl } from './amphi.js';
 import { Backoff } from './backoff.js';
-import { Mixer, captureCamera, captureMicrophone, captureScreen } from './capture.js';
+import { Mixer, captureCamera, captureMicrophone, captureScreen, devicesOf } from './capture.js';
 import { Publisher } from './publisher.js';
 import { isCode, normalizeCode } from './roomcode.js';
 
@@ -261,6 +261,7 @@ async function share(kind, capture) {
     source.sounds.forEach((track) => publisher.setSound(mixer.add(track)));
     keep();
     render();
+    listDevices();
   } catch (error) {
     [source?.track, ...(source?.sounds ?? [])].forEach((track) => track?.stop());
     if (error.code && typeof error.code === 'string') {
@@ -272,7 +273,7 @@ async function share(kind, capture) {
 }
 
 const addScreen = () => share('screen', captureScreen);
-const addCamera = () => share('camera', captureCamera);
+const addCamera = () => share('camera', (fps) => captureCamera(fps, deviceFor('videoinput')));
 
 function endSource(source) {
   publisher.remove(source.slot);
@@ -290,11 +291,12 @@ async function toggleMic() {
     page.mic = null;
   } else {
     try {
-      const track = await captureMicrophone();
+      const track = await captureMicrophone(deviceFor('audioinput'));
       await ensureRoom();
       page.mic = track;
       track.addEventListener('ended', () => page.mic === track && toggleMic());
       publisher.setSound(mixer.add(track));
+      listDevices();
     } catch (error) {
       if (typeof error.code === 'string') {
         roomFailed(error);
@@ -377,6 +379,29 @@ $('#password-form').addEventListener('submit', (event) => {
   write($('#password-said'), sent ? done : 'The server is not connected at the moment; try again.');
 });
 
+/* Which camera and microphone, where there are several and they have names. */
+async function listDevices() {
+  for (const kind of ['videoinput', 'audioinput']) {
+    const select = $(`#${kind}`);
+    const devices = await devicesOf(kind);
+    const chosen = deviceFor(kind);
+    select.replaceChildren(...devices.map(({ deviceId, label }) => option(deviceId, label)));
+    select.value = devices.some(({ deviceId }) => deviceId === chosen) ? chosen : devices[0]?.deviceId ?? '';
+    select.parentElement.hidden = devices.length < 2;
+  }
+}
+
+const devicesKept = () => load('localStorage', 'devices', {});
+const deviceFor = (kind) => $(`#${kind}`).value || devicesKept()[kind] || '';
+
+async function onDevice({ target }) {
+  save('localStorage', 'devices', { ...devicesKept(), [target.id]: target.value });
+  if (target.id === 'audioinput' && page.mic) {
+    await toggleMic(); // off, and on again with the other one
+    await toggleMic();
+  }
+}
+
 function option(value, words) {
   const element = document.createElement('option');
   element.value = value;
@@ -406,6 +431,11 @@ function fillSettings() {
     $(`#${id}`).addEventListener('change', onSettings);
   }
 }
+
+for (const id of ['videoinput', 'audioinput']) {
+  $(`#${id}`).addEventListener('change', onDevice);
+}
+navigator.mediaDevices?.addEventListener?.('devicechange', listDevices);
 
 /* ---- events ---- */
 

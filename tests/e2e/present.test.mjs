@@ -78,10 +78,34 @@ test('a reload is survived, and a lost connection', { timeout: 90000 }, async ()
   assert.equal(await presenter.evaluate(() => window.amphi.room), room);
 });
 
+test('sound is heard, and the presenter knows how they fare', { timeout: 90000 }, async () => {
+  const heard = () => viewer.evaluate(async () => [...(await window.amphi.peerConnection.getStats()).values()]
+    .filter((s) => s.type === 'inbound-rtp' && s.kind === 'audio').reduce((sum, s) => sum + s.bytesReceived, 0));
+  await presenter.bringToFront();
+  await presenter.click('#mic');
+  await until('sound arrives', async () => await heard() > 5000, PATIENCE);
+  await until('one watches well', async () => await presenter.textContent('#good') === '1', PATIENCE);
+  assert.equal(await presenter.textContent('#viewers'), '1');
+  const [publisher] = (await inRoom()).publishers;
+  assert.deepEqual([publisher.kind, publisher.state], ['browser', 'live']);
+});
+
 test('another codec is seen too', { timeout: 90000 }, async () => {
   await presenter.bringToFront();
   await presenter.selectOption('#codec', 'vp8');
   await until('the stream is VP8', () => viewer.evaluate(() => window.amphi.client.streams[0]?.codec === 'vp8'), PATIENCE);
+  await plays(viewer);
+});
+
+test('smaller copies are there for those who want them', { timeout: 90000 }, async () => {
+  const width = () => viewer.evaluate(() => document.querySelector('video.front').videoWidth);
+  await presenter.check('#simulcast');
+  await until('three layers', () => viewer.evaluate(() => window.amphi.client.streams[0]?.layers === 3), { within: 60000 });
+  await until('the large one is shown', async () => await width() === 1280, PATIENCE);
+  await viewer.evaluate(() => window.amphi.client.select([{ trackId: 'video0', layer: 2 }]));
+  await until('the small one is shown', async () => await width() === 320, PATIENCE);
+  await presenter.uncheck('#simulcast');
+  await until('one layer', () => viewer.evaluate(() => window.amphi.client.streams[0]?.layers === 1), PATIENCE);
   await plays(viewer);
 });
 

@@ -7,7 +7,7 @@ import { ROOM, launchBrowser, startPresenter, startServer, until } from './harne
 import { Stage } from './stage.js';
 
 const FAKES = [
-  '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--auto-accept-this-tab-capture',
+  '--use-fake-device-for-media-stream=device-count=2', '--use-fake-ui-for-media-stream', '--auto-accept-this-tab-capture',
   '--auto-select-desktop-capture-source=Entire screen',
 ];
 
@@ -70,10 +70,15 @@ test('a broadcast from the first picture to the last', async (t) => {
   assert.equal(await page.getAttribute('#link', 'href'), `${server.url}/${room}`);
   assert.ok(!(await page.content()).includes(stage.secrets.get(room)));
   assert.ok(!page.url().includes('secret'));
+  await page.waitForFunction(() => document.querySelector('#videoinput').options.length === 2);
 
   // a screen and the microphone come along without another offer
-  await page.click('#add-screen');
   await page.click('#mic');
+  await says(page, '#mic', 'is on');
+  const [, other] = await page.$$eval('#audioinput option', (options) => options.map(({ value }) => value));
+  await page.selectOption('#audioinput', other);
+  await page.waitForFunction((id) => window.amphi.publisher.peerConnection.getSenders()[4].track?.getSettings().deviceId === id, other);
+  await page.click('#add-screen');
   await arrives(2);
   await until('sound arrives', async () => Object.values(await stage.arriving()).some(({ kind, bytes }) => kind === 'audio' && bytes > 500));
   assert.equal(stage.said('offer').length, 1);

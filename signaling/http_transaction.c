@@ -6,6 +6,7 @@
 #include <glib.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static enum routes_method method_of(int lws_method)
 {
@@ -149,6 +150,23 @@ void http_transaction_resume(struct http_connection *c)
     lws_callback_on_writable(c->wsi);
 }
 
+/* Whether the client came by https, as far as a proxy of ours is to be believed. */
+static bool is_secure(const struct http_connection *c)
+{
+    static const char name[] = "x-forwarded-proto:";
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof(peer);
+    char proto[16];
+    if (lws_is_ssl(c->wsi))
+        return true;
+    if (c->http->proxies.n == 0 ||
+        getpeername(lws_get_socket_fd(c->wsi), (struct sockaddr *)&peer, &size) != 0 ||
+        !proxies_has(&c->http->proxies, (const struct sockaddr *)&peer))
+        return false;
+    int n = lws_hdr_custom_copy(c->wsi, proto, sizeof(proto), name, sizeof(name) - 1);
+    return n > 0 && g_ascii_strcasecmp(proto, "https") == 0;
+}
+
 static void ask_routes(struct http_connection *c)
 {
     struct http_transaction *t = c->transaction;
@@ -164,7 +182,7 @@ static void ask_routes(struct http_connection *c)
         .if_none_match = t->has_if_none_match ? t->if_none_match : NULL,
         .accept_encoding = t->has_accept_encoding ? t->accept_encoding : NULL,
         .host = t->has_host ? t->host : NULL,
-        .secure = lws_is_ssl(c->wsi),
+        .secure = is_secure(c),
         .allow_origin = allow_origin(t),
         .body = t->body,
         .body_size = t->body_size,

@@ -8,6 +8,7 @@
 #include "signaling/session_whep.h"
 
 #define ROUTES_EVENT_STREAMS 4 /* of one session */
+#define ROUTES_PATCHES 20      /* a second, of one session */
 
 /* A stream of events to one WHEP player. */
 struct routes_events {
@@ -24,6 +25,8 @@ struct routes_session {
     bool publishes;           /* of `whep` the resource alone is in use */
     struct session_whep whep; /* its token is the key */
     struct routes_events events[ROUTES_EVENT_STREAMS];
+    int64_t patched_us; /* when the second began in which PATCHes are counted */
+    unsigned n_patches;
 };
 
 struct routes {

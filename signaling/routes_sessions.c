@@ -258,12 +258,26 @@ static void end(struct routes *r, struct routes_answer *a, struct routes_session
     forget(r, s);
 }
 
+/* RFC 9725 5: a flood of them is held off. */
+static bool may_patch(struct routes_session *s, int64_t now_us)
+{
+    if (now_us - s->patched_us >= 1000000 || s->n_patches == 0) {
+        s->patched_us = now_us;
+        s->n_patches = 0;
+    }
+    return s->n_patches++ < ROUTES_PATCHES;
+}
+
 static void patch(struct routes *r, const struct routes_request *q, struct routes_answer *a,
                   struct routes_session *s)
 {
     char tag[TOKEN_SIZE];
     struct session_answer answer;
     struct session_request request = session_request(q);
+    if (!may_patch(s, q->now_us)) {
+        answer_retry(a, 429, 1, "this session is changed too often; gather candidates first");
+        return;
+    }
     if (token_random(tag, sizeof(tag), 6) != 0) {
         answer_problem(a, 500, "the server has no random numbers");
         return;

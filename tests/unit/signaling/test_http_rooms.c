@@ -48,6 +48,22 @@ static void a_host_that_is_none_is_not_repeated(void **state)
     close(fd);
 }
 
+/* Behind a proxy that ends TLS; who is no proxy of ours may say what it wants. */
+static void links_are_https_behind_a_proxy(void **state)
+{
+    struct server *s = *state;
+    static const char https[] = "X-Forwarded-Proto: https\r\n";
+    struct reply r = ask(s, "POST", "/api/v1/rooms", https, "");
+    assert_non_null(strstr(r.body, "\"url\":\"http://amphi/"));
+    stop(s);
+    s->stop = false;
+    start_with(s, &(struct http_config){.trusted_proxies = "127.0.0.0/8"});
+    r = ask(s, "POST", "/api/v1/rooms", https, "");
+    assert_non_null(strstr(r.body, "\"url\":\"https://amphi/"));
+    r = ask(s, "POST", "/api/v1/rooms", "X-Forwarded-Proto: http\r\n", "");
+    assert_non_null(strstr(r.body, "\"url\":\"http://amphi/"));
+}
+
 static void reserves(void **state)
 {
     struct server *s = *state;
@@ -207,6 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ROOM_TEST(makes),
         ROOM_TEST(a_host_that_is_none_is_not_repeated),
+        ROOM_TEST(links_are_https_behind_a_proxy),
         ROOM_TEST(reserves),
         ROOM_TEST(making_fails),
         ROOM_TEST(only_the_admin_makes_them),

@@ -6,7 +6,9 @@
 
 #define FRESH_US 1000000
 #define CHANGE_PERCENT 15 /* a rate that differs by less is no news */
-#define AUDIO_BPS 128000  /* what sound may take besides */
+#define LIMIT_US 2000000
+#define RAISE_US 10000000
+#define AUDIO_BPS 128000 /* what sound may take besides */
 
 /* Of every room at once: the forwarder is asked as rarely for a thousand rooms as for one. */
 static void refresh(struct server *s, int64_t now_us)
@@ -96,6 +98,44 @@ void audience_wish(struct server *s, uint32_t id, struct guest *g, int64_t now_u
     http_on_publish_wish(s->http, id, a.usable_bps, a.layers, a.worst);
     bool limits = a.usable_bps > 0 && sends_one_picture(g->room, id);
     forwarder_set_ingest_rate(s->forwarder, id, limits ? a.usable_bps + AUDIO_BPS : 0);
+}
+
+/* Of several pictures nobody knows which is to be smaller. */
+static bool shows_one_source(const struct room *room)
+{
+    unsigned sources = 0, feeds = 0;
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
+        sources += room->slots[i].source != NULL;
+        feeds += feed_is_shown(&room->slots[i].feed);
+    }
+    return sources == 1 && feeds == 0;
+}
+
+static void limit_sources(struct room *room, uint64_t bps)
+{
+    room->most_bps = bps;
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
+        if (room->slots[i].source)
+            source_set_most(room->slots[i].source, bps);
+    }
+}
+
+void audience_tick(struct server *s, int64_t now_us)
+{
+    if (now_us - s->limited_us < LIMIT_US)
+        return;
+    s->limited_us = now_us;
+    for (unsigned i = 0; i < s->rooms.n; i++) {
+        struct room *room = s->rooms.list[i];
+        uint64_t bps = 0;
+        if (room->viewers > 0 && shows_one_source(room)) {
+            refresh(s, now_us);
+            bps = fare_most_bps(&room->fare, room->most_bps, now_us - room->most_us > RAISE_US);
+        }
+        room->most_us = bps == room->most_bps ? room->most_us : now_us;
+        if (bps > 0 || room->most_bps > 0)
+            limit_sources(room, bps);
+    }
 }
 
 void audience_fill_backend(struct backend *out)

@@ -7,7 +7,13 @@
 #define LOSS_PERCENT 5
 #define QUEUE_US 300000
 #define DROPPED_PERCENT 10
-#define SHOWN_MIN 300            /* pictures, before how many were dropped says anything */
+#define SHOWN_MIN 300   /* pictures, before how many were dropped says anything */
+#define MOST_PERCENT 90 /* of what paths take */
+#define MOST_AUDIO_BPS 110000
+#define MOST_MIN_BPS 150000 /* less is no picture */
+#define MOST_MAX_BPS 40000000
+#define RAISE_PERCENT 130
+#define SAME_PERCENT 15
 #define UNLIMITED_BPS 1000000000 /* more than any picture takes */
 
 static int loss_percent(const struct forwarder_viewer_stats *v)
@@ -115,4 +121,20 @@ void fare_tell(const struct fare_room *room, struct backend_audience *out)
         .usable_bps = top < UNLIMITED_BPS / 2 ? top : 0,
     };
     memcpy(out->worst, room->worst.words, sizeof(out->worst));
+}
+
+uint64_t fare_most_bps(const struct fare_room *room, uint64_t before, bool raises)
+{
+    struct backend_audience a;
+    fare_tell(room, &a);
+    if (a.viewers == a.joining)
+        return before; /* nobody says anything */
+    if (a.usable_bps == 0) {
+        uint64_t next = before / 100 * RAISE_PERCENT;
+        return !raises ? before : next < MOST_MAX_BPS ? next : 0;
+    }
+    uint64_t bps = a.usable_bps / 100 * MOST_PERCENT;
+    bps = bps > MOST_AUDIO_BPS + MOST_MIN_BPS ? bps - MOST_AUDIO_BPS : MOST_MIN_BPS;
+    uint64_t less = bps < before ? bps : before, more = bps < before ? before : bps;
+    return more - less <= more / 100 * SAME_PERCENT ? before : bps;
 }

@@ -65,6 +65,8 @@ struct room {
     unsigned viewers, viewers_peak; /* from answer to end */
     int64_t used_us;                /* when somebody last presented here */
     struct fare_room fare;          /* how its viewers fared when that was last asked */
+    uint64_t most_bps;              /* what its only source may take therefore; 0: no limit */
+    int64_t most_us;                /* since when */
     struct {
         int width, height;
     } told[BACKEND_STREAMS_MAX]; /* as its viewers know them; 0: not shown */

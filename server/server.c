@@ -221,6 +221,7 @@ static void tell_changed_rooms(struct server *s)
 static void tick(struct server *s, int64_t now_us)
 {
     presenters_tick(s, now_us);
+    audience_tick(s, now_us);
     rooms_tick(&s->rooms, now_us);
     for (struct room *idle; (idle = rooms_find_idle(&s->rooms, now_us)) != NULL;) {
         s->rooms.n_idle_end++;

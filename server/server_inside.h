@@ -70,7 +70,8 @@ struct server {
     struct backend_candidate candidates[BACKEND_CANDIDATES_MAX];
 
     struct rooms rooms;
-    int64_t fares_us; /* when the rooms' were counted */
+    int64_t fares_us;   /* when the rooms' were counted */
+    int64_t limited_us; /* when sources were last told what their viewers take */
     struct watch_tokens tokens;
     struct stats_denied denied;
     struct room *source_room;   /* borrowed: of --source; NULL: none */
@@ -114,6 +115,7 @@ bool presenters_on_event(struct server *s, const struct forwarder_event *e, cons
 void presenters_leave(struct server *s, uint32_t id, struct guest *g); /* without a word */
 void presenters_tick(struct server *s, int64_t now_us);
 void presenters_end_all(struct server *s, const struct room *room); /* room NULL: of all */
+void audience_tick(struct server *s, int64_t now_us); /* sources follow their viewers */
 void audience_fill_backend(struct backend *out);
 /* What a presenter's encoder is to make, for those who watch: he is told of changes. */
 void audience_wish(struct server *s, uint32_t id, struct guest *g, int64_t now_us);

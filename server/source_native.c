@@ -67,6 +67,7 @@ struct native {
     bool has_lock;
     struct capture *capture; /* owned by the source's thread once it runs; NULL: gone for now */
     struct encoder_rate rate;
+    uint32_t most_bps; /* of the largest layer; 0: no limit */
     bool paused, stop;
     uint64_t captured, superseded; /* in all */
 };
@@ -272,6 +273,7 @@ static bool is_too_soon(struct native *n, const struct picture *pic, int fps)
 
 struct wishes {
     struct encoder_rate rate;
+    uint32_t top_bps; /* of the largest layer: what its viewers take */
     bool paused, stop;
     uint64_t captured;
 };
@@ -284,7 +286,9 @@ static struct wishes exchange(struct native *n)
     pthread_mutex_lock(&n->lock);
     n->captured = n->captured_before + stats.captured;
     n->superseded = n->superseded_before + stats.superseded;
-    struct wishes w = {n->rate, n->paused, n->stop, n->captured};
+    bool limited = n->most_bps > 0 && n->most_bps < n->rate.bitrate_bps;
+    struct wishes w = {n->rate, limited ? n->most_bps : n->rate.bitrate_bps, n->paused, n->stop,
+                       n->captured};
     pthread_mutex_unlock(&n->lock);
     return w;
 }
@@ -307,8 +311,10 @@ static int show(struct native *n, const struct picture *pic, const struct wishes
         return 0;
     }
     offer_to_small(n, out, &w->rate, w->captured);
+    struct encoder_rate top = w->rate;
+    top.bitrate_bps = w->top_bps;
     if (publisher_is_wanted(n->publisher, n->n_layers - 1))
-        err = source_layer_encode(&n->layer, out, &w->rate, w->captured, error, error_size);
+        err = source_layer_encode(&n->layer, out, &top, w->captured, error, error_size);
     follow_refinement(n, pic, now);
     /* a backend paces what it is asked for by its frame rate */
     if (!err && wants_repeat(n, now))
@@ -534,6 +540,14 @@ static int native_set_rate(void *priv, const struct encoder_rate *rate)
     return 0;
 }
 
+static void native_set_most(void *priv, uint64_t bps)
+{
+    struct native *n = priv;
+    pthread_mutex_lock(&n->lock);
+    n->most_bps = bps < UINT32_MAX ? (uint32_t)bps : 0;
+    pthread_mutex_unlock(&n->lock);
+}
+
 static void native_set_paused(void *priv, bool paused)
 {
     struct native *n = priv;
@@ -577,6 +591,7 @@ const struct source_ops source_native_ops = {
     .stop = native_stop,
     .wake = native_wake,
     .set_rate = native_set_rate,
+    .set_most = native_set_most,
     .set_paused = native_set_paused,
     .stats = native_stats,
     .close = native_close,

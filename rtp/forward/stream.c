@@ -122,7 +122,8 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-#define MEAN_PART 4 /* of a new rate in the mean */
+#define MEAN_PART 4      /* of a new rate in the mean */
+#define KEYFRAME_PARTS 4 /* of which a second's rate counts one */
 
 static void smooth(uint64_t *mean, uint64_t value)
 {
@@ -131,7 +132,8 @@ static void smooth(uint64_t *mean, uint64_t value)
 
 static void measure_temporal(struct stream_layer *l, int64_t elapsed_us)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = l->keyframe_owed < l->keyframe_part ? l->keyframe_owed : l->keyframe_part;
+    l->keyframe_owed -= (uint32_t)bytes;
     for (unsigned i = 0; i < FORWARDER_TEMPORAL_MAX; i++) {
         bytes += l->temporal_bytes[i];
         smooth(&l->mean_bps[i], bytes * 8000000 / (uint64_t)elapsed_us);
@@ -144,11 +146,14 @@ static void count_frame(struct stream_layer *l, const struct frame *f)
     unsigned id =
         f->temporal_id < FORWARDER_TEMPORAL_MAX ? f->temporal_id : FORWARDER_TEMPORAL_MAX - 1;
     l->rate_bytes += f->payload.size;
-    l->temporal_bytes[id] += f->payload.size;
+    if (!f->keyframe)
+        l->temporal_bytes[id] += f->payload.size;
     if (l->n_temporal <= id)
         l->n_temporal = (uint8_t)(id + 1);
     if (!f->keyframe)
         return;
+    l->keyframe_owed = f->payload.size;
+    l->keyframe_part = f->payload.size / KEYFRAME_PARTS;
     uint64_t mean = l->keyframe_bytes;
     smooth(&mean, f->payload.size);
     l->keyframe_bytes = (uint32_t)mean;

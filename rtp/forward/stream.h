@@ -50,11 +50,14 @@ struct stream_layer {
     uint64_t rate_bps;
     uint64_t last_rate_bps, rate_bytes;
     int64_t rate_since_us;
-    /* smoothed over about 2 s, up to and with each temporal layer; 0: not known yet */
+    /* smoothed over about 2 s, up to and with each temporal layer; 0: not known yet. Of keyframes
+     * it counts one in four seconds: more come only because somebody asks, such as who is shown
+     * nothing else, and shall not be kept from the rest by that */
     uint64_t mean_bps[FORWARDER_TEMPORAL_MAX];
     uint64_t temporal_bytes[FORWARDER_TEMPORAL_MAX]; /* of each alone, since rate_since_us */
     uint8_t n_temporal;                              /* seen */
     uint32_t keyframe_bytes;                         /* mean; 0: none yet */
+    uint32_t keyframe_owed, keyframe_part;           /* of the newest, for the mean rates */
 
     uint64_t frames, gaps;
 };

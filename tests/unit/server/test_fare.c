@@ -117,6 +117,34 @@ static void a_rate_is_told_when_nearly_all_are_held_back(void **state)
     assert_int_equal(a.usable_bps, 0);
 }
 
+static void an_encoder_follows_the_best_tenth(void **state)
+{
+    (void)state;
+    struct fare_room room = {0};
+    struct forwarder_viewer_stats narrow = well(), new = well();
+    assert_int_equal(fare_most_bps(&room, 700000, true), 700000); /* nobody says anything */
+    new.state = VIEWER_ICE;
+    fare_add(&room, &new, NULL);
+    assert_int_equal(fare_most_bps(&room, 700000, true), 700000);
+    narrow.narrow = true;
+    narrow.estimate_bps = 1100000;
+    fare_add(&room, &narrow, NULL);
+    uint64_t most = fare_most_bps(&room, 0, false);
+    assert_in_range(most, 700000, 1000000);
+    assert_int_equal(fare_most_bps(&room, most + most / 10, true), most + most / 10); /* the same */
+    assert_int_equal(fare_most_bps(&room, 2 * most, false), most);
+    narrow.estimate_bps = 60000;
+    struct fare_room slow = {0};
+    fare_add(&slow, &narrow, NULL);
+    assert_int_equal(fare_most_bps(&slow, 0, false), 150000);
+    struct forwarder_viewer_stats wide = well();
+    fare_add(&slow, &wide, NULL);
+    assert_int_equal(fare_most_bps(&slow, 150000, false), 150000);
+    assert_int_equal(fare_most_bps(&slow, 150000, true), 195000);
+    assert_int_equal(fare_most_bps(&slow, 39000000, true), 0);
+    assert_int_equal(fare_most_bps(&slow, 0, true), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +152,7 @@ int main(void)
         cmocka_unit_test(each_trouble_has_its_words),
         cmocka_unit_test(the_worst_of_a_room_is_told),
         cmocka_unit_test(a_rate_is_told_when_nearly_all_are_held_back),
+        cmocka_unit_test(an_encoder_follows_the_best_tenth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -253,13 +253,13 @@ static bool count(struct ingest *in, struct ingest_flow *f, const struct ingest_
 void ingest_flow_receive(struct ingest *in, struct ingest_flow *f, const struct ingest_packet *p)
 {
     f->newest_us = p->arrived_us;
-    f->packets++;
-    f->bytes += p->size;
-    meter_add(&f->meter, p->size, p->arrived_us);
     if (p->resent && !nack_is_missing(&f->nack, p->seq)) {
         in->counters.duplicates++; /* it came, or fills the sender's rate */
         return;
     }
+    f->packets++;
+    f->bytes += p->size;
+    meter_add(&f->meter, p->size, p->arrived_us);
     if (p->resent)
         mark_received(in, f, p);
     else if (!count(in, f, p))

@@ -79,9 +79,31 @@ static void publish(void *arg, uint32_t stream_id, unsigned layer, struct frame 
     w->config.publish(w->config.publish_arg, stream_id, layer, frame);
 }
 
+static void look_at_track(struct ingest *in, struct worker_track_wishes *t, unsigned track)
+{
+    for (unsigned i = 0; i < FORWARDER_LAYERS_MAX; i++) {
+        unsigned n = atomic_exchange_explicit(&t->keyframes[i], 0, memory_order_relaxed);
+        if (n > 0)
+            ingest_want_keyframe(in, track, i, n);
+        ingest_set_watched(in, track, i,
+                           atomic_load_explicit(&t->watchers[i], memory_order_relaxed) > 0);
+    }
+}
+
+/* What is written from here on is told again; what was written before it is read here. */
+static void look(struct worker_viewer *wv)
+{
+    (void)atomic_exchange_explicit(&wv->wishes->told, false, memory_order_acq_rel);
+    for (unsigned i = 0; i < ingest_n_tracks(wv->ingest); i++)
+        look_at_track(wv->ingest, &wv->wishes->tracks[i], i);
+}
+
 int worker_ingest_start(struct worker *w, struct worker_viewer *wv)
 {
-    return ingest_create(&wv->ingest, wv->ingest_config, w->config.dtls, publish, w, w->now_us);
+    int rc = ingest_create(&wv->ingest, wv->ingest_config, w->config.dtls, publish, w, w->now_us);
+    if (rc == 0)
+        look(wv); /* its streams were there before it, and their viewers */
+    return rc;
 }
 
 enum viewer_state worker_ingest_state(const struct worker_viewer *wv)
@@ -163,26 +185,12 @@ void worker_ingest_limit(struct worker *w, uint32_t id, uint64_t max_bps)
     worker_viewer_settle(w, wv);
 }
 
-static void look_at_track(struct ingest *in, struct worker_track_wishes *t, unsigned track)
-{
-    for (unsigned i = 0; i < FORWARDER_LAYERS_MAX; i++) {
-        unsigned n = atomic_exchange_explicit(&t->keyframes[i], 0, memory_order_relaxed);
-        if (n > 0)
-            ingest_want_keyframe(in, track, i, n);
-        ingest_set_watched(in, track, i,
-                           atomic_load_explicit(&t->watchers[i], memory_order_relaxed) > 0);
-    }
-}
-
 void worker_ingest_look(struct worker *w, uint32_t id)
 {
     struct worker_viewer *wv = find(w, id);
     if (!wv || !wv->wishes)
         return;
-    /* What is written from here on is told again. */
-    atomic_store_explicit(&wv->wishes->told, false, memory_order_seq_cst);
-    for (unsigned i = 0; i < ingest_n_tracks(wv->ingest); i++)
-        look_at_track(wv->ingest, &wv->wishes->tracks[i], i);
+    look(wv);
     worker_viewer_settle(w, wv);
 }
 

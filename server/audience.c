@@ -55,10 +55,12 @@ static void tell(const struct room *room, struct backend_audience *out)
 static bool on_audience(void *arg, const char *code, struct backend_audience *out)
 {
     struct server *s = arg;
-    const struct room *room = server_find_room(s, code);
+    struct room *room = server_find_room(s, code);
     if (!room)
         return false;
-    refresh(s, server_now_us());
+    int64_t now_us = server_now_us();
+    room->used_us = now_us; /* he may be about to show something: the room waits for him */
+    refresh(s, now_us);
     tell(room, out);
     return true;
 }

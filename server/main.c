@@ -59,6 +59,8 @@ static void print_banner(const struct server *s, const struct config *config)
         printf("publish: %s\n", config->to);
     if (listens)
         printf("watch: %s\n", server_url(s));
+    if (listens && config->room[0] && !config->n_sources && !config->secret[0])
+        printf("secret: %s\n", server_secret(s));
     if (listens && !config->admin_token[0])
         printf("admin token: %s\n", server_admin_token(s));
     if (listens && config->n_sources && isatty(STDOUT_FILENO))

@@ -554,6 +554,11 @@ const char *server_url(const struct server *s)
     return s->url;
 }
 
+const char *server_secret(const struct server *s)
+{
+    return s->source_room ? s->source_room->rights.secret : "";
+}
+
 const char *server_admin_token(const struct server *s)
 {
     return s->admin_token;

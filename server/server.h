@@ -46,3 +46,4 @@ const char *server_room(const struct server *s); /* of --source; "": none */
 
 const char *server_url(const struct server *s); /* of the room's page, or of the landing page */
 const char *server_admin_token(const struct server *s);
+const char *server_secret(const struct server *s); /* what publishes into server_room; "": none */

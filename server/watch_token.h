@@ -36,7 +36,6 @@ struct watch_tokens {
     struct watch_key key;
     struct _GHashTable *used; /* jti -> when its token runs out */
     int64_t purged_s;
-    uint64_t n_accepted, n_refused; /* since it began */
 };
 
 /* A file with a public key of the curve P-256 in PEM, or with the bytes of a secret; a line's end

@@ -117,13 +117,15 @@ function createCard(source) {
   return card;
 }
 
+const rateWords = (bps) => (bps >= 1e6 ? `${(bps / 1e6).toFixed(1)} Mbit/s` : `${Math.round(bps / 1000)} kbit/s`);
+
 function figureWords(source) {
   const f = page.figures.get(source.slot);
   if (source.paused || !f || !f.width) {
     return source.paused ? 'Paused' : '';
   }
   const limited = f.steady ? limitAdvice(f.limited) : '';
-  const words = [`${f.codec} ${f.width}×${f.height}`, `${Math.round(f.fps)}/s`, `${(f.bps / 1e6).toFixed(1)} Mbit/s`];
+  const words = [`${f.codec} ${f.width}×${f.height}`, `${Math.round(f.fps)}/s`, rateWords(f.bps)];
   return words.join(' · ') + (limited ? `. Less than asked: ${limited}.` : '');
 }
 
@@ -454,7 +456,7 @@ client.addEventListener('message', ({ detail }) => detail.type.startsWith('viewe
 publisher.addEventListener('change', render);
 publisher.addEventListener('audience', ({ detail }) => renderAudience(detail));
 publisher.addEventListener('wish', ({ detail }) => {
-  const rate = detail.bitrate > 0 ? `${(detail.bitrate / 1e6).toFixed(1)} Mbit/s at most` : '';
+  const rate = detail.bitrate > 0 ? `${rateWords(detail.bitrate)} at most` : '';
   write($('#wish'), [rate && `The server asks for ${rate}`, detail.reason].filter(Boolean).join(': '));
 });
 publisher.addEventListener('ended', ({ detail }) => {

@@ -211,7 +211,8 @@ static void jump_to_keyframe(struct ingest *in, struct ingest_flow *f,
     uint16_t before = ahead > 0 ? *slot_of(f, (uint16_t)(p->seq - 1)) : 0;
     bool certain = p->codec == PAYLOAD_VP8 || p->codec == PAYLOAD_VP9 ||
                    (before != 0 && in->buffers[before - 1].packet.marker);
-    if (ahead <= 0 || ahead >= INGEST_WINDOW || !certain)
+    bool again = *slot_of(f, p->seq) != 0;
+    if (ahead <= 0 || ahead >= INGEST_WINDOW || !certain || again)
         return;
     while (f->next_seq != p->seq) {
         uint16_t *slot = slot_of(f, f->next_seq++);

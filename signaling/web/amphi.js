@@ -54,6 +54,9 @@ const ROOM_RETRY = new Map([
 /* Errors after which another try would only do harm: to a presenter; to a viewer they mean something else. */
 const FATAL_TO_SHARER = new Set(['bad-secret', 'secret-required', 'secret-invalid', 'not-supported', 'replaced', 'removed']);
 
+/* A watch token that does not open the room: a password may. */
+const TOKEN_ERRORS = new Set(['token-invalid', 'token-used']);
+
 const OPEN = 1; // WebSocket.OPEN, also for fakes that do not carry the constants
 
 const number = (value) => (Number.isFinite(value) && value > 0 ? value : 0);
@@ -459,6 +462,10 @@ export class AmphiClient extends EventTarget {
     if (this.role === 'sharer' && FATAL_TO_SHARER.has(detail.code)) {
       this.#drop();
       this.#enter('closed', { reason });
+    } else if (TOKEN_ERRORS.has(detail.code) && this.state === 'joining') {
+      clearTimeout(this.#timer);
+      this.#token = '';
+      this.#enter('password', { reason });
     } else if (ROOM_RETRY.has(detail.code)) {
       this.#lost(reason);
     } else if (detail.code === 'rate-limited' && this.state === 'joining') {

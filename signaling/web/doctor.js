@@ -29,6 +29,9 @@ const REASONS = {
   codec: ['This browser cannot decode this broadcast’s video.', 'Another browser may: Chrome, Edge, Safari and Firefox differ in what they play.'],
   'media-lost': ['The media connection was lost.', ''],
   'local-closed': ['The server ended the media connection.', ''],
+  removed: ['The operator of this server has ended your session.', ''],
+  'room-closed': ['The room has ended.', 'If it starts again under this code, it continues here.'],
+  shutdown: ['The server stops.', 'This page finds the broadcast again when it is back.'],
   replaced: ['The server ended the media connection for a newer one.', ''],
   'no-frame': ['The connection stands, but no picture arrives.', ''],
   'no-offer': ['The server has not offered the picture yet.', ''],
@@ -39,7 +42,7 @@ const ALIASES = {
 };
 
 /* What the server says to these only repeats the sentence here. */
-const COMPLETE = new Set(['rate-limited', 'ice-failed', 'dtls-timeout', 'answer-timeout', 'media-lost', 'local-closed', 'draining', 'token-invalid', 'token-used']);
+const COMPLETE = new Set(['removed', 'room-closed', 'shutdown', 'rate-limited', 'ice-failed', 'dtls-timeout', 'answer-timeout', 'media-lost', 'local-closed', 'draining', 'token-invalid', 'token-used']);
 
 /* The words for {code, text, tried}: what, what to do, and which ways were tried. */
 export function explain(reason) {

@@ -28,7 +28,8 @@ const OFFER_LIMIT = 10000; // joined, with a presenter, to the offer
 
 /* Errors about messages and rooms. Every other code says why the media session of this socket ended. */
 const SIGNALING_ERRORS = new Set([
-  'bad-json', 'bad-message', 'too-large', 'not-joined', 'not-allowed', 'room-not-found', 'room-full', 'rate-limited', 'internal',
+  'bad-json', 'bad-message', 'too-large', 'not-joined', 'not-allowed', 'not-supported', 'room-not-found', 'room-full',
+  'rate-limited', 'token-invalid', 'token-used', 'draining', 'internal',
 ]);
 
 /* The video frames decoded so far in a statistics report: of one track, or all together. */
@@ -298,6 +299,9 @@ export class ViewerSession extends EventTarget {
     const wait = this.#backoff.next();
     const delay = code === 'codec' ? CODEC_RETRY : first ? 0 : wait;
     clearTimeout(this.#rejoinTimer);
+    if (code === 'removed') {
+      return; // somebody has decided so: only the person may come back
+    }
     this.#rejoinTimer = setTimeout(() => {
       // A socket that is down comes back by itself, and its join brings the offer.
       if (this.#client.state === 'joined' && !this.next) {

@@ -60,9 +60,6 @@ function refused({ signal, hasPicture }) {
   if (code === 'room-full') {
     return card('full', 'Every seat is taken', 'This page takes the next one that becomes free.', { action: 'retry' });
   }
-  if (code === 'token-invalid' || code === 'token-used') {
-    return card('failed', 'This link does not let you in', explain(signal.reason), { busy: false, action: 'password' });
-  }
   return failed(signal.reason);
 }
 
@@ -144,6 +141,12 @@ function choose(facts) {
     return facts.quiet
       ? reconnecting(facts)
       : pill('connected', 'Signaling reconnecting', { reason: explain(signal.reason) });
+  }
+  if (facts.failure?.code === 'removed') {
+    return card('failed', 'You have been disconnected', explain(facts.failure), { busy: false, action: 'retry' });
+  }
+  if (signal.state === 'password' && signal.reason) {
+    return card('password', 'This link does not let you in', explain(signal.reason), { busy: false, action: 'password' });
   }
   if (signal.state === 'password') {
     const detail = 'The presenter has set a password for this room.';

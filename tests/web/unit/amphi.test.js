@@ -176,6 +176,19 @@ test('a wrong password is not repeated by a reconnect', (t) => {
   assert.equal(FakeSocket.last.sent[0].password, undefined);
 });
 
+test('a token that opens nothing is forgotten, and a password may do', (t) => {
+  const { client, advance } = setup(t);
+  client.connect(URL_1, ROOM, { token: 'a.b.c' });
+  FakeSocket.last.open();
+  assert.equal(FakeSocket.last.sent[0].token, 'a.b.c');
+  FakeSocket.last.receive({ type: 'error', code: 'token-used', error: 'used' });
+  assert.deepEqual([client.state, client.reason.code], ['password', 'token-used']);
+  advance(60000);
+  assert.equal(FakeSocket.all.length, 1);
+  client.joinWith('right');
+  assert.deepEqual(FakeSocket.last.sent.at(-1), { type: 'join', role: 'viewer', room: ROOM, client: 'amphi-web/1', password: 'right' });
+});
+
 test('pings are answered and sent', (t) => {
   const { client, advance } = setup(t);
   join(client);

@@ -247,6 +247,17 @@ test('a session that is resumed plays on; what the server says of it is heard', 
   assert.equal(session.failure.code, 'consent-lost');
 });
 
+test('who was removed does not come back unasked', async (t) => {
+  const { session, client, clock, play } = setup(t);
+  await play();
+  client.emit('error', { code: 'removed', error: '' });
+  clock.advance(60000);
+  assert.equal(client.rejoins, 0);
+  assert.equal(session.media, 'stalled');
+  session.retryNow();
+  assert.equal(client.rejoins, 1);
+});
+
 test('an offer that is no description is a failure with its reason', async (t) => {
   const { session, client, offer } = setup(t);
   client.emit('joined', {});

@@ -68,10 +68,18 @@ test('a failure tells its reason, with what the server said', () => {
 });
 
 test('every reason the server has is put into words', () => {
-  for (const code of ['answer-timeout', 'ice-timeout', 'dtls-timeout', 'consent-lost', 'rate-limited']) {
+  for (const code of ['removed', 'room-closed', 'shutdown', 'token-invalid', 'token-used', 'draining', 'answer-timeout', 'ice-timeout', 'dtls-timeout', 'consent-lost', 'rate-limited']) {
     const words = explain({ code, text: 'what the server says' });
     assert.ok(words.length > 20 && !words.includes('server says'), words);
   }
+});
+
+test('a link that opens nothing, and a seat that was taken away', () => {
+  const link = view({ signal: { state: 'password', reason: { code: 'token-used', text: 'x' } } });
+  assert.deepEqual([link.state, link.title, link.action], ['password', 'This link does not let you in', 'password']);
+  assert.match(link.detail, /works once/);
+  const gone = view({ hasPicture: true, media: 'stalled', failure: { code: 'removed', text: 'x', count: 1 } });
+  assert.deepEqual([gone.state, gone.cover, gone.action], ['failed', 'card', 'retry']);
 });
 
 test('what a person can do has a button', () => {

@@ -15,7 +15,7 @@
 
 #define LOOK_US 1000000
 #define SILENCE_US 7000000   /* receivers report once a second, with sound alone each 5 s */
-#define ADDRESSES_US 2000000 /* they have changed when they were the same twice */
+#define ADDRESSES_US 1000000 /* they have changed when they were the same twice */
 
 struct publish_host {
     struct server *server;   /* borrowed */

@@ -224,6 +224,17 @@ static void take_resource(struct whip_client *c, const struct exchange *x, struc
     reply->links = x->links[0] ? strdup(x->links) : NULL;
 }
 
+/* A session that begins, or looks for another way, may do so from another network: the connections
+ * of the old one would only be waited for, and its names may mean something else. */
+static void forget_connections(struct whip_client *c)
+{
+    CURL *fresh = curl_easy_init();
+    if (!fresh)
+        return;
+    curl_easy_cleanup(c->curl);
+    c->curl = fresh;
+}
+
 static void perform(struct whip_client *c, const struct request *r, const char *url,
                     const char *bearer, struct whip_reply *reply)
 {
@@ -275,6 +286,8 @@ static void serve(struct whip_client *c, const struct request *r, struct whip_re
         has_url = resolve(url, base, r->path);
     else
         memcpy(url, base, sizeof(url));
+    if (r->what == WHIP_POST || r->restarts)
+        forget_connections(c);
     if (has_url && url[0])
         perform(c, r, url, bearer, reply);
     else

@@ -136,8 +136,12 @@ static void look_at_path(struct publish_host *h, int64_t now_us)
     }
     forwarder_stats_free(&stats);
     uint64_t most = wanted_bps(h);
-    if (most > 0)
-        set_rates(h, publish_rate_next(&h->rate, &path, most, now_us), most);
+    if (most == 0)
+        return;
+    uint64_t all = publish_rate_next(&h->rate, &path, most, now_us);
+    g_debug("publishing: %s path of %" G_GINT64_FORMAT " kbit/s, encoders make %" G_GUINT64_FORMAT,
+            path.narrow ? "narrow" : "wide", path.target_bps / 1000, all / 1000);
+    set_rates(h, all, most);
 }
 
 /* --- with the server, on its thread --- */

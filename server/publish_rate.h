@@ -1,8 +1,8 @@
 /* publish_rate.h - how much an encoder may make when all of it goes over one uplink. Pure.
  *
- * The path's own estimate decides how fast it falls: at once, under what the path takes. It rises
- * again by steps while the path shows no limit, since an estimate cannot rise far above what is
- * sent. One thread.
+ * It falls at once, under what the path is known to take, and comes up to that again by large
+ * steps. Beyond that, while the path shows no limit, by small ones: an estimate cannot rise far
+ * above what is sent. One thread.
  */
 #pragma once
 

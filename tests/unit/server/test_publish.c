@@ -422,12 +422,17 @@ static void rates_fall_at_once_and_rise_by_steps(void **state)
     assert_int_equal(publish_rate_next(&r, &path, 6000000, 10), 880000);
     path.target_bps = 20000;
     assert_int_equal(publish_rate_next(&r, &path, 6000000, 20), PUBLISH_RATE_MIN_BPS);
-    path.narrow = false;
+    path.target_bps = 1000000; /* it looked worse than it is */
     assert_int_equal(publish_rate_next(&r, &path, 6000000, 30), PUBLISH_RATE_MIN_BPS);
-    assert_int_equal(publish_rate_next(&r, &path, 6000000, 20 + SECOND), 162000);
-    uint64_t bps = 0;
     int64_t now = 20 + SECOND;
-    for (int i = 0; i < 60; i++)
+    assert_int_equal(publish_rate_next(&r, &path, 6000000, now), 187500);
+    uint64_t bps = 0;
+    for (int i = 0; i < 20; i++)
+        bps = publish_rate_next(&r, &path, 6000000, now += SECOND);
+    assert_int_equal(bps, 880000); /* and no further, while it is narrow */
+    path.narrow = false;
+    assert_int_equal(publish_rate_next(&r, &path, 6000000, now += SECOND), 950400);
+    for (int i = 0; i < 40; i++)
         bps = publish_rate_next(&r, &path, 6000000, now += SECOND);
     assert_int_equal(bps, 6000000);
     assert_int_equal(publish_rate_next(&r, &path, 500000, now), 500000); /* the person's wish */

@@ -7,7 +7,7 @@
 
 #define LOST_US 60000000 /* a presenter who went without a word is waited for so long */
 #define ASK_US 2000000   /* what one sends is looked at so often, besides when it changes */
-#define ASKED_MAX 32     /* in one tick */
+#define ASKED_MAX 8      /* in one tick: each answer waits for a worker */
 
 /* --- what one feeds --- */
 

@@ -186,6 +186,7 @@ function enter(room, secret, password) {
   const link = new URL(`/${room}`, location.origin).href;
   write($('#room-code'), room);
   write($('#link'), link);
+  write($('#whip'), new URL(`/whip/${room}`, location.origin).href);
   $('#link').href = link;
   $('#qr').src = `/assets/qr.svg?text=${encodeURIComponent(link)}`;
   keep();
@@ -322,16 +323,21 @@ function stopAll() {
 
 /* ---- buttons, keys, choices ---- */
 
-async function copyLink() {
-  const link = $('#link').href;
+/* Pages without https may not use the clipboard: then it is done by hand. */
+async function copy(button, text, byHand) {
+  const words = button.dataset.words ?? button.textContent;
+  button.dataset.words = words;
   try {
-    await navigator.clipboard.writeText(link);
-    write($('#copy'), 'Copied');
-    setTimeout(() => write($('#copy'), 'Copy link'), 1500);
+    await navigator.clipboard.writeText(text);
+    write(button, 'Copied');
+    setTimeout(() => write(button, words), 1500);
   } catch {
-    getSelection().selectAllChildren($('#link')); // not on pages without https: then by hand
+    byHand();
   }
 }
+
+const copyLink = () => copy($('#copy'), $('#link').href, () => getSelection().selectAllChildren($('#link')));
+const copySecret = () => copy($('#copy-secret'), page.secret, () => window.prompt('The room’s secret', page.secret));
 
 const retry = () => {
   if (client.state === 'closed') {
@@ -347,6 +353,7 @@ const clicks = {
   stop: stopAll,
   retry,
   copy: copyLink,
+  'copy-secret': copySecret,
   leave,
   send: () => navigator.share({ url: $('#link').href, title: 'amphi' }).catch(() => {}),
 };

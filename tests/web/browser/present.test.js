@@ -168,6 +168,28 @@ test('it comes back by itself: from a reload, a lost socket, a dead connection',
   await arrives();
 });
 
+test('the link and the secret can be copied, and a phone shows all of it', async (t) => {
+  const page = await setup(t);
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write'], { origin: server.url });
+  await page.goto(`${server.url}/present`);
+  await page.click('#room-form button[type=submit]');
+  await says(page, '#room-code', 'QUIET-LYNX-100');
+  const clipboard = () => page.evaluate(() => navigator.clipboard.readText());
+  await page.keyboard.press('l');
+  await says(page, '#copy', 'Copied');
+  assert.equal(await clipboard(), `${server.url}/QUIET-LYNX-100`);
+  await page.locator('#room-live summary').click();
+  assert.equal(await page.textContent('#whip'), `${server.url}/whip/QUIET-LYNX-100`);
+  await page.click('#copy-secret');
+  await says(page, '#copy-secret', 'Copied');
+  assert.equal(await clipboard(), 'secret-of-QUIET-LYNX-100');
+  await page.setViewportSize({ width: 360, height: 740 });
+  for (const path of ['/present', '/admin', '/']) {
+    await page.goto(server.url + path);
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360, path);
+  }
+});
+
 test('what cannot be done is said in words', async (t) => {
   const page = await setup(t);
   await page.goto(`${server.url}/present`);

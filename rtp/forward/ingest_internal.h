@@ -74,6 +74,8 @@ struct ingest_flow {
     bool any_ts;
     uint8_t unit_codec, unit_temporal;
     uint32_t unit_ts, last_ts;
+    uint16_t unit_width,
+        unit_height; /* of its largest layer, as its payloads say; 0: they do not */
     unsigned n_arrivals;
     int64_t arrivals[INGEST_ARRIVALS];
     struct h264_sets sets;

@@ -158,8 +158,12 @@ static void note_keyframe(struct ingest *in, struct ingest_flow *f, enum payload
         in->version += memcmp(bytes, f->h264_profile, sizeof(bytes)) != 0;
         memcpy(f->h264_profile, bytes, sizeof(bytes));
     }
-    if (!payload_find_size(codec, unit, size, &width, &height) ||
-        (width == f->width && height == f->height))
+    bool known = payload_find_size(codec, unit, size, &width, &height);
+    if (f->unit_width * (uint32_t)f->unit_height > (known ? width * (uint32_t)height : 0)) {
+        width = f->unit_width; /* a frame of VP9 names its smallest layer */
+        height = f->unit_height;
+    }
+    if (width == f->width && height == f->height)
         return;
     f->width = width;
     f->height = height;
@@ -270,6 +274,7 @@ static void begin_unit(struct ingest_flow *f, const struct ingest_packet *p)
     f->unit_codec = p->codec;
     f->unit_ts = p->timestamp;
     f->unit_temporal = INGEST_NO_TEMPORAL;
+    f->unit_width = f->unit_height = 0;
     f->n_arrivals = 0;
 }
 
@@ -301,6 +306,10 @@ void ingest_unit_take(struct ingest *in, struct ingest_flow *f, const struct ing
         begin_unit(f, p);
     if (f->unit_temporal == INGEST_NO_TEMPORAL)
         f->unit_temporal = temporal;
+    if (info.width > f->unit_width) {
+        f->unit_width = info.width;
+        f->unit_height = info.height;
+    }
     payload_assemble(&f->assembler, p->payload, p->size);
     if (f->n_arrivals < INGEST_ARRIVALS)
         f->arrivals[f->n_arrivals++] = p->arrived_us;

@@ -283,6 +283,29 @@ static void nonsense_is_counted(void **state)
     ingest_stage_free(h.s);
 }
 
+static void the_size_is_that_of_the_largest_layer(void **state)
+{
+    (void)state;
+    struct ingest_config config = configure(1);
+    config.tracks[0].formats[PAYLOAD_VP9].payload_type = 98;
+    struct hand h = {.s = ingest_stage_new(&config, &CLEAN, 1), .f = flow(100), .seq = 10};
+    h.s->no_compare = h.s->no_reports = true;
+    h.f.payload_type = 98;
+    /* A structure of two layers, then a keyframe whose header says 320x180. */
+    static const uint8_t svc[] = {0x0e, 0x30, 1,    64,   0,    180,  2,    128,  1,    104,
+                                  0x82, 0x49, 0x83, 0x42, 0x00, 0x13, 0xf0, 0x0b, 0x30, 9};
+    send_bytes(&h, svc, sizeof(svc), true);
+    assert_int_equal(frames_of(&h), 1);
+    assert_int_equal(info_of(h.s, 0).layers[0].width, 640);
+    assert_int_equal(info_of(h.s, 0).layers[0].height, 360);
+    /* One without a structure: as its header says. */
+    static const uint8_t plain[] = {0x0c, 0x82, 0x49, 0x83, 0x42, 0x00, 0x13, 0xf0, 0x0b, 0x30, 9};
+    h.timestamp += 3000;
+    send_bytes(&h, plain, sizeof(plain), true);
+    assert_int_equal(info_of(h.s, 0).layers[0].width, 320);
+    ingest_stage_free(h.s);
+}
+
 static void a_picture_has_a_largest_size(void **state)
 {
     (void)state;
@@ -438,6 +461,7 @@ int main(void)
         cmocka_unit_test(a_rid_that_nobody_offered_is_nobodys),
         cmocka_unit_test(no_more_ssrcs_than_there_is_room_for),
         cmocka_unit_test(nonsense_is_counted),
+        cmocka_unit_test(the_size_is_that_of_the_largest_layer),
         cmocka_unit_test(a_picture_has_a_largest_size),
         cmocka_unit_test(no_more_waits_than_there_is_room_for),
         cmocka_unit_test(a_sender_that_starts_over_is_followed),

@@ -440,7 +440,7 @@ static const char *set_log_json(struct config *c, const char *value)
 }
 
 static const struct option options[] = {
-    {"to", "URL", set_to, "publish: the WHIP server, https://host/whip/ROOM"},
+    {"to", "URL", set_to, "publish: https://host/whip/ROOM, or https://host for a room of its own"},
     {"secret", "TEXT", set_secret, "publish: of that room; else what publishes into --room"},
     {"secret-file", "FILE", set_secret_file, "a file with it; or AMPHI_SECRET in the environment"},
     {"ca-file", "FILE", set_ca_file, "publish: who may sign its certificate (the system's)"},

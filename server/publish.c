@@ -3,6 +3,8 @@
 #include "server/publish.h"
 
 #include "server/publish_fragment.h"
+#include "server/publish_room.h"
+#include "server/whip_reply.h"
 #include "signaling/sdp.h"
 
 #include <errno.h>
@@ -13,6 +15,7 @@
 #include <sys/random.h>
 
 #define TRICKLE_MAX 4096 /* candidates that wait to be told: more are left out */
+#define TAG_ROOM (-1)    /* of the request for a room */
 #define BEAT_BUSY_MS 50  /* while something is due sooner than the rounds come by themselves */
 #define BEAT_WAIT_MS 200
 
@@ -37,6 +40,10 @@ struct publish {
     void (*on_api)(void *arg, const struct whip_reply *r);
     void *api_arg;
     int64_t now_us;
+    char url[WHIP_CLIENT_URL_MAX];      /* as it was given */
+    char endpoint[WHIP_CLIENT_URL_MAX]; /* "": there is no room yet */
+    struct publish_room made;           /* at our request */
+    char relay[WHIP_SERVER_TEXT_MAX];   /* a TURN server that the server named, or "" */
 
     enum publish_state state;
     int64_t since_us;
@@ -186,6 +193,53 @@ static void ask(struct publish *p)
     a->asked = p->posting = true;
 }
 
+/* --- a room of our own --- */
+
+static void ask_room(struct publish *p)
+{
+    char json[128];
+    publish_room_request(json, p->made.code);
+    int err = whip_client_api(p->client, TAG_ROOM, "POST", "/api/v1/rooms", json);
+    p->posting = err == 0;
+    if (err)
+        retry_later(p, "too many requests wait for the server", -1);
+    else if (!p->now)
+        set_state(p, PUBLISH_CONNECTING);
+}
+
+static void take_no_room(struct publish *p, const struct whip_reply *r)
+{
+    bool none = r->status == 404 || r->status == 405 || r->status == 501;
+    const char *why = none ? "the server makes no rooms: name one (--to URL/whip/ROOM)"
+                      : r->status == 401 || r->status == 403
+                          ? "the server does not let everybody make rooms: name one (--to "
+                            "URL/whip/ROOM) and give its secret (--secret-file)"
+                          : r->error;
+    if (r->status == 409)
+        p->made.code[0] = '\0'; /* somebody else has it now: then another one */
+    if (r->permanent && p->times_live == 0)
+        refuse(p, why);
+    else
+        retry_later(p, why, r->retry_after_s);
+}
+
+static void take_room(struct publish *p, const struct whip_reply *r)
+{
+    p->posting = false;
+    if (!r->ok) {
+        take_no_room(p, r);
+        return;
+    }
+    if (r->body && publish_room_read(&p->made, r->body))
+        publish_room_endpoint(p->endpoint, p->url, p->made.code);
+    if (!p->endpoint[0] || whip_client_set_target(p->client, p->endpoint, p->made.secret) != 0) {
+        p->endpoint[0] = '\0';
+        retry_later(p, "the server made a room that cannot be used", -1);
+        return;
+    }
+    g_message("publishing: into room %s of %s", p->made.code, p->url);
+}
+
 /* --- candidates of ours --- */
 
 static void flush_candidates(struct publish *p, struct attempt *a)
@@ -258,8 +312,20 @@ static void start(struct publish *p, const struct whip_reply *r, char error[300]
     give_candidates(p, a->seat.viewer_id, r->body, r->body_size);
 }
 
+static void note_relay(struct publish *p, const char *links)
+{
+    struct whip_server servers[WHIP_SERVERS_MAX];
+    unsigned n = links ? whip_reply_servers(servers, links) : 0;
+    p->relay[0] = '\0';
+    for (unsigned i = 0; i < n && !p->relay[0]; i++) {
+        if (strncmp(servers[i].url, "turn", 4) == 0)
+            memcpy(p->relay, servers[i].url, sizeof(p->relay));
+    }
+}
+
 static void take_answer(struct publish *p, const struct whip_reply *r)
 {
+    note_relay(p, r->links);
     char error[300];
     if (!p->next || !p->next->asked) { /* nobody wants it any more */
         (void)whip_client_delete(p->client);
@@ -281,6 +347,8 @@ static void take_refusal(struct publish *p, const struct whip_reply *r)
     drop(p, &p->next);
     if (r->status == 409) /* it may be we who are there: then this ends us */
         (void)whip_client_delete(p->client);
+    if (r->status == 404 && p->made.code[0])
+        p->endpoint[0] = '\0'; /* it has forgotten the room: it is to make it again */
     /* a server that was restarted may not have its rooms back yet */
     if (r->permanent && p->times_live == 0)
         refuse(p, r->error);
@@ -328,7 +396,9 @@ static void take_replies(struct publish *p)
                 take_refusal(p, &r);
         } else if (r.what == WHIP_PATCH) {
             take_patched(p, &r);
-        } else if (r.what == WHIP_API && p->on_api) {
+        } else if (r.tag == TAG_ROOM) {
+            take_room(p, &r);
+        } else if (p->on_api) {
             p->on_api(p->api_arg, &r);
         }
         whip_reply_free(&r);
@@ -373,13 +443,17 @@ static const char *sentence_of(const char *reason)
 static void lose(struct publish *p, struct attempt **a, const char *reason)
 {
     bool was_live = a == &p->now;
+    char why[360];
+    bool no_way = strncmp(reason, "ice-", 4) == 0 && p->relay[0];
+    snprintf(why, sizeof(why), "%s%s%s", sentence_of(reason),
+             no_way ? "; the server names the relay " : "", no_way ? p->relay : "");
     drop(p, a);
     if (was_live && p->next)
         set_state(p, PUBLISH_CONNECTING); /* taken over, or soon */
     else if (was_live)
-        retry_in(p, sentence_of(reason), publish_delay_us(p->failures, -1, random_number()));
+        retry_in(p, why, publish_delay_us(p->failures, -1, random_number()));
     else
-        retry_later(p, sentence_of(reason), -1);
+        retry_later(p, why, -1);
 }
 
 void publish_on_viewer(struct publish *p, uint32_t viewer_id, enum backend_viewer_state state,
@@ -471,7 +545,7 @@ static void look_at_attempts(struct publish *p)
         ask(p);
     bool wanted = !p->now || p->changed;
     if (!p->next && !p->posting && ready && wanted && p->now_us >= p->retry_us)
-        begin(p);
+        (p->endpoint[0] ? begin : ask_room)(p);
     if (!p->now && !p->next && !ready && !p->shown.n_media)
         set_state(p, PUBLISH_IDLE);
     flush_candidates(p, p->next ? p->next : p->now);
@@ -524,6 +598,7 @@ void publish_status(const struct publish *p, struct publish_status *out)
         .restarts = p->restarts,
     };
     memcpy(out->why, p->why, sizeof(out->why));
+    memcpy(out->endpoint, p->endpoint, sizeof(out->endpoint));
 }
 
 void publish_set_api(struct publish *p, void (*on_api)(void *arg, const struct whip_reply *r),
@@ -555,6 +630,9 @@ int publish_create(struct publish **out, const struct publish_config *config)
     p->backend = *config->backend;
     p->state = PUBLISH_IDLE;
     snprintf(p->room, sizeof(p->room), "%s", config->room);
+    snprintf(p->url, sizeof(p->url), "%s", config->url);
+    if (!publish_room_is_wanted(config->url))
+        memcpy(p->endpoint, p->url, sizeof(p->endpoint));
     int err = whip_client_create(&p->client, &client);
     if (err) {
         free(p);
@@ -571,5 +649,6 @@ void publish_destroy(struct publish *p)
     drop(p, &p->now);
     drop(p, &p->next);
     whip_client_destroy(p->client);
+    explicit_bzero(&p->made, sizeof(p->made));
     free(p);
 }

@@ -15,6 +15,9 @@
  * the other one stands: who publishes with the same secret takes over. A server that does not know
  * that (409) is told to end the first one.
  *
+ * A server that is named without a room is asked to make one first (publish_room.h), again with the
+ * same code if it has forgotten it.
+ *
  * When the far side has gone silent an ICE restart looks for another way for the same session; if
  * the server cannot do that, a new session does.
  *
@@ -55,13 +58,14 @@ struct publish_config {
 
 struct publish_status {
     enum publish_state state;
-    char why[360];       /* "" or what went wrong last, for a person */
-    unsigned failures;   /* in a row */
-    int64_t since_us;    /* the state */
-    int64_t retry_us;    /* when it is tried again; of WAITING */
-    uint32_t viewer_id;  /* of the session that is live; 0: none */
-    unsigned times_live; /* sessions that ever were */
-    unsigned restarts;   /* of ICE, that the server agreed to */
+    char why[360];                      /* "" or what went wrong last, for a person */
+    unsigned failures;                  /* in a row */
+    int64_t since_us;                   /* the state */
+    int64_t retry_us;                   /* when it is tried again; of WAITING */
+    uint32_t viewer_id;                 /* of the session that is live; 0: none */
+    unsigned times_live;                /* sessions that ever were */
+    unsigned restarts;                  /* of ICE, that the server agreed to */
+    char endpoint[WHIP_CLIENT_URL_MAX]; /* where to; "": a room is still to be made there */
 };
 
 struct publish;
@@ -80,7 +84,7 @@ void publish_on_addresses(struct publish *p);
 void publish_on_silence(struct publish *p, bool silent);
 void publish_set_stopped(struct publish *p, bool stopped);
 void publish_status(const struct publish *p, struct publish_status *out);
-/* Requests of the server beside: its replies of kind WHIP_API go to `on_api`. */
+/* Requests of the server beside, with tags above 0: its replies of kind WHIP_API go to `on_api`. */
 void publish_set_api(struct publish *p, void (*on_api)(void *arg, const struct whip_reply *r),
                      void *arg);
 struct whip_client *publish_client(struct publish *p);

@@ -321,6 +321,18 @@ static void ask_room(struct tui_host *h, int64_t now_us)
     (void)publish_host_ask(h->publish, ASK_ROOM, "GET", path, NULL);
 }
 
+/* It may come later, when a room has been made. */
+static void note_endpoint(struct tui_host *h, const char *endpoint)
+{
+    char link[300], room[64];
+    tui_fill_link(link, room, endpoint);
+    if (strcmp(link, h->model->link) == 0)
+        return;
+    memcpy(h->model->link, link, sizeof(link));
+    memcpy(h->model->room, room, sizeof(room));
+    h->can_ask = room[0] != '\0';
+}
+
 static void look(struct tui_host *h, int64_t now_us)
 {
     h->look_us = now_us + LOOK_US;
@@ -329,6 +341,7 @@ static void look(struct tui_host *h, int64_t now_us)
         struct publish_status status;
         publish_host_status(h->publish, &status);
         tui_fill_uplink(h->model, &status, now_us);
+        note_endpoint(h, status.endpoint);
         ask_room(h, now_us);
     }
     tui_fill_room(h->model, h->server, h->share.room, now_us);

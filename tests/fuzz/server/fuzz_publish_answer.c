@@ -1,5 +1,7 @@
-/* fuzz_publish_answer.c - what a WHIP server answers to an offer or an ICE restart. */
+/* fuzz_publish_answer.c - what a WHIP server answers to an offer, an ICE restart or the wish for a
+ * room. */
 #include "server/publish_fragment.h"
+#include "server/publish_room.h"
 #include "signaling/sdp.h"
 
 #include <assert.h>
@@ -27,6 +29,22 @@ static void read_answer(const char *text, size_t size)
         assert(strlen(candidate) < sizeof(candidate));
 }
 
+static void read_room(const char *data, size_t size)
+{
+    struct publish_room room;
+    char endpoint[WHIP_CLIENT_URL_MAX];
+    char *text = malloc(size + 1);
+    assert(text);
+    memcpy(text, data, size);
+    text[size] = '\0';
+    if (publish_room_read(&room, text)) {
+        publish_room_endpoint(endpoint, "https://h.example", room.code);
+        assert(strcmp(endpoint + strlen("https://h.example/whip/"), room.code) == 0);
+        assert(room.secret[0] && !strpbrk(room.secret, "\r\n \"\\"));
+    }
+    free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct publish_credentials c;
@@ -38,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(strlen(c.pwd) >= 22 && strlen(c.pwd) < sizeof(c.pwd));
     }
     read_answer(text, size);
+    read_room(text, size);
     free(text);
     return 0;
 }

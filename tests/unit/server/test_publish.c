@@ -2,6 +2,7 @@
  * clock is the test's. */
 #include "server/publish.h"
 #include "server/publish_fragment.h"
+#include "server/publish_room.h"
 #include "server/publish_rate.h"
 
 #include "tests/unit/server/fake_whip.h"
@@ -48,7 +49,7 @@ static int on_restart(void *arg, uint32_t viewer_id, const char *ufrag, const ch
     return s->fake.restart_status;
 }
 
-static struct stage *open_stage(void)
+static struct stage *open_stage_at(const char *path)
 {
     struct stage *s = calloc(1, sizeof(*s));
     char url[64];
@@ -58,7 +59,7 @@ static struct stage *open_stage(void)
     fake_use_agents(&s->fake);
     s->fake.backend.restart = on_restart;
     s->now_us = 1000 * SECOND;
-    snprintf(url, sizeof(url), "http://127.0.0.1:%u/whip/ROOM", s->server.port);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", s->server.port, path);
     const struct publish_config config = {.backend = &s->fake.backend,
                                           .room = FAKE_ROOM,
                                           .url = url,
@@ -67,6 +68,11 @@ static struct stage *open_stage(void)
                                           .wake_arg = &s->woken};
     assert_int_equal(publish_create(&s->publish, &config), 0);
     return s;
+}
+
+static struct stage *open_stage(void)
+{
+    return open_stage_at("/whip/ROOM");
 }
 
 static void close_stage(struct stage *s)
@@ -373,6 +379,109 @@ static void stops_and_goes_on(void **state)
     close_stage(s);
 }
 
+static void a_server_without_a_room_makes_one(void **state)
+{
+    (void)state;
+    struct stage *s = open_stage_at("/");
+    fake_whip_says(&s->server, "201 Created\r\n",
+                   "{\"room\":\"A-B-001\",\"secret\":\"made-here\",\"publish_url\":\"http://x/\"}");
+    go_on(s, 0);
+    go_on(s, PUBLISH_SETTLE_US);
+    assert_string_equal(s->status.endpoint, "");
+    for (go_on(s, 0); !s->status.endpoint[0]; go_on(s, 0))
+        sem_wait(&s->woken);
+    assert_memory_equal(fake_whip_asked(&s->server, 0), "POST /api/v1/rooms HTTP/1.1\r\n", 29);
+    assert_non_null(strstr(fake_whip_asked(&s->server, 0), "\r\n\r\n{}"));
+    assert_non_null(strstr(s->status.endpoint, "/whip/A-B-001"));
+
+    fake_whip_says(&s->server, CREATED, one_stream);
+    go_on(s, 0);
+    publish_on_candidate(s->publish, 1, NULL);
+    until_started(s, 1);
+    const char *asked = fake_whip_asked(&s->server, 1);
+    assert_memory_equal(asked, "POST /whip/A-B-001 HTTP/1.1\r\n", 29);
+    assert_non_null(strstr(asked, "Authorization: Bearer made-here\r\n"));
+    publish_on_viewer(s->publish, 1, BACKEND_VIEWER_LIVE, "none", s->now_us);
+
+    /* it has forgotten the room: the same one is wanted again */
+    publish_on_viewer(s->publish, 1, BACKEND_VIEWER_CLOSED, "remote-closed", s->now_us);
+    go_on(s, SECOND);
+    fake_whip_says(&s->server, "404 Not Found\r\n", "");
+    publish_on_candidate(s->publish, 2, NULL);
+    until_state(s, PUBLISH_WAITING);
+    fake_whip_says(&s->server, "409 Conflict\r\n", ""); /* somebody was faster */
+    s->now_us = s->status.retry_us;
+    go_on(s, 0);
+    until_state(s, PUBLISH_WAITING);
+    assert_non_null(strstr(fake_whip_asked(&s->server, 3), "\r\n\r\n{\"room\":\"A-B-001\"}"));
+    s->now_us = s->status.retry_us;
+    go_on(s, 0);
+    assert_non_null(strstr(fake_whip_asked(&s->server, 4), "\r\n\r\n{}"));
+    close_stage(s);
+}
+
+static void a_server_that_makes_no_rooms_says_so(void **state)
+{
+    (void)state;
+    struct stage *s = open_stage_at("");
+    fake_whip_says(&s->server, "404 Not Found\r\n", "");
+    go_on(s, 0);
+    go_on(s, PUBLISH_SETTLE_US);
+    until_state(s, PUBLISH_REFUSED);
+    assert_non_null(strstr(s->status.why, "--to URL/whip/ROOM"));
+    close_stage(s);
+}
+
+static void rooms_are_read_with_care(void **state)
+{
+    (void)state;
+    struct publish_room room;
+    char out[WHIP_CLIENT_URL_MAX], json[128];
+    assert_true(publish_room_read(&room, "{\"room\":\"A-1\",\"secret\":\"a_-/+=9\"}"));
+    assert_string_equal(room.code, "A-1");
+    static const char *const bad[] = {
+        "",
+        "[]",
+        "{\"room\":\"A-1\"}",
+        "{\"room\":\"\",\"secret\":\"a\"}",
+        "{\"room\":\"../x\",\"secret\":\"a\"}",
+        "{\"room\":\"A\",\"secret\":\"a\\r\\nX: y\"}",
+        "{\"room\":7,\"secret\":\"a\"}",
+        "{\"room\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\","
+        "\"secret\":\"a\"}"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_false(publish_room_read(&room, bad[i]));
+        assert_string_equal(room.code, "");
+    }
+    publish_room_endpoint(out, "https://h.example/", "A-1");
+    assert_string_equal(out, "https://h.example/whip/A-1");
+    publish_room_endpoint(out, "https://h.example:1", "A-1");
+    assert_string_equal(out, "https://h.example:1/whip/A-1");
+    publish_room_request(json, "");
+    assert_string_equal(json, "{}");
+    assert_true(publish_room_is_wanted("https://h.example:1/"));
+    assert_false(publish_room_is_wanted("https://h.example/live"));
+    assert_false(publish_room_is_wanted("https://h.example/?a"));
+    assert_false(publish_room_is_wanted("https:///"));
+}
+
+static void a_server_may_name_a_relay(void **state)
+{
+    (void)state;
+    struct stage *s = open_stage();
+    fake_whip_says(&s->server,
+                   "201 Created\r\nLocation: /session/7\r\nLink: <stun:a>; rel=\"ice-server\"\r\n"
+                   "Link: <turn:b:3478>; rel=\"ice-server\"; username=\"u\"; credential=\"c\"\r\n",
+                   one_stream);
+    offer(s);
+    until_started(s, 1);
+    publish_on_viewer(s->publish, 1, BACKEND_VIEWER_CLOSED, "ice-timeout", s->now_us);
+    go_on(s, 0);
+    assert_int_equal(s->status.state, PUBLISH_WAITING);
+    assert_non_null(strstr(s->status.why, "the server names the relay turn:b:3478"));
+    close_stage(s);
+}
+
 static void delays_grow_and_differ(void **state)
 {
     (void)state;
@@ -452,6 +561,10 @@ int main(void)
         cmocka_unit_test(without_restarts_a_new_session_comes),
         cmocka_unit_test(a_restart_that_does_not_help_is_followed_by_a_session),
         cmocka_unit_test(stops_and_goes_on),
+        cmocka_unit_test(a_server_without_a_room_makes_one),
+        cmocka_unit_test(a_server_that_makes_no_rooms_says_so),
+        cmocka_unit_test(rooms_are_read_with_care),
+        cmocka_unit_test(a_server_may_name_a_relay),
         cmocka_unit_test(delays_grow_and_differ),
         cmocka_unit_test(fragments),
         cmocka_unit_test(rates_fall_at_once_and_rise_by_steps),

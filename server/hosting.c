@@ -33,10 +33,17 @@ static bool is_title(const char *title)
     return strlen(title) < BACKEND_TITLE_MAX && g_utf8_validate(title, -1, NULL);
 }
 
+static bool is_secret(const char *secret)
+{
+    size_t n = strlen(secret);
+    return n >= CONFIG_SECRET_MIN && n <= CONFIG_SECRET_MAX && g_utf8_validate(secret, -1, NULL);
+}
+
 static bool is_wish(const struct backend_room_wish *wish)
 {
     return (!wish->code || is_code(wish->code)) && (!wish->title || is_title(wish->title)) &&
-           (!wish->password || strlen(wish->password) < BACKEND_PASSWORD_MAX);
+           (!wish->password || strlen(wish->password) < BACKEND_PASSWORD_MAX) &&
+           (!wish->secret || is_secret(wish->secret));
 }
 
 /* --- rooms come and go --- */
@@ -81,7 +88,7 @@ static int on_make_room(void *arg, const struct backend_room_wish *wish,
     int err = rooms_open(&s->rooms, wish->code, server_now_us(), &room);
     if (err)
         return err == -ENOMEM ? -ENOSPC : err;
-    hosting_give_rights(room, "", "");
+    hosting_give_rights(room, wish->secret ? wish->secret : "", "");
     change(s, room, wish);
     memcpy(out->code, room->code, sizeof(out->code));
     memcpy(out->secret, room->rights.secret, sizeof(out->secret));

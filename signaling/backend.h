@@ -130,6 +130,8 @@ struct backend_grant {
 struct backend_room_wish {
     const char *code, *password, *title; /* NULL: none, or as it is; password "": none any more */
     int max_viewers;                     /* negative: as it is; 0: no limit of its own */
+    /* To make_room: of 16 characters or more; NULL: one that nobody can guess. */
+    const char *secret;
 };
 
 struct backend_room_made {

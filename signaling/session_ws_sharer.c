@@ -44,18 +44,20 @@ static bool may_present(struct session_ws *s, const struct message *m, const cha
     return *out == BACKEND_ACCESS_GRANTED;
 }
 
-/* GoPeep's program takes a room by joining it, where anyone may make one. */
+/* GoPeep's program takes a room by joining it, where anyone may make one. After a restart of the
+ * server it comes back with the secret of the room that was, and its password. */
 static int make_room(struct session_ws *s, const struct message *m, const char *code,
                      struct backend_room_made *made)
 {
     const struct backend_room_wish wish = {
-        .code = code, .password = m->password, .max_viewers = -1};
+        .code = code, .password = m->password, .max_viewers = -1, .secret = m->secret};
     return s->backend->make_room(s->backend->arg, &wish, made);
 }
 
 static bool can_make_room(const struct session_ws *s, const struct message *m)
 {
-    return s->backend->open_rooms && s->backend->make_room && !m->secret && !m->token;
+    bool shows_nothing = !m->secret && !m->token, is_gopeep = !m->client;
+    return s->backend->open_rooms && s->backend->make_room && (shows_nothing || is_gopeep);
 }
 
 /* GoPeep's joins say what the password is. One that says none takes none away: whoever forgets to
@@ -70,7 +72,10 @@ static void set_password(struct session_ws *s, const struct message *m)
 static void send_make_error(struct session_ws *s, const struct message *m, const char *code,
                             int status)
 {
-    if (status == -ENOSPC)
+    if (status == -EINVAL)
+        session_ws_send_error(s, m, "secret-invalid",
+                              "a room's secret is 16 to 64 characters long");
+    else if (status == -ENOSPC)
         session_ws_send_error(s, m, "no-more-rooms",
                               "the server has as many rooms as it may; try again later");
     else

@@ -16,7 +16,7 @@ class GoPeep(unittest.IsolatedAsyncioTestCase):
     def setUpClass(cls):
         cls.server = subprocess.Popen(
             [AMPHI, "serve", "--listen", "127.0.0.1:0", "--udp-port", "0", "--advertise", "127.0.0.1",
-             "--workers", "1", "--open-rooms", "yes", "--no-settings"],
+             "--workers", "1", "--open-rooms", "yes", "--no-settings", "--drain-timeout", "0"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for line in cls.server.stdout:
             found = re.search(r"http://127\.0\.0\.1:\d+", line)
@@ -176,6 +176,20 @@ class GoPeep(unittest.IsolatedAsyncioTestCase):
         presenter = await self.present()
         self.assertTrue((await presenter.until("joined"))["secret"])
         await presenter.until("answer")
+
+    async def test_comes_back_after_a_restart(self):
+        self.room, self.secret = "CALM-HERON-204", "6a0c52f1b7d94e3fa1c8e20b5d7f9631"
+        presenter = await self.present(password="lily-42")  # the server has never heard of either
+        await presenter.until("answer")
+        page = await self.watch()
+        await page.until("password-required")
+        again = await self.present(password="lily-42")
+        await again.until("answer")
+        self.secret = "0" * 32
+        stranger = await Presenter(self.origin, self.room, self.secret).open()
+        self.sockets.append(stranger)
+        await stranger.join()
+        self.assertEqual((await stranger.until("error"))["code"], "secret-invalid")
 
 
 if __name__ == "__main__":

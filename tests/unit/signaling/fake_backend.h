@@ -287,7 +287,9 @@ static inline int fake_make_room(void *arg, const struct backend_room_wish *wish
     snprintf(f->room.code, sizeof(f->room.code), "%s", f->made_code);
     snprintf(f->password, sizeof(f->password), "%s", wish->password ? wish->password : "");
     snprintf(out->code, sizeof(out->code), "%s", f->made_code);
-    snprintf(out->secret, sizeof(out->secret), "%s", FAKE_SECRET);
+    if (wish->secret && strlen(wish->secret) < 16)
+        return -EINVAL;
+    snprintf(out->secret, sizeof(out->secret), "%s", wish->secret ? wish->secret : FAKE_SECRET);
     return 0;
 }
 

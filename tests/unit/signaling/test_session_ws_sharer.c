@@ -109,7 +109,8 @@ static void only_with_the_secret(void **state)
         {",\"secret\":\"0123456789abcdef0123456789abcdee\"", "secret-invalid"},
         {",\"secret\":\"0123456789abcdef0123456789abcdef0\"", "secret-invalid"},
         {",\"token\":\"" FAKE_WATCH_TOKEN "\"", "secret-invalid"},
-        {",\"room\":\"OTHER\",\"secret\":\"" FAKE_SECRET "\"", "room-not-found"},
+        {",\"client\":\"test\",\"room\":\"OTHER\",\"secret\":\"" FAKE_SECRET "\"",
+         "room-not-found"},
     };
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char text[300];
@@ -407,6 +408,12 @@ static void gopeep_takes_a_room(void **state)
     sent_has(t, 0, "\"room\":\"BOLD-CRANE-77\"");
     sent_has(t, 0, "\"secret\":\"" FAKE_SECRET "\"");
     assert_string_equal(t->fake.password, "oak-1");
+    t->fake.exists = false; /* the server was started anew */
+    send_text(t,
+              "{\"type\":\"join\",\"role\":\"sharer\",\"room\":\"BOLD-CRANE-77\",\"secret\":"
+              "\"fedcba9876543210\"}",
+              2);
+    sent_has(t, 0, "\"secret\":\"fedcba9876543210\"");
     t->fake.exists = false;
     t->fake.make_status = -ENOSPC;
     send_text(t, "{\"type\":\"join\",\"role\":\"sharer\",\"room\":\"BOLD-CRANE-78\"}", 1);
@@ -415,7 +422,7 @@ static void gopeep_takes_a_room(void **state)
     t->fake.backend.open_rooms = false;
     send_text(t, "{\"type\":\"join\",\"role\":\"sharer\",\"room\":\"BOLD-CRANE-78\"}", 1);
     is_error(t, 0, "room-not-found");
-    assert_int_equal(t->fake.n_made, 1);
+    assert_int_equal(t->fake.n_made, 2);
 }
 
 #undef TEST

@@ -1,10 +1,12 @@
 /* What is done to a server while people watch: it is drained, and told its options anew. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import tls from 'node:tls';
 import { test } from 'node:test';
-import { framesDecoded, openWhep, startAmphi, startBrowser, until } from './lib.mjs';
+import { ROOT, TOKEN, framesDecoded, openWhep, start, startAmphi, startBrowser, until } from './lib.mjs';
 
 const SMALL = ['--source', 'pattern:384x240', '--fps', '15'];
 const post = (amphi, where, body = '{}', type = 'application/json') =>
@@ -77,6 +79,50 @@ test('options are read anew at SIGHUP; a bad file changes nothing', { timeout: 3
     assert.equal((await about()).password_required, true);
     assert.equal((await post(amphi, '/api/v1/rooms')).status, 201);
     assert.doesNotMatch(amphi.stderr + amphi.stdout, /sesame/);
+    assert.equal((await amphi.stop()).code, 0);
+  } finally {
+    await amphi.stop('SIGKILL');
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a new certificate is taken at SIGHUP, and open connections go on', { timeout: 30000 }, async () => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'amphi-certificate-'));
+  const [cert, key] = ['cert.pem', 'key.pem'].map((name) => path.join(folder, name));
+  const certify = (name) => execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt',
+    'ec_paramgen_curve:P-256', '-nodes', '-days', '1', '-subj', `/CN=${name}`, '-keyout', key, '-out', cert],
+  { stdio: 'ignore' });
+  certify('first.example');
+  const amphi = start(path.join(ROOT, 'build/release/amphi'), ['--listen', '127.0.0.1:0', '--udp-port', '0',
+    '--admin-token', TOKEN, '--tls-cert', cert, '--tls-key', key, '--drain-timeout', '0']);
+  const connect = (port) => new Promise((resolve, reject) => {
+    const socket = tls.connect({ host: '127.0.0.1', port, rejectUnauthorized: false },
+      () => resolve({ socket, name: socket.getPeerCertificate().subject.CN }));
+    socket.on('error', reject);
+  });
+  const ask = (socket) => new Promise((resolve) => {
+    socket.once('data', (data) => resolve(`${data}`.split('\r\n')[0]));
+    socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n');
+  });
+  const current = async (port) => {
+    const { socket, name } = await connect(port);
+    socket.destroy();
+    return name;
+  };
+  try {
+    await until('it prints its URL', () => /watch: https:/.test(amphi.stdout));
+    const port = Number(new URL(amphi.stdout.match(/watch: (\S+)/)[1]).port);
+    const early = await connect(port);
+    assert.equal(early.name, 'first.example');
+    certify('second.example');
+    amphi.child.kill('SIGHUP');
+    await until('new connections get the new one', async () => (await current(port)) === 'second.example');
+    assert.match(await ask(early.socket), /200/);
+    writeFileSync(cert, 'nonsense');
+    amphi.child.kill('SIGHUP');
+    await until('it complains', () => /reload: /.test(amphi.stderr));
+    assert.equal(await current(port), 'second.example');
+    early.socket.destroy();
     assert.equal((await amphi.stop()).code, 0);
   } finally {
     await amphi.stop('SIGKILL');

@@ -147,6 +147,21 @@ class GoPeep(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(page.offers, 1)
         self.assertNotIn("sharer-stopped", [m["type"] for m in page.seen])
 
+    async def test_another_takes_over(self):
+        presenter = await self.present()
+        await presenter.until("answer")
+        await presenter.share(0, "Slides", "impress", focused=True)
+        page = await self.watch()
+        await page.plays("video0")
+        other = await self.present(goes_on_with=presenter)
+        await other.until("answer")
+        self.assertEqual((await presenter.until("error"))["code"], "replaced")
+        await page.plays("video0", more=15)
+        self.assertEqual(presenter.count, 1)  # and is not asked to take it back
+        await presenter.send(type="sharer-stopped")  # it is no longer his
+        await page.plays("video0")
+        self.assertNotIn("sharer-stopped", [m["type"] for m in page.seen])
+
     async def test_rights(self):
         presenter = await self.present()
         await presenter.until("answer")

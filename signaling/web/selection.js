@@ -102,7 +102,7 @@ export class Selector {
   }
 }
 
-const GLANCE_EVERY = 4000; // ms
+const GLANCE_EVERY = 8000; // ms; each one begins with the last keyframe and what followed it
 const GLANCE_FOR = 2500; // until a picture has come
 const GLANCE_AFTER = 600; // and so long after it, since the first may be the one of the last keyframe
 

@@ -69,10 +69,10 @@ test('glances are short, and seldom', () => {
   const wait = glances.painted('a', 100);
   glances.close(100 + wait);
   assert.deepEqual([...glances.open], ['b']);
-  assert.deepEqual(glances.update(['a', 'b'], 3000), []);
+  assert.deepEqual(glances.update(['a', 'b'], 7000), []);
   assert.deepEqual([...glances.open], [], 'none waits for a picture without end');
-  assert.deepEqual(glances.update(['a'], 4000), ['a']);
-  glances.update([], 4500);
+  assert.deepEqual(glances.update(['a'], 8000), ['a']);
+  glances.update([], 8500);
   assert.deepEqual([...glances.open], []);
 });
 

@@ -61,6 +61,7 @@ async def publish(url, secret, codec):
     await asyncio.to_thread(sys.stdin.read)
     ask("DELETE", location, secret)
     await pc.close()
+    print("stopped", flush=True)
 
 
 async def watch(url, wanted, codec):

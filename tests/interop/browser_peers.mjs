@@ -1,4 +1,4 @@
-/* Chromium and Firefox, in pages with nothing of ours in them. As in node_peers.mjs. */
+/* Chromium and Firefox, in pages with nothing of ours in them. As in process_peers.mjs. */
 import puppeteer from 'puppeteer-core';
 import { startBrowser, until } from '../e2e/lib.mjs';
 
@@ -14,20 +14,20 @@ const PREFERENCES = {
 };
 
 /* In the page: connects, in one direction, with one codec alone if it may be chosen. */
-async function connect({ url, secret, codec, direction }) {
+async function connect({ url, secret, codec, direction, width = 320, height = 240, encodings }) {
   const pc = new RTCPeerConnection();
   window.peer = { pc };
   let source = 'video';
   if (direction === 'sendonly') {
     const canvas = document.createElement('canvas');
-    canvas.width = 320;
-    canvas.height = 240;
+    canvas.width = width;
+    canvas.height = height;
     document.body.append(canvas);
     const g = canvas.getContext('2d');
     let count = 0;
     setInterval(() => {
       g.fillStyle = `hsl(${(count++ * 7) % 360} 80% 50%)`;
-      g.fillRect(0, 0, 320, 240);
+      g.fillRect(0, 0, width, height);
     }, 60);
     [source] = canvas.captureStream(15).getVideoTracks();
   } else {
@@ -41,7 +41,8 @@ async function connect({ url, secret, codec, direction }) {
       video.play();
     };
   }
-  const transceiver = pc.addTransceiver(source, { direction });
+  const transceiver = pc.addTransceiver(source,
+    { direction, ...(encodings && { sendEncodings: encodings }) });
   const known = RTCRtpReceiver.getCapabilities('video').codecs
     .filter((c) => [`video/${codec}`, 'video/rtx'].includes(c.mimeType.toLowerCase()));
   transceiver.setCodecPreferences?.(known);
@@ -53,8 +54,8 @@ async function connect({ url, secret, codec, direction }) {
   if (answer.status !== 201) {
     throw new Error(`${answer.status}: ${sdp}`);
   }
-  window.peer.end = () => fetch(new URL(answer.headers.get('Location'), url),
-    { method: 'DELETE', headers: show });
+  window.peer.location = new URL(answer.headers.get('Location'), url).href;
+  window.peer.end = () => fetch(window.peer.location, { method: 'DELETE', headers: show });
   await pc.setRemoteDescription({ type: 'answer', sdp });
 }
 
@@ -82,19 +83,23 @@ function peer(newPage) {
     await page.close();
   };
   return {
-    publish: async (url, secret, codec) => {
+    /* `more`: width, height, encodings */
+    publish: async (url, secret, codec, more = {}) => {
       const page = await open(url);
-      await page.evaluate(connect, { url, secret, codec, direction: 'sendonly' });
+      await page.evaluate(connect, { url, secret, codec, direction: 'sendonly', ...more });
       return { stop: () => close(page) };
     },
-    watch: async (url, frames, codec) => {
+    /* `during`: called with `look` and the session's URL, before it ends */
+    watch: async (url, frames, codec, during = async () => {}) => {
       const page = await open(url);
       await page.evaluate(connect, { url, codec, direction: 'recvonly' });
       try {
-        return await until(`${frames} frames are decoded`, async () => {
-          const seen = await page.evaluate(look);
-          return seen.frames >= frames && seen.width > 0 && seen;
+        const seen = await until(`${frames} frames are decoded`, async () => {
+          const now = await page.evaluate(look);
+          return now.frames >= frames && now.width > 0 && now;
         }, { within: 25000 });
+        await during(() => page.evaluate(look), await page.evaluate(() => window.peer.location));
+        return seen;
       } finally {
         await close(page);
       }

@@ -99,6 +99,7 @@ def publish(url, secret, codec):
     transceiver.set_property("direction", GstWebRTC.WebRTCRTPTransceiverDirection.SENDONLY)
     threading.Thread(target=lambda: (sys.stdin.read(), peer.loop.quit()), daemon=True).start()
     peer.run(pipeline)
+    print("stopped", flush=True)
 
 
 def watch(url, wanted, codec):

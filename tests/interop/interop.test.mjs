@@ -9,11 +9,10 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { ask, makeRoom, serve } from '../conformance/lib.mjs';
+import { JSON_TYPE, ask, makeRoom, serve } from '../conformance/lib.mjs';
 import { until } from '../e2e/lib.mjs';
 import { startChromium, startFirefox } from './browser_peers.mjs';
-import * as node from './node_peers.mjs';
-import { aiortc, gstreamer } from './process_peers.mjs';
+import * as processes from './process_peers.mjs';
 
 const FRAMES = 30;
 const PATIENCE = { within: 20000 };
@@ -22,8 +21,7 @@ const ring = [
   ['aiortc', 'chromium', 'h264'], ['wrtc', 'firefox', 'vp8'], ['firefox', 'wrtc', 'vp8'],
   ['werift', 'datachannel', 'vp8'], ['datachannel', 'werift', 'vp8'],
 ];
-const peers = { gstreamer, aiortc, wrtc: node.wrtc, werift: node.werift,
-  datachannel: node.datachannel };
+const peers = { ...processes };
 let server;
 
 before(async () => {
@@ -33,7 +31,6 @@ before(async () => {
 
 after(async () => {
   await Promise.all([peers.chromium?.close(), peers.firefox?.close(), server?.stop()]);
-  node.finish();
 }, { timeout: 30000 });
 
 const room = async (code) =>
@@ -59,3 +56,30 @@ for (const [publisher, player, codec] of ring) {
     await until('nothing is live', async () => !(await room(made.room)).live, PATIENCE);
   });
 }
+
+test('Chromium publishes three sizes, and a player chooses among them', { timeout: 90000 },
+  async () => {
+    const made = await makeRoom(server.origin);
+    const published = await peers.chromium.publish(`${server.origin}/whip/${made.room}`,
+      made.secret, 'vp8', { width: 960, height: 540, encodings: [
+        { rid: 'q', scaleResolutionDownBy: 4, maxBitrate: 150000 },
+        { rid: 'h', scaleResolutionDownBy: 2, maxBitrate: 400000 },
+        { rid: 'f', maxBitrate: 1200000 }] });
+    const layers = async () => (await room(made.room)).streams[0]?.layerSizes ?? [];
+    try {
+      await until('all sizes are known', async () =>
+        (await layers()).map(({ width }) => width).join() === '960,480,240', PATIENCE);
+      await peers.firefox.watch(`${server.origin}/whep/${made.room}`, 5, 'vp8',
+        async (look, session) => {
+          for (const [rid, width] of [['2', 240], ['0', 960], ['1', 480]]) {
+            const chosen = await ask(server.origin, 'POST', `${session}/layer`,
+              { 'Content-Type': JSON_TYPE }, JSON.stringify({ rid }));
+            assert.equal(chosen.status, 200, chosen.body);
+            await until(`pictures ${width} wide`, async () => (await look()).width === width,
+              PATIENCE);
+          }
+        });
+    } finally {
+      await published.stop();
+    }
+  });

@@ -1,48 +1,52 @@
-/* Peers in programs of their own: GStreamer's webrtcbin and aiortc, in Python. As in node_peers.mjs:
+/* Peers in programs of their own, in Python and in node. Each publishes by WHIP and watches by WHEP:
  * publish(url, secret, codec) gives {stop}; watch(url, frames, codec) what was seen. */
 import { spawn } from 'node:child_process';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { start, until } from '../e2e/lib.mjs';
 
 const PYTHON = '/usr/bin/python3'; /* Debian's: the packages are its */
 
-function peer(script) {
-  const file = path.join(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname),
-    script);
+const file = (script) => fileURLToPath(new URL(script, import.meta.url));
+
+function peer(command, ...args) {
+  const name = path.basename(args.at(-1));
   return {
     publish: async (url, secret, codec) => {
-      const child = spawn(PYTHON, [file, 'publish', url, secret, codec],
-        { stdio: ['pipe', 'ignore', 'pipe'] });
-      let said = '';
+      const child = spawn(command, [...args, 'publish', url, secret, codec]);
+      let said = '', stopped = '';
       child.stderr.on('data', (data) => (said += data));
+      child.stdout.on('data', (data) => (stopped += data));
       const ended = new Promise((resolve) => child.on('close', resolve));
       return {
         stop: async () => {
           child.stdin.end();
-          const code = await ended;
-          if (code !== 0) {
-            throw new Error(`${script} ended with ${code}: ${said}`);
+          await ended;
+          if (!stopped.includes('stopped')) {
+            throw new Error(`${name} failed: ${said}`);
           }
         },
       };
     },
     watch: async (url, frames, codec) => {
-      const run = start(PYTHON, [file, 'watch', url, String(frames), codec]);
+      const run = start(command, [...args, 'watch', url, String(frames), codec]);
+      let ended = false;
+      run.exited.then(() => (ended = true));
       try {
-        await until(`${frames} frames in ${script}`, () => run.stdout.includes('}') ||
-          run.child.exitCode, { within: 25000 });
+        await until(`${frames} frames in ${name}`, () => run.stdout.includes('}') || ended,
+          { within: 25000 });
+        return JSON.parse(run.stdout);
       } catch (error) {
-        await run.stop('SIGKILL');
         throw new Error(`${error.message}: ${run.stderr}`);
+      } finally {
+        await until(`${name} ends`, () => ended).catch(() => run.stop('SIGKILL'));
       }
-      const { code } = await run.exited;
-      if (code !== 0) {
-        throw new Error(`${script} ended with ${code}: ${run.stderr}`);
-      }
-      return JSON.parse(run.stdout);
     },
   };
 }
 
-export const gstreamer = peer('gstreamer_peer.py');
-export const aiortc = peer('aiortc_peer.py');
+export const gstreamer = peer(PYTHON, file('gstreamer_peer.py'));
+export const aiortc = peer(PYTHON, file('aiortc_peer.py'));
+export const wrtc = peer(process.execPath, file('node_peer.mjs'), 'wrtc');
+export const werift = peer(process.execPath, file('node_peer.mjs'), 'werift');
+export const datachannel = peer(process.execPath, file('node_peer.mjs'), 'datachannel');

@@ -1,6 +1,9 @@
-/* Peers that run in node: @roamhq/wrtc (libwebrtc, with its codecs), werift (all of it
- * JavaScript) and node-datachannel (libdatachannel), which bring no codec. Each publishes by WHIP
- * and watches by WHEP: publish(url, secret) gives {stop}; watch(url, frames) what was seen. */
+/* A peer that runs in node: @roamhq/wrtc (libwebrtc, with its codecs), werift (all of it
+ * JavaScript) or node-datachannel (libdatachannel), which bring no codec.
+ *
+ *   node node_peer.mjs NAME publish URL SECRET    until standard input ends
+ *   node node_peer.mjs NAME watch URL FRAMES      one line of JSON: frames, width, height
+ */
 import { createRequire } from 'node:module';
 import { until } from '../e2e/lib.mjs';
 import { FrameCounter, PAYLOAD_TYPE, makePackets, readPacket } from './rtp.mjs';
@@ -34,7 +37,7 @@ async function connectWrtc(pc, url, secret) {
   return session;
 }
 
-export const wrtc = {
+const wrtc = {
   publish: async (url, secret) => {
     const { RTCPeerConnection, MediaStream, nonstandard } = require('@roamhq/wrtc');
     const pc = new RTCPeerConnection();
@@ -104,7 +107,7 @@ async function connectWerift(pc, url, secret) {
   return session;
 }
 
-export const werift = {
+const werift = {
   publish: async (url, secret) => {
     const { MediaStreamTrack } = require('werift');
     const pc = makeWerift();
@@ -149,7 +152,7 @@ async function connectDatachannel(pc, url, secret) {
   return session;
 }
 
-export const datachannel = {
+const datachannel = {
   publish: async (url, secret) => {
     const { PeerConnection, Video } = require('node-datachannel');
     const pc = new PeerConnection('publisher', { iceServers: [] });
@@ -196,7 +199,15 @@ export const datachannel = {
   },
 };
 
-/** What keeps node from ending. */
-export function finish() {
-  require('node-datachannel').cleanup();
+const [name, verb, url, more] = process.argv.slice(2);
+const peer = { wrtc, werift, datachannel }[name];
+if (verb === 'publish') {
+  const published = await peer.publish(url, more);
+  await new Promise((resolve) => process.stdin.on('end', resolve).resume());
+  await published.stop();
+  console.log('stopped');
+} else {
+  console.log(JSON.stringify(await peer.watch(url, Number(more))));
 }
+/* What the native modules do when node ends is not to be tried here. */
+process.kill(process.pid, 'SIGKILL');

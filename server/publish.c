@@ -237,7 +237,10 @@ static void take_room(struct publish *p, const struct whip_reply *r)
         retry_later(p, "the server made a room that cannot be used", -1);
         return;
     }
-    g_message("publishing: into room %s of %s", p->made.code, p->url);
+    size_t n = strlen(p->url);
+    n -= n > 0 && p->url[n - 1] == '/';
+    g_message("publishing: into a new room, to be watched at %.*s/%s", (int)n, p->url,
+              p->made.code);
 }
 
 /* --- candidates of ours --- */

@@ -19,10 +19,16 @@
 #define BEAT_BUSY_MS 50  /* while something is due sooner than the rounds come by themselves */
 #define BEAT_WAIT_MS 200
 
+/* What is to be sent: the m-lines, and which codec each slot has. */
+struct shown {
+    struct sdp_offered media;
+    uint8_t codecs[BACKEND_STREAMS_MAX]; /* enum backend_codec */
+};
+
 /* One session at the server, from its seat to its end. */
 struct attempt {
     struct backend_seat seat;
-    struct sdp_offered offered;
+    struct shown offered;
     int64_t begun_us;
     bool gathered;             /* all of our candidates are known */
     bool asked;                /* the offer is on its way, or was answered */
@@ -59,10 +65,10 @@ struct publish {
     bool changed;   /* a new session is wanted beside the live one */
     bool silent;    /* the far side of the live one */
     int64_t silent_us;
-    bool restarting;          /* the answer to an ICE restart is awaited */
-    int64_t restart_us;       /* when it was begun; 0: not since the far side was heard */
-    struct sdp_offered shown; /* what there is to be sent */
-    int64_t shown_us;         /* since when it is that */
+    bool restarting;    /* the answer to an ICE restart is awaited */
+    int64_t restart_us; /* when it was begun; 0: not since the far side was heard */
+    struct shown shown; /* what there is to be sent */
+    int64_t shown_us;   /* since when it is that */
     int beat_ms;
 };
 
@@ -136,13 +142,33 @@ static void refuse(struct publish *p, const char *why)
     g_warning("publishing: %s", why);
 }
 
-/* The m-lines say what is sent; which profile of H.264 stands in one does not matter here. */
-static bool is_same_offer(const struct sdp_offered *a, const struct sdp_offered *b)
+static void note_shown(struct shown *out, const struct backend_room *room)
 {
-    bool same = a->n_media == b->n_media;
-    for (unsigned i = 0; same && i < a->n_media; i++)
-        same = a->media[i].slot == b->media[i].slot && a->media[i].audio == b->media[i].audio;
-    return same;
+    sdp_note_sent(&out->media, room);
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++)
+        out->codecs[i] = room->streams[i].active ? (uint8_t)room->streams[i].codec : 0;
+}
+
+/* Which profile of H.264 stands in an m-line does not matter here. */
+static bool is_same_offer(const struct shown *a, const struct shown *b)
+{
+    bool same = a->media.n_media == b->media.n_media;
+    for (unsigned i = 0; same && i < a->media.n_media; i++)
+        same = a->media.media[i].slot == b->media.media[i].slot &&
+               a->media.media[i].audio == b->media.media[i].audio;
+    return same && memcmp(a->codecs, b->codecs, sizeof(a->codecs)) == 0;
+}
+
+/* At least one picture has to arrive in the codec it is in. */
+static bool takes_codec(const struct shown *offered, const struct backend_answer *agreed)
+{
+    bool any_video = false, taken = false;
+    for (unsigned i = 0; i < agreed->n_tracks; i++) {
+        unsigned codec = offered->codecs[agreed->tracks[i].slot];
+        any_video |= !agreed->tracks[i].audio;
+        taken |= !agreed->tracks[i].audio && agreed->tracks[i].formats[codec].payload_type != 0;
+    }
+    return taken || !any_video;
 }
 
 static struct attempt *reserve(struct publish *p, struct backend_room *room)
@@ -171,7 +197,7 @@ static void begin(struct publish *p)
     }
     p->next = a;
     p->changed = false;
-    sdp_note_sent(&a->offered, &room);
+    note_shown(&a->offered, &room);
     if (sdp_write_sent(a->offer, sizeof(a->offer), &room, &a->seat) < 0) {
         drop(p, &p->next);
         retry_later(p, "what is shown does not fit into one offer", -1);
@@ -303,8 +329,12 @@ static void start(struct publish *p, const struct whip_reply *r, char error[300]
     char detail[200];
     error[0] = '\0';
     if (!r->body || sdp_parse(&sdp, r->body, r->body_size, detail, sizeof(detail)) != 0 ||
-        sdp_take_answer(&agreed, &sdp, &a->offered, detail, sizeof(detail)) != 0) {
+        sdp_take_answer(&agreed, &sdp, &a->offered.media, detail, sizeof(detail)) != 0) {
         snprintf(error, 300, "the server's answer cannot be used: %s", r->body ? detail : "none");
+        return;
+    }
+    if (!takes_codec(&a->offered, &agreed)) {
+        snprintf(error, 300, "the server does not take this codec (--codec)");
         return;
     }
     if (p->backend.start(p->backend.arg, a->seat.viewer_id, &agreed) != 0) {
@@ -340,7 +370,10 @@ static void take_answer(struct publish *p, const struct whip_reply *r)
         return;
     drop(p, &p->next);
     (void)whip_client_delete(p->client);
-    retry_later(p, error, -1);
+    if (p->times_live == 0)
+        refuse(p, error);
+    else
+        retry_later(p, error, -1);
 }
 
 static void take_refusal(struct publish *p, const struct whip_reply *r)
@@ -524,10 +557,10 @@ void publish_on_addresses(struct publish *p)
 static bool look_at_room(struct publish *p)
 {
     struct backend_room room;
-    struct sdp_offered shown = {.n_media = 0};
+    struct shown shown = {.media = {.n_media = 0}};
     bool live = p->backend.room(p->backend.arg, p->room, &room) && room.live;
     if (live)
-        sdp_note_sent(&shown, &room);
+        note_shown(&shown, &room);
     if (!is_same_offer(&shown, &p->shown))
         p->shown_us = p->now_us;
     p->shown = shown;
@@ -549,7 +582,7 @@ static void look_at_attempts(struct publish *p)
     bool wanted = !p->now || p->changed;
     if (!p->next && !p->posting && ready && wanted && p->now_us >= p->retry_us)
         (p->endpoint[0] ? begin : ask_room)(p);
-    if (!p->now && !p->next && !ready && !p->shown.n_media)
+    if (!p->now && !p->next && !ready && !p->shown.media.n_media)
         set_state(p, PUBLISH_IDLE);
     flush_candidates(p, p->next ? p->next : p->now);
 }

@@ -211,6 +211,33 @@ static void a_refusal_ends_it(void **state)
     close_stage(s);
 }
 
+static void an_answer_that_does_not_fit_ends_it(void **state)
+{
+    (void)state;
+    struct stage *s = open_stage();
+    s->fake.room.streams[0].codec = BACKEND_AV1; /* which it does not take */
+    fake_whip_says(&s->server, CREATED, one_stream);
+    fake_whip_says(&s->server, "200 OK\r\n", "");
+    offer(s);
+    until_state(s, PUBLISH_REFUSED);
+    assert_string_equal(s->status.why, "the server does not take this codec (--codec)");
+    assert_memory_equal(fake_whip_asked(&s->server, 1), "DELETE ", 7);
+    assert_int_equal(s->fake.started, 0);
+    close_stage(s);
+}
+
+static void another_codec_is_offered_anew(void **state)
+{
+    (void)state;
+    struct stage *s = open_stage();
+    become_live(s);
+    s->fake.room.streams[0].codec = BACKEND_VP8;
+    go_on(s, SECOND);
+    go_on(s, PUBLISH_SETTLE_US);
+    assert_int_equal(s->fake.reserved, 2);
+    close_stage(s);
+}
+
 static void a_full_server_is_asked_again_when_it_says(void **state)
 {
     (void)state;
@@ -553,6 +580,8 @@ int main(void)
         cmocka_unit_test(publishes_what_is_shown),
         cmocka_unit_test(late_candidates_are_trickled),
         cmocka_unit_test(a_refusal_ends_it),
+        cmocka_unit_test(an_answer_that_does_not_fit_ends_it),
+        cmocka_unit_test(another_codec_is_offered_anew),
         cmocka_unit_test(a_full_server_is_asked_again_when_it_says),
         cmocka_unit_test(what_is_lost_comes_back),
         cmocka_unit_test(more_to_show_is_a_session_beside),

@@ -5,9 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LOST_US 60000000 /* a presenter who went without a word is waited for so long */
-#define ASK_US 2000000   /* what one sends is looked at so often, besides when it changes */
-#define ASKED_MAX 8      /* in one tick: each answer waits for a worker */
+#define LOST_US 60000000  /* a presenter who went without a word is waited for so long */
+#define SILENT_US 6000000 /* nothing of one came for so long: viewers are told */
+#define ASK_US 2000000    /* what one sends is looked at so often, besides when it changes */
+#define ASKED_MAX 8       /* in one tick: each answer waits for a worker */
 
 /* --- what one feeds --- */
 
@@ -21,6 +22,15 @@ static const struct ingest_track_info *find_track(const struct forwarder_ingest_
     return NULL;
 }
 
+/* His viewers are told that he is waited for: it may be his network. */
+static bool note_silence(struct feed *feed, int64_t now_us)
+{
+    if (!feed_is_shown(feed) || feed->lost)
+        return false;
+    feed_lose(feed, now_us);
+    return true;
+}
+
 /* What comes in at the moment, as its room shows it. */
 static void look_at(struct server *s, uint32_t id, struct guest *g)
 {
@@ -31,9 +41,12 @@ static void look_at(struct server *s, uint32_t id, struct guest *g)
         return;
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
         struct room_slot *slot = &g->room->slots[i];
-        if (slot->feed.presenter == id)
-            news |= feed_take(&slot->feed, find_track(&all, slot->video_stream),
-                              find_track(&all, slot->audio_stream), g->asked_us);
+        if (slot->feed.presenter != id)
+            continue;
+        news |= all.silent_us >= SILENT_US
+                    ? note_silence(&slot->feed, g->asked_us)
+                    : feed_take(&slot->feed, find_track(&all, slot->video_stream),
+                                find_track(&all, slot->audio_stream), g->asked_us);
     }
     if (news)
         room_changed(g->room);

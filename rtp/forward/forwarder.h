@@ -227,7 +227,8 @@ struct forwarder_ingest_stats {
     enum ingest_state state;
     enum peer_reason reason;
     int64_t age_us, state_age_us;
-    int64_t rtt_us; /* -1: not known */
+    int64_t rtt_us;    /* -1: not known */
+    int64_t silent_us; /* since anything of it came, be it only a check */
     struct address remote;
     uint64_t remb_bps; /* what it was last told to send at most; 0: nothing */
     struct ingest_counters counters;

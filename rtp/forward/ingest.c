@@ -59,7 +59,7 @@ static void init(struct ingest *in, const struct ingest_config *config, int64_t 
 {
     in->id = config->id;
     in->state = INGEST_ICE;
-    in->created_us = in->state_since_us = now_us;
+    in->created_us = in->state_since_us = in->heard_us = now_us;
     memcpy(in->cname, config->cname, sizeof(in->cname));
     in->cname[sizeof(in->cname) - 1] = '\0';
     in->rtcp_ssrc = config->rtcp_ssrc;
@@ -221,7 +221,10 @@ void ingest_on_datagram(struct ingest *in, uint8_t *data, size_t size, const str
 {
     if (in->state == INGEST_CLOSED)
         return;
+    uint64_t checks_before = in->peer.ice.checks;
     enum peer_input input = peer_on_datagram(&in->peer, data, &size, from, now_us);
+    if (input != PEER_INPUT_NONE || in->peer.ice.checks != checks_before)
+        in->heard_us = now_us;
     take_input(in, input, data, size, now_us);
 }
 
@@ -230,6 +233,7 @@ bool ingest_on_stray(struct ingest *in, uint8_t *data, size_t size, const struct
 {
     if (in->state == INGEST_CLOSED || !peer_on_stray(&in->peer, data, &size, from, now_us))
         return false;
+    in->heard_us = now_us;
     take_input(in, PEER_INPUT_RTCP, data, size, now_us);
     return true;
 }
@@ -238,6 +242,7 @@ void ingest_on_path(struct ingest *in, const struct address *remote, int64_t now
 {
     if (in->state == INGEST_CLOSED)
         return;
+    in->heard_us = now_us;
     peer_on_path(&in->peer, remote, now_us);
     follow_peer(in, now_us);
 }
@@ -388,6 +393,11 @@ int64_t ingest_state_since_us(const struct ingest *in)
 int64_t ingest_created_us(const struct ingest *in)
 {
     return in->created_us;
+}
+
+int64_t ingest_heard_us(const struct ingest *in)
+{
+    return in->heard_us;
 }
 
 unsigned ingest_n_tracks(const struct ingest *in)

@@ -175,6 +175,8 @@ int64_t ingest_rtt_us(const struct ingest *in);    /* -1: not known */
 uint64_t ingest_remb_bps(const struct ingest *in); /* last told to the publisher; 0: nothing */
 int64_t ingest_state_since_us(const struct ingest *in);
 int64_t ingest_created_us(const struct ingest *in);
+/* When anything of it last came that was authentic: media, a report, a check. */
+int64_t ingest_heard_us(const struct ingest *in);
 unsigned ingest_n_tracks(const struct ingest *in);
 void ingest_track_info(const struct ingest *in, unsigned track, struct ingest_track_info *out,
                        int64_t now_us);

@@ -122,7 +122,7 @@ struct ingest_source {
 struct ingest {
     uint32_t id;
     enum ingest_state state;
-    int64_t created_us, state_since_us;
+    int64_t created_us, state_since_us, heard_us;
     struct peer peer;
     char cname[INGEST_CNAME_MAX];
     uint32_t rtcp_ssrc;

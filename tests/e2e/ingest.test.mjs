@@ -196,6 +196,16 @@ test('what is lost on its way is repaired before anybody sees it', { timeout: 60
   assert.ok(layer.recovered > 0);
   t.diagnostic(`${relay.up.counters.lost} lost, ${layer.recovered} recovered, ${layer.lost} given up, ` +
     `${layer.keyframes} keyframes, ${video.freezeCount - before.freezeCount} freezes`);
+  /* Its network goes for a while: the room says so, and goes on as before. */
+  relay.set({ loss: 0, delay: 0 });
+  relay.blackout(9000);
+  const says = async (what) => (await ask(amphi.origin, 'GET', `/api/v1/rooms/${room.room}`))
+    .body.includes(what);
+  await until('it is waited for', () => says('"reconnecting":true'), { within: 20000 });
+  await until('it is back', () => says('"reconnecting":false'), { within: 20000 });
+  const { framesDecoded } = (await incoming(viewer)).video;
+  await until('its pictures', async () =>
+    (await incoming(viewer)).video.framesDecoded > framesDecoded + 10);
   await Promise.all([publisher, viewer].map((page) => page.close()));
   relay.close();
 });

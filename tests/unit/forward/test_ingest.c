@@ -110,6 +110,31 @@ static void what_is_sent_is_published(void **state)
     ingest_stage_free(s);
 }
 
+static void silence_is_noticed(void **state)
+{
+    (void)state;
+    struct ingest_config config = configure();
+    struct ingest_stage *s = ingest_stage_new(&config, &CLEAN, 1);
+    struct stage_flow v = video();
+    ingest_stage_add(s, &v);
+    ingest_stage_run(s, 2 * SECOND);
+    assert_true(s->now_us - ingest_heard_us(s->in) < 50000);
+    s->flows[0].silent = true;
+    ingest_stage_run(s, 4 * SECOND);
+    assert_int_equal(ingest_state(s->in), INGEST_WAIT_MEDIA);
+    assert_false(layer_info(s, 0, 0).active);
+    assert_true(s->now_us - ingest_heard_us(s->in) > 2900000);
+    uint8_t nonsense[40] = {0x80, 102};
+    ingest_on_datagram(s->in, nonsense, sizeof(nonsense), &s->address, s->now_us);
+    assert_true(s->now_us - ingest_heard_us(s->in) > 2900000); /* anybody could send that */
+    s->flows[0].silent = false;
+    s->no_compare = true; /* its numbers went on */
+    ingest_stage_run(s, SECOND);
+    assert_int_equal(ingest_state(s->in), INGEST_LIVE);
+    assert_true(s->now_us - ingest_heard_us(s->in) < 50000);
+    ingest_stage_free(s);
+}
+
 /* --- a bad path --- */
 
 static void loss_reordering_and_duplicates_change_nothing(void **state)
@@ -146,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_sent_is_published),
+        cmocka_unit_test(silence_is_noticed),
         cmocka_unit_test(loss_reordering_and_duplicates_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

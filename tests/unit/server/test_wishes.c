@@ -55,6 +55,14 @@ void http_on_publish_wish(struct http *h, uint32_t id, uint64_t bitrate_bps, uns
     n_wishes++;
 }
 
+static uint64_t source_bps;
+
+void source_set_most(struct source *s, uint64_t bps)
+{
+    assert_non_null(s);
+    source_bps = bps;
+}
+
 int64_t server_now_us(void)
 {
     return now_us;
@@ -203,6 +211,26 @@ static void one_picture_is_limited_by_remb(void **state)
     assert_int_equal(limit_bps, 0);
 }
 
+/* The same of a source of its own; but not where others are shown beside it. */
+static void one_source_follows_its_viewers(void **state)
+{
+    (void)state;
+    static char anything;
+    room->slots[0].source = (struct source *)&anything;
+    room->viewers = 1;
+    struct forwarder_viewer_stats *v = add_viewer(0);
+    v->narrow = true;
+    v->estimate_bps = 1048576;
+    source_bps = 7;
+    audience_tick(&server, now_us);
+    assert_int_equal(source_bps, 7);
+    feed_end(&room->slots[1].feed);
+    now_us += 2 * SECOND;
+    audience_tick(&server, now_us);
+    assert_in_range(source_bps, 500000, 1048576);
+    room->slots[0].source = NULL;
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -211,6 +239,7 @@ int main(void)
         TEST(who_watches_what_is_told),
         TEST(a_wish_is_told_when_it_changes),
         TEST(one_picture_is_limited_by_remb),
+        TEST(one_source_follows_its_viewers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

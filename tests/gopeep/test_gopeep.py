@@ -1,22 +1,44 @@
 #!/usr/bin/python3
 """GoPeep's presenter and its page against this server, unchanged: test_gopeep.py AMPHI"""
 import asyncio
+import base64
+import hashlib
+import hmac
+import json
 import re
 import subprocess
 import sys
+import tempfile
+import time
 import unittest
 
 from gopeep import Page, Presenter, Socket, reserve
 
 AMPHI = sys.argv.pop(1)
+KEY = b"0123456789abcdef0123456789abcdef"
 
 
-class GoPeep(unittest.IsolatedAsyncioTestCase):
+def watch_token(**claims):
+    """A JWT (RFC 7519) as a web site would sign one for its visitor."""
+    def part(value):
+        text = value if isinstance(value, bytes) else json.dumps(value).encode()
+        return base64.urlsafe_b64encode(text).rstrip(b"=")
+    text = part({"alg": "HS256", "typ": "JWT"}) + b"." + part(claims)
+    return (text + b"." + part(hmac.new(KEY, text, hashlib.sha256).digest())).decode()
+
+
+class Case(unittest.IsolatedAsyncioTestCase):
+    """With a server of its own: wrong passwords of one address are counted."""
+
     @classmethod
     def setUpClass(cls):
+        cls.key = tempfile.NamedTemporaryFile()
+        cls.key.write(KEY)
+        cls.key.flush()
         cls.server = subprocess.Popen(
             [AMPHI, "serve", "--listen", "127.0.0.1:0", "--udp-port", "0", "--advertise", "127.0.0.1",
-             "--workers", "1", "--open-rooms", "yes", "--no-settings", "--drain-timeout", "0"],
+             "--workers", "1", "--open-rooms", "yes", "--no-settings", "--drain-timeout", "0",
+             "--token-key", cls.key.name],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for line in cls.server.stdout:
             found = re.search(r"http://127\.0\.0\.1:\d+", line)
@@ -59,6 +81,8 @@ class GoPeep(unittest.IsolatedAsyncioTestCase):
         await page.join(password)
         return page
 
+
+class GoPeep(Case):
     async def test_presents_and_is_fanned_out(self):
         presenter = await self.present()
         await presenter.until("answer")  # we are its one viewer
@@ -205,6 +229,31 @@ class GoPeep(unittest.IsolatedAsyncioTestCase):
         self.sockets.append(stranger)
         await stranger.join()
         self.assertEqual((await stranger.until("error"))["code"], "secret-invalid")
+
+
+class Links(Case):
+    async def test_a_link_watches_once_and_never_presents(self):
+        presenter = await self.present(password="lily-42")
+        await presenter.until("answer")
+        await presenter.share(0, "Slides", "impress", focused=True)
+        soon = int(time.time()) + 60
+        token = watch_token(room=self.room, exp=soon, jti="one-visitor")
+        page = await Page(self.origin, self.room).open()
+        self.sockets.append(page)
+        await page.send(type="join", role="viewer", token=token)
+        await page.plays("video0")
+        for fields, code in (
+                ({"role": "viewer", "token": token}, "token-used"),  # replayed
+                ({"role": "viewer", "token": watch_token(room="OTHER", exp=soon)}, "token-invalid"),
+                ({"role": "viewer", "token": watch_token(room=self.room, exp=1)}, "token-used"),
+                ({"role": "viewer", "token": token[:-2]}, "token-invalid"),
+                ({"role": "sharer", "token": watch_token(room=self.room, exp=soon)}, "secret-invalid"),
+                ({"role": "sharer", "secret": watch_token(room=self.room, exp=soon)[:250]},
+                 "secret-invalid")):
+            thief = await Socket(self.origin, self.room).open()
+            self.sockets.append(thief)
+            await thief.send(type="join", **fields)
+            self.assertEqual((await thief.until("error"))["code"], code, fields)
 
 
 if __name__ == "__main__":

@@ -272,7 +272,7 @@ static void test_remb_round_trip(void **state)
         uint8_t b[64];
         struct rtcp_packet p;
         struct rtcp_feedback f;
-        uint64_t bps;
+        uint64_t bps = 0;
         const uint8_t *at = b;
         size_t size = rtcp_write_remb(b, sizeof(b), 7, rates[i], ssrcs, 3);
         assert_int_equal(size, 32);

@@ -432,6 +432,9 @@ static void take_replies(struct publish *p)
                 take_refusal(p, &r);
         } else if (r.what == WHIP_PATCH) {
             take_patched(p, &r);
+        } else if (r.what == WHIP_DELETE) {
+            if (p->stopped)
+                drop(p, &p->now);
         } else if (r.tag == TAG_ROOM) {
             take_room(p, &r);
         } else if (p->on_api) {
@@ -484,6 +487,8 @@ static void lose(struct publish *p, struct attempt **a, const char *reason)
     snprintf(why, sizeof(why), "%s%s%s", sentence_of(reason),
              no_way ? "; the server names the relay " : "", no_way ? p->relay : "");
     drop(p, a);
+    if (p->stopped)
+        return;
     if (was_live && p->next)
         set_state(p, PUBLISH_CONNECTING); /* taken over, or soon */
     else if (was_live)
@@ -614,10 +619,10 @@ void publish_set_stopped(struct publish *p, bool stopped)
     p->refused = p->changed = p->restarting = false;
     p->failures = 0;
     p->retry_us = 0;
-    drop(p, &p->now);
     drop(p, &p->next);
-    if (stopped)
-        (void)whip_client_delete(p->client);
+    /* word of it goes first: media that just ends looks like a loss */
+    if (!stopped || !whip_client_has_resource(p->client) || whip_client_delete(p->client) != 0)
+        drop(p, &p->now);
     say(p, "");
     set_state(p, stopped ? PUBLISH_STOPPED : PUBLISH_IDLE);
 }
@@ -682,9 +687,9 @@ void publish_destroy(struct publish *p)
 {
     if (!p)
         return;
+    whip_client_destroy(p->client); /* first, so that the server knows it from us */
     drop(p, &p->now);
     drop(p, &p->next);
-    whip_client_destroy(p->client);
     explicit_bzero(&p->made, sizeof(p->made));
     free(p);
 }

@@ -511,6 +511,14 @@ int whip_client_delete(struct whip_client *c)
     return err == -ENOTSUP ? 0 : err;
 }
 
+bool whip_client_has_resource(struct whip_client *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool has = c->has_resource;
+    pthread_mutex_unlock(&c->lock);
+    return has;
+}
+
 int whip_client_api(struct whip_client *c, int tag, const char *method, const char *path,
                     const char *json)
 {

@@ -59,6 +59,7 @@ int whip_client_post(struct whip_client *c, const char *offer);
 int whip_client_patch(struct whip_client *c, const char *fragment);   /* -ENOTSUP: no resource */
 int whip_client_restart(struct whip_client *c, const char *fragment); /* of ICE; the same */
 int whip_client_delete(struct whip_client *c);                        /* nothing if there is none */
+bool whip_client_has_resource(struct whip_client *c);
 /* Of the server, not of the resource: `path` is absolute; `json` NULL: no body. */
 int whip_client_api(struct whip_client *c, int tag, const char *method, const char *path,
                     const char *json);

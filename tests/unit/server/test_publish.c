@@ -396,6 +396,9 @@ static void stops_and_goes_on(void **state)
     become_live(s);
     fake_whip_says(&s->server, "200 OK\r\n", "");
     publish_set_stopped(s->publish, true);
+    assert_int_equal(s->fake.left, 0); /* word of it goes before the media */
+    for (go_on(s, 0); s->fake.left == 0; go_on(s, 0))
+        sem_wait(&s->woken);
     assert_memory_equal(fake_whip_asked(&s->server, 1), "DELETE ", 7);
     go_on(s, 100 * SECOND);
     assert_int_equal(s->status.state, PUBLISH_STOPPED);

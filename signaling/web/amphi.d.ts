@@ -114,6 +114,7 @@ export class AmphiClient extends Emitter<ClientEvents> {
 
 export interface BroadcastEvents {
   stream: { trackId: string; media: MediaStream; name: string; peer: unknown };
+  gone: { trackId: string };
   streams: ClientEvents['streams'];
   state: ClientEvents['state'];
   password: ClientEvents['password'];
@@ -159,6 +160,7 @@ export interface Figures {
 
 export interface PublisherEvents {
   change: null;
+  closed: null;
   ended: { source: ActiveSource };
   wish: { bitrate: number; layers: number[]; reason: string };
   audience: { viewers: number; good: number; poor: number; joining: number; worst: string };
@@ -186,9 +188,10 @@ export interface Publisher extends Emitter<PublisherEvents> {
   change(slot: number, what: Partial<Pick<Source, 'paused' | 'name' | 'hint'>>): void;
   configure(settings: Partial<PublishSettings>): void;
   setPassword(password: string, secret: string): boolean;
-  /** Once a second: tells sizes that changed, replaces what does not come; the figures by slot. */
+  /** What publish() does each second: tells sizes that changed, replaces what does not come; the figures by slot. */
   tick(): Promise<Map<number, Figures>>;
   retryNow(): void;
+  /** Says that it is over, and lets go of everything. */
   stop(): void;
 }
 

@@ -510,7 +510,7 @@ export async function watch(link, options = {}) {
   return new Broadcast(link, options);
 }
 
-/* Publishes in a room: a Publisher (publisher.js) that has joined, with `sources` of add(). */
+/* Publishes in a room: a Publisher (publisher.js) with `sources` as of add(), until its stop(). */
 export async function publish(link, { secret, sources = [], sound = null, settings = {}, ...options }) {
   const { Publisher } = await import('./publisher.js');
   const client = options.client ?? new AmphiClient({ backoff: new Backoff({ first: 1000, max: 30000 }) });
@@ -518,6 +518,11 @@ export async function publish(link, { secret, sources = [], sound = null, settin
   sources.forEach((source) => publisher.add(source));
   publisher.setSound(sound);
   const { socket, room } = readLink(link);
+  const beat = setInterval(() => publisher.tick(), 1000);
+  publisher.addEventListener('closed', () => {
+    clearInterval(beat);
+    client.close();
+  });
   client.connect(socket, room, { role: 'sharer', secret });
   return publisher;
 }

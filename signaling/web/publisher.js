@@ -7,7 +7,7 @@
  *
  *   media:  none -> negotiating -> live -> lost (a new connection is on its way) -> negotiating
  *
- * Events: `change`; `ended` {source}: its capture was ended from outside; `wish` {bitrate, layers, reason}:
+ * Events: `change`; `closed`; `ended` {source}: its capture was ended from outside; `wish` {bitrate, layers, reason}:
  * what the server asks of the encoder, of which the rate is kept to already (layers: the numbers of those
  * that somebody watches, 0 the best); `audience` {viewers, good, poor, ...}.
  * A source is {track, name, app, hint, paused}. Times are milliseconds, rates bits per second. */
@@ -295,6 +295,7 @@ export class Publisher extends EventTarget {
     this.#link = this.#old = null;
     this.failure = null;
     this.#setMedia('none');
+    this.dispatchEvent(new CustomEvent('closed'));
   }
 
   /* Once a second: sizes that changed are told, connections that do not come are replaced. */

@@ -1,7 +1,7 @@
 /* Broadcast: a room as media streams, for programs that bring their own <video>. amphi.js makes it.
  *
  * Events: `stream` {trackId, media, name}: there is a MediaStream for this stream of the room, a new one
- * after each reconnect; `streams` and `state` as AmphiClient's; `failed` {code, text}: media did not come
+ * after each reconnect; `gone` {trackId}: the stream has ended; `streams` and `state` as AmphiClient's; `failed` {code, text}: media did not come
  * through, which is tried again; `password` {error}: call client.joinWith(password). */
 
 import { AmphiClient, readLink } from './amphi.js';
@@ -10,6 +10,8 @@ import { ViewerSession } from './session.js';
 export class Broadcast extends EventTarget {
   #timer;
   #failures = 0;
+  #peer = null; // the newest one
+  #told = new Map(); // of its streams that were told: id -> MediaStream
 
   constructor(link, {
     password = '',
@@ -23,6 +25,7 @@ export class Broadcast extends EventTarget {
     this.session = new ViewerSession(client, { createConnection, now });
     this.session.addEventListener('peer', ({ detail }) => this.#onPeer(detail));
     this.session.addEventListener('change', () => this.#onChange());
+    client.addEventListener('streams', () => this.#tellStreams());
     for (const type of ['state', 'streams', 'password']) {
       client.addEventListener(type, ({ detail }) => this.#tell(type, detail));
     }
@@ -51,11 +54,36 @@ export class Broadcast extends EventTarget {
   }
 
   #onPeer(peer) {
-    for (const { id, track } of peer.videoTracks()) {
-      const sound = peer.soundOf(id);
-      const media = new MediaStream(sound ? [track, sound.track] : [track]);
-      const name = this.streams.find((s) => s.trackId === id)?.windowName ?? '';
-      this.#tell('stream', { trackId: id, media, name, peer });
+    if (peer !== this.#peer) {
+      this.#peer = peer;
+      this.#told.clear();
+    }
+    this.#tellStreams();
+  }
+
+  /* Tracks are reserved for streams to come: only those that carry one are told, where the server says which. */
+  #tellStreams() {
+    const names = new Map(this.streams.map((s) => [s.trackId, s.windowName]));
+    for (const { id, track } of this.#peer?.videoTracks() ?? []) {
+      const carries = names.has(id) || !this.client.announced;
+      if (carries && !this.#told.has(id)) {
+        const media = new MediaStream([track]);
+        this.#told.set(id, media);
+        this.#tell('stream', { trackId: id, media, name: names.get(id) ?? '', peer: this.#peer });
+      } else if (!carries && this.#told.delete(id)) {
+        this.#tell('gone', { trackId: id });
+      }
+    }
+    this.#addSounds();
+  }
+
+  /* They come after the pictures. */
+  #addSounds() {
+    for (const [id, media] of this.#told) {
+      const sound = this.#peer.soundOf(id)?.track;
+      if (sound && !media.getTracks().includes(sound)) {
+        media.addTrack(sound);
+      }
     }
   }
 

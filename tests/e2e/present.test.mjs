@@ -150,3 +150,25 @@ test('the link alone publishes nothing', { timeout: 30000 }, async () => {
   await state(page, 'refused');
   await page.close();
 });
+
+test('programs publish and watch with the package', { timeout: 60000 }, async () => {
+  const page = await browser.context.newPage();
+  await page.goto(amphi.origin);
+  const width = await page.evaluate(async () => {
+    const { createRoom, publish, watch } = await import('/assets/amphi.js');
+    const media = await navigator.mediaDevices.getUserMedia({ video: true });
+    const made = await createRoom(location.origin);
+    const link = `${location.origin}/${made.room}`;
+    const publisher = await publish(link, { secret: made.secret, sources: [{ track: media.getVideoTracks()[0], name: 'Camera' }] });
+    const broadcast = await watch(link);
+    const video = document.body.appendChild(document.createElement('video'));
+    broadcast.addEventListener('stream', ({ detail }) => Object.assign(video, { srcObject: detail.media, autoplay: true, muted: true }));
+    await new Promise((resolve) => video.addEventListener('resize', resolve));
+    await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+    publisher.stop();
+    broadcast.close();
+    return video.videoWidth;
+  });
+  assert.ok(width > 0);
+  await page.close();
+});

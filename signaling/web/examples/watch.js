@@ -8,3 +8,4 @@ broadcast.addEventListener('stream', ({ detail: { trackId, media } }) => {
   Object.assign(video, { srcObject: media, autoplay: true, muted: true, playsInline: true });
   document.body.append(video);
 });
+broadcast.addEventListener('gone', ({ detail }) => videos.get(detail.trackId).remove());

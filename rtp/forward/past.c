@@ -100,6 +100,10 @@ uint16_t past_begin_number(struct past *p, uint64_t id, uint16_t number, bool ke
 uint16_t past_add(struct past *p, uint64_t frame_id, uint16_t packet)
 {
     assert(packet < PAST_PACKETS_MAX);
+    struct past_run *r = &p->runs[p->run];
+    /* a run may go on for days, and is compared with numbers of 16 bits */
+    if ((uint16_t)(p->history.next_seq - r->first_seq) >= 2 * HISTORY_SIZE)
+        r->first_seq = (uint16_t)(p->history.next_seq - HISTORY_SIZE);
     return history_add(&p->history, (uint32_t)frame_id,
                        (uint16_t)(p->run << PLACE_RUN_SHIFT | packet));
 }

@@ -109,6 +109,21 @@ static void packets_are_found_in_their_run(void **state)
     past_free(p);
 }
 
+static void a_run_may_go_on_for_days(void **state)
+{
+    (void)state;
+    struct past *p = begin(&(struct past_start){.first_id = 1, .live_id = 1});
+    struct past_packet found;
+    for (uint32_t i = 0; i < 200000; i++) {
+        uint16_t seq = past_add(p, 1 + i / 5, (uint16_t)(i % 5));
+        assert_true(past_find(p, seq, &found));
+        assert_int_equal(found.frame_id, 1 + i / 5);
+        uint16_t old = (uint16_t)(seq - (i < HISTORY_SIZE ? i : HISTORY_SIZE - 1));
+        assert_true(past_find(p, old, &found));
+    }
+    past_free(p);
+}
+
 static void resends_are_bounded(void **state)
 {
     (void)state;
@@ -146,6 +161,7 @@ int main(void)
         cmocka_unit_test(time_never_goes_back),
         cmocka_unit_test(a_late_run_has_its_own_times),
         cmocka_unit_test(packets_are_found_in_their_run),
+        cmocka_unit_test(a_run_may_go_on_for_days),
         cmocka_unit_test(resends_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

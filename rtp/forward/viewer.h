@@ -144,6 +144,7 @@ struct viewer_counters {
     uint64_t frames_sent;
     uint64_t nacks;          /* sequence numbers asked for */
     uint64_t resent;         /* packets sent again */
+    uint64_t resent_twice;   /* of those resent, once more at once */
     uint64_t resend_misses;  /* asked for, but no longer known */
     uint64_t resend_limited; /* asked for again too soon, or over the bound: left out */
     uint64_t plis, firs;

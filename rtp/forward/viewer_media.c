@@ -13,6 +13,7 @@
 #define NARROW_PAIR_BPS 500000
 #define RESEND_GAP_MIN_MS 5
 #define RESEND_GAP_UNKNOWN_MS 20 /* while the round trip is not known */
+#define RESEND_TWICE 2           /* of 256: where so much is lost, repairs are too */
 #define RTX_OSN_SIZE 2           /* the original sequence number (RFC 4588 4) */
 #define RTP_PADDING 0x20
 #define RTP_EXTENSION 0x10
@@ -265,11 +266,13 @@ static const struct frame *find_frame(const struct viewer_track *t, const struct
                         newest - (uint32_t)((uint32_t)newest - sent->frame_id));
 }
 
-static uint32_t resend_gap_ms(const struct viewer_track *t)
+static uint32_t resend_gap_ms(const struct viewer_track *t, bool rtx)
 {
     if (t->report.rtt_us < 0)
         return RESEND_GAP_UNKNOWN_MS;
     uint32_t rtt_ms = (uint32_t)(t->report.rtt_us / 1000);
+    if (rtx)                     /* else what comes twice is a replay to SRTP */
+        rtt_ms = rtt_ms * 3 / 4; /* who asks after a round trip may have measured a shorter one */
     return rtt_ms > RESEND_GAP_MIN_MS ? rtt_ms : RESEND_GAP_MIN_MS;
 }
 
@@ -303,6 +306,13 @@ static void pop_resend(struct past *past)
     past->resend_count--;
 }
 
+/* What is asked for is late already, and a repair that is lost comes two round trips late or, for
+ * who believes in the 100 ms that WebRTC takes for unknown, a good deal more. */
+static bool resends_twice(const struct viewer *v, const struct viewer_track *t)
+{
+    return t->report.fraction_lost >= RESEND_TWICE && !(v->path && v->path->narrow);
+}
+
 static bool resend_track(struct viewer *v, struct viewer_track *t, struct viewer_train *train,
                          uint8_t *out, int64_t now_us)
 {
@@ -322,7 +332,9 @@ static bool resend_track(struct viewer *v, struct viewer_track *t, struct viewer
         if (train->n_segments > 0 && size > full)
             break;
         pop_resend(past);
-        if (!history_resend(&past->history, seq, (uint32_t)(now_us / 1000), resend_gap_ms(t))) {
+        bool rtx = t->formats[f->codec].rtx_payload_type != 0;
+        uint32_t gap_ms = resend_gap_ms(t, rtx);
+        if (!history_resend(&past->history, seq, (uint32_t)(now_us / 1000), gap_ms)) {
             v->counters.resend_limited++;
             continue;
         }
@@ -334,6 +346,10 @@ static bool resend_track(struct viewer *v, struct viewer_track *t, struct viewer
         v->counters.resent++;
         if (size < full)
             break;
+        if (train->n_segments < VIEWER_TRAIN_MAX && rtx && resends_twice(v, t)) {
+            viewer_add_segment(train, write_resend(v, t, f, &sent, seq, out + train->size));
+            v->counters.resent_twice++;
+        }
     }
     return train->n_segments > 0;
 }

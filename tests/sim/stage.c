@@ -16,6 +16,7 @@
 #define HEAD_SIZE 9 /* slice header byte and the frame's id in 8 */
 #define SAME_INSTANT_MAX 10000
 #define RTP_PADDING 0x20
+#define FREEZE_US 200000
 
 static const uint8_t PARAMETER_SETS[] = {0,    0, 0, 1, 0x67, 0x42, 0xe0, 0x1f, 0x8d, 0x8d,
                                          0x40, 0, 0, 0, 1,    0x68, 0xce, 0x3c, 0x80};
@@ -144,6 +145,9 @@ static void on_frame(void *arg, const struct receiver_frame *frame)
     } else {
         seen->largest_id = id;
     }
+    if (seen->newest_us > 0 && s->now_us - seen->newest_us > FREEZE_US + 1000000 / s->config.fps)
+        seen->freezes++;
+    seen->newest_us = s->now_us;
     seen->newest_id = id;
     seen->newest_timestamp = frame->timestamp;
     if (s->first_frame_us < 0)

@@ -49,6 +49,8 @@ struct stage_seen {
     uint64_t again;           /* frames that came once more, each time from a keyframe on */
     uint64_t first_id, newest_id, largest_id;
     uint32_t first_timestamp, newest_timestamp;
+    int64_t newest_us; /* when it was there */
+    uint64_t freezes;  /* pauses of more than 200 ms beyond the frame interval */
 };
 
 struct stage {

@@ -100,6 +100,34 @@ static void every_frame_arrives(void **state)
     }
 }
 
+/* As in the matrix of tests/net: packets are lost each way, and so are NACKs and repairs. */
+static void loss_hardly_freezes(void **state)
+{
+    (void)state;
+    static const struct {
+        double loss;
+        unsigned most; /* freezes in ten minutes */
+    } rows[] = {{0.02, 0}, {0.05, 5}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct stage *s = begin_connected(&(struct stage_config){
+            .seed = 300 + i,
+            .fps = 20,
+            .gop = 80,
+            .keyframe_size = 15000,
+            .frame_size = 4500,
+            .path = {.delay_us = 25000, .jitter_us = 1500, .loss = rows[i].loss},
+        });
+        stage_run(s, 600 * SECOND);
+        const struct viewer_counters *c = &s->viewer->counters;
+        print_message("%.0f %%: %lu freezes, %lu resent, %lu of them twice\n", 100 * rows[i].loss,
+                      s->seen[0].freezes, c->resent, c->resent_twice);
+        assert_in_range(s->seen[0].freezes, 0, rows[i].most);
+        if (rows[i].loss > 0.03)
+            assert_true(c->resent_twice > c->resent / 2);
+        end(s);
+    }
+}
+
 static void goes_on_after_bursts(void **state)
 {
     (void)state;
@@ -527,6 +555,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_frame_arrives),
+        cmocka_unit_test(loss_hardly_freezes),
         cmocka_unit_test(goes_on_after_bursts),
         cmocka_unit_test(late_join_starts_from_the_cache),
         cmocka_unit_test(late_join_squeezes_the_past),

@@ -175,7 +175,7 @@ static void asking_again_too_soon_is_limited(void **state)
     const struct viewer_counters *c = &s->viewer->counters;
     static const struct {
         int64_t rtt_us, gap_ms;
-    } rows[] = {{-1, 20}, {50000, 50}, {1000, 5}};
+    } rows[] = {{-1, 20}, {60000, 45}, {1000, 5}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         s->viewer->tracks[0].report.rtt_us = rows[i].rtt_us;
         uint64_t resent = c->resent, limited = c->resend_limited;

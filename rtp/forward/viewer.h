@@ -130,6 +130,8 @@ struct viewer_track {
     struct extensions_block extensions;
     struct extensions_block described; /* the same with a dependency descriptor; size 0: never */
     struct report report;
+    uint16_t playout_ms; /* that its player is asked to hold pictures for */
+    int64_t repaired_us; /* when that was last needed */
 
     struct viewer_selection selection;
     int64_t replayed_us; /* when a keyframe last came from the cache; INT64_MIN: never */

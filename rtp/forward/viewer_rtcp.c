@@ -3,6 +3,14 @@
 #include <assert.h>
 #include <string.h>
 
+#define PLAYOUT_RTT_US 20000 /* shorter ones are no matter */
+#define PLAYOUT_LONG_RTT_US 100000
+#define PLAYOUT_LOSS 8      /* of 256 */
+#define PLAYOUT_LOSS_LONG 2 /* the same, where a round trip alone is too long */
+#define PLAYOUT_MORE_US 110000
+#define PLAYOUT_STEP_MS 50
+#define PLAYOUT_MAX_MS 800
+#define PLAYOUT_HOLD_US 30000000
 #define REFERENCE_MAX_US 60000000
 #define RTCP_BYE_MAX 31 /* its count has five bits (RFC 3550 6.6) */
 
@@ -24,6 +32,31 @@ static bool is_rtx(const struct viewer *v, uint32_t ssrc)
     return false;
 }
 
+/* Shown at once, a picture whose packet was lost stands for a round trip, and for a good deal more
+ * where the NACK is lost too, which browsers repeat after 100 ms. Where that happens often they are
+ * asked to hold pictures for so long; only with RTX, since without it packets are sent again with
+ * the very same bytes. */
+static void follow_playout(struct viewer_track *t, int64_t now_us)
+{
+    int64_t rtt_us = t->report.rtt_us;
+    unsigned least = rtt_us >= PLAYOUT_LONG_RTT_US ? PLAYOUT_LOSS_LONG : PLAYOUT_LOSS;
+    bool needed = rtt_us >= PLAYOUT_RTT_US && t->report.fraction_lost >= least;
+    if (!t->pads || (!needed && (t->playout_ms == 0 || now_us - t->repaired_us < PLAYOUT_HOLD_US)))
+        return;
+    int64_t ms = needed ? (rtt_us + PLAYOUT_MORE_US) / 1000 : 0;
+    if (needed)
+        t->repaired_us = now_us;
+    if (ms > PLAYOUT_MAX_MS)
+        ms = PLAYOUT_MAX_MS;
+    if (needed && t->playout_ms > 0 && ms < t->playout_ms + PLAYOUT_STEP_MS)
+        return;
+    t->playout_ms = (uint16_t)ms;
+    uint16_t most = ms > 0 ? PLAYOUT_MAX_MS : 0;
+    extensions_set_playout(&t->extensions, t->playout_ms, most);
+    if (t->described.size > 0)
+        extensions_set_playout(&t->described, t->playout_ms, most);
+}
+
 static void on_blocks(struct viewer *v, const struct rtcp_packet *p, int64_t now_us)
 {
     struct rtcp_report_block block;
@@ -37,6 +70,8 @@ static void on_blocks(struct viewer *v, const struct rtcp_packet *p, int64_t now
             report_on_block(&t->report, &block, v->unix_offset_us, now_us);
             if (t->kind == FORWARDER_VIDEO && t->report.any_block)
                 viewer_path_on_report(v, &t->report, now_us);
+            if (t->kind == FORWARDER_VIDEO)
+                follow_playout(t, now_us);
         } else if (!is_rtx(v, block.ssrc)) {
             v->counters.bad_rtcp++;
         }

@@ -50,8 +50,8 @@ void extensions_build(struct extensions_block *b, const struct extensions_ids *i
     if (usable(ids->transport_cc))
         b->transport_cc_at = (uint8_t)(add(b, ids->transport_cc, 2) - b->bytes);
     if (usable(ids->playout_delay))
-        put_u24(add(b, ids->playout_delay, 3),
-                playout_steps(playout_min_ms) << 12 | playout_steps(playout_max_ms));
+        b->playout_at = (uint8_t)(add(b, ids->playout_delay, 3) - b->bytes);
+    extensions_set_playout(b, playout_min_ms, playout_max_ms);
     if (usable(ids->mid) && mid_size >= 1 && mid_size <= EXTENSIONS_MID_MAX)
         memcpy(add(b, ids->mid, mid_size), mid, mid_size);
     if (usable(ids->dependency))
@@ -61,6 +61,12 @@ void extensions_build(struct extensions_block *b, const struct extensions_ids *i
         b->size = 0;
     else
         finish(b);
+}
+
+void extensions_set_playout(struct extensions_block *b, uint16_t min_ms, uint16_t max_ms)
+{
+    if (b->playout_at != 0)
+        put_u24(b->bytes + b->playout_at, playout_steps(min_ms) << 12 | playout_steps(max_ms));
 }
 
 void extensions_set_dependency(struct extensions_block *b, const uint8_t *value, size_t size,

@@ -33,6 +33,7 @@ struct extensions_block {
     uint8_t bytes[EXTENSIONS_MAX_SIZE]; /* "BEDE", length, elements, zero padding */
     uint8_t size;                       /* 0: nothing negotiated, no X bit */
     uint8_t transport_cc_at;            /* offset of the 16-bit sequence number in bytes; 0: none */
+    uint8_t playout_at;                 /* offset of the playout delays; 0: none */
     uint8_t dependency_at; /* of the dependency descriptor, the last element; 0: none */
 };
 
@@ -42,6 +43,8 @@ struct extensions_block {
 void extensions_build(struct extensions_block *b, const struct extensions_ids *ids,
                       uint16_t playout_min_ms, uint16_t playout_max_ms, const char *mid);
 
+/* Other playout times from now on; no effect where there is no place for them. */
+void extensions_set_playout(struct extensions_block *b, uint16_t min_ms, uint16_t max_ms);
 /* Puts a frame's dependency descriptor of `size` bytes (3-EXTENSIONS_DEPENDENCY_MAX) in the place
  * kept for it; no effect if there is none. The block becomes as large as one of `room` bytes would
  * make it, so that a keyframe's first packet, whose descriptor is longer, has the size of the

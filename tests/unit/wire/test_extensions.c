@@ -60,6 +60,9 @@ static void test_round_trip(void **state)
     size_t size;
     extensions_build(&b, &ids, 120, 40950, "video0");
 
+    extensions_set_playout(&b, 160, 800);
+    assert_memory_equal(find(&b, 12, &size), "\x01\x00\x50", 3);
+    extensions_set_playout(&b, 120, 40950);
     put_u16(b.bytes + b.transport_cc_at, 0xabcd);
     const uint8_t *value = find(&b, 5, &size);
     assert_non_null(value);

@@ -23,6 +23,8 @@ struct routes_events {
 
 struct routes_session {
     bool publishes;           /* of `whep` the resource alone is in use */
+    bool lost;                /* its publisher's media has ended: it takes DELETE alone */
+    int64_t lost_us;          /* 0: not known yet */
     struct session_whep whep; /* its token is the key */
     struct routes_events events[ROUTES_EVENT_STREAMS];
     int64_t patched_us; /* when the second began in which PATCHes are counted */

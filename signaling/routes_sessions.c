@@ -22,6 +22,7 @@ struct waiting {
 };
 
 #define WAITING_CANDIDATES_SIZE 8192
+#define LOST_US (300 * INT64_C(1000000)) /* a lost publisher may say so long that it ends */
 
 static const char *kind_of(const struct routes_session *s)
 {
@@ -248,8 +249,8 @@ static void forget(struct routes *r, struct routes_session *s)
 static void end(struct routes *r, struct routes_answer *a, struct routes_session *s)
 {
     struct session_answer answer;
-    /* its end is no news */
-    g_hash_table_remove(r->by_viewer, GUINT_TO_POINTER(resource_of(s)->id));
+    if (!s->lost) /* its end is no news */
+        g_hash_table_remove(r->by_viewer, GUINT_TO_POINTER(resource_of(s)->id));
     if (s->publishes)
         session_whip_delete(resource_of(s), &answer);
     else
@@ -334,7 +335,8 @@ static void serve_path(struct routes *r, const struct routes_request *q, struct 
         answer_begin(a, 200);
         answer_header(a, "Allow: GET, HEAD, POST, PATCH, DELETE, OPTIONS");
         answer_header(a, "Accept-Patch: " FRAGMENT);
-    } else if (!s || s->publishes != publishes || strcmp(resource_of(s)->room, code) != 0) {
+    } else if (!s || s->publishes != publishes || strcmp(resource_of(s)->room, code) != 0 ||
+               (s->lost && q->method != ROUTES_DELETE)) {
         answer_not_found(a, "this session has ended, or never was");
     } else if (rest[n] == '\0') {
         serve_session(r, q, a, s);
@@ -399,14 +401,43 @@ void routes_abandon(struct routes *r, uint32_t viewer_id)
     g_hash_table_remove(r->waiting, GUINT_TO_POINTER(viewer_id));
 }
 
+static gboolean is_lost_in(gpointer token, gpointer session, gpointer room)
+{
+    struct routes_session *s = session;
+    (void)token;
+    return s->lost && strcmp(resource_of(s)->room, room) == 0;
+}
+
+/* A publisher may end its DTLS before it says DELETE: until then its room waits for it, so that the
+ * DELETE still has to be understood. One of each room is kept. */
+static void lose(struct routes *r, struct routes_session *s)
+{
+    g_hash_table_foreach_remove(r->by_token, is_lost_in, resource_of(s)->room);
+    s->lost = true;
+}
+
 void routes_on_viewer(struct routes *r, uint32_t viewer_id, enum backend_viewer_state state)
 {
     struct routes_session *s = g_hash_table_lookup(r->by_viewer, GUINT_TO_POINTER(viewer_id));
     if (!s || state != BACKEND_VIEWER_CLOSED)
         return;
-    resource_of(s)->id = 0;
     g_hash_table_remove(r->by_viewer, GUINT_TO_POINTER(viewer_id));
+    if (s->publishes) {
+        lose(r, s);
+        return;
+    }
+    resource_of(s)->id = 0;
     forget(r, s);
+}
+
+static gboolean is_stale(gpointer token, gpointer session, gpointer now_us)
+{
+    struct routes_session *s = session;
+    int64_t now = *(const int64_t *)now_us;
+    (void)token;
+    if (s->lost && s->lost_us == 0)
+        s->lost_us = now;
+    return s->lost && now - s->lost_us > LOST_US;
 }
 
 void routes_tick(struct routes *r, int64_t now_us)
@@ -422,6 +453,7 @@ void routes_tick(struct routes *r, int64_t now_us)
         g_hash_table_iter_remove(&sessions);
         forget(r, s);
     }
+    g_hash_table_foreach_remove(r->by_token, is_stale, &now_us);
 }
 
 /* --- life --------------------------------------------------------------------------------------

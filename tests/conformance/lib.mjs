@@ -9,7 +9,7 @@ export const SDP = 'application/sdp';
 export const FRAGMENT = 'application/trickle-ice-sdpfrag';
 export const JSON_TYPE = 'application/json';
 
-const program = process.env.AMPHI ?? path.join(ROOT, 'build/release/amphi');
+export const program = process.env.AMPHI ?? path.join(ROOT, 'build/release/amphi');
 
 /** The program on free ports; `args` as on its command line. */
 export async function serve(args = []) {

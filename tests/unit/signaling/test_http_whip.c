@@ -74,17 +74,47 @@ static void patches_may_have_to_wait(void **state)
     assert_int_equal(r.status, 200);
 }
 
+static void end_viewer_2(struct server *s)
+{
+    http_on_viewer(s->http, 2, BACKEND_VIEWER_CLOSED, "remote-closed");
+}
+
+static void end_viewer_3(struct server *s)
+{
+    http_on_viewer(s->http, 3, BACKEND_VIEWER_CLOSED, "consent-lost");
+}
+
+/* What ends by itself may come back, unless it says that it does not. */
 static void whip_ends_with_its_publisher(void **state)
 {
     struct server *s = *state;
-    char location[200];
+    char location[200], before[200];
     struct reply r = ask(s, "POST", whip, secret, obs_publish);
     assert_int_equal(r.status, 201);
     strcpy(location, header_of(&r, "Location"));
     on_server(s, end_viewer_1);
-    r = ask(s, "DELETE", location, "", NULL);
+    r = ask(s, "GET", location, "", NULL);
+    is_problem(&r, 404);
+    r = ask(s, "PATCH", location, "Content-Type: application/trickle-ice-sdpfrag\r\n", "a=x\r\n");
     is_problem(&r, 404);
     assert_int_equal(s->fake.n_publish_ends, 0);
+    r = ask(s, "DELETE", location, "", NULL);
+    assert_int_equal(r.status, 200);
+    assert_int_equal(s->fake.last_publish_end, 1);
+    r = ask(s, "DELETE", location, "", NULL);
+    is_problem(&r, 404);
+    /* of each room the last one that was lost */
+    r = ask(s, "POST", whip, secret, obs_publish);
+    strcpy(before, header_of(&r, "Location"));
+    on_server(s, end_viewer_2);
+    r = ask(s, "POST", whip, secret, obs_publish);
+    strcpy(location, header_of(&r, "Location"));
+    on_server(s, end_viewer_3);
+    r = ask(s, "DELETE", before, "", NULL);
+    is_problem(&r, 404);
+    r = ask(s, "DELETE", location, "", NULL);
+    assert_int_equal(r.status, 200);
+    assert_int_equal(s->fake.last_publish_end, 3);
 }
 
 static void whip_endpoint(void **state)

@@ -35,6 +35,10 @@ const char *viewer_why_name(enum viewer_why why)
         return "back";
     case VIEWER_WHY_CACHE:
         return "keyframe-cached";
+    case VIEWER_WHY_LOSSY:
+        return "lossy";
+    case VIEWER_WHY_CLEAN:
+        return "clean";
     case VIEWER_WHY_ASKED:
         return "keyframe-asked";
     }

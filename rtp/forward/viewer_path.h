@@ -37,6 +37,8 @@ enum viewer_why {
     VIEWER_WHY_BACK,
     VIEWER_WHY_CACHE, /* a keyframe that was asked for came from the cache */
     VIEWER_WHY_ASKED, /* the source was asked for it */
+    VIEWER_WHY_LOSSY, /* packets are lost: its player shall hold pictures until repairs come */
+    VIEWER_WHY_CLEAN, /* it may show them at once again */
 };
 
 /* What was decided when. */

@@ -36,7 +36,7 @@ static bool is_rtx(const struct viewer *v, uint32_t ssrc)
  * where the NACK is lost too, which browsers repeat after 100 ms. Where that happens often they are
  * asked to hold pictures for so long; only with RTX, since without it packets are sent again with
  * the very same bytes. */
-static void follow_playout(struct viewer_track *t, int64_t now_us)
+static void follow_playout(struct viewer *v, struct viewer_track *t, int64_t now_us)
 {
     int64_t rtt_us = t->report.rtt_us;
     unsigned least = rtt_us >= PLAYOUT_LONG_RTT_US ? PLAYOUT_LOSS_LONG : PLAYOUT_LOSS;
@@ -50,6 +50,8 @@ static void follow_playout(struct viewer_track *t, int64_t now_us)
         ms = PLAYOUT_MAX_MS;
     if (needed && t->playout_ms > 0 && ms < t->playout_ms + PLAYOUT_STEP_MS)
         return;
+    if ((t->playout_ms > 0) != (ms > 0))
+        viewer_path_note(v, ms > 0 ? VIEWER_WHY_LOSSY : VIEWER_WHY_CLEAN, t, now_us);
     t->playout_ms = (uint16_t)ms;
     uint16_t most = ms > 0 ? PLAYOUT_MAX_MS : 0;
     extensions_set_playout(&t->extensions, t->playout_ms, most);
@@ -71,7 +73,7 @@ static void on_blocks(struct viewer *v, const struct rtcp_packet *p, int64_t now
             if (t->kind == FORWARDER_VIDEO && t->report.any_block)
                 viewer_path_on_report(v, &t->report, now_us);
             if (t->kind == FORWARDER_VIDEO)
-                follow_playout(t, now_us);
+                follow_playout(v, t, now_us);
         } else if (!is_rtx(v, block.ssrc)) {
             v->counters.bad_rtcp++;
         }

@@ -28,6 +28,8 @@ const WORDS = {
   wide: () => 'The network takes all there is again.',
   away: () => 'Nothing was heard from this device.',
   back: () => 'It was heard again.',
+  lossy: () => 'Packets are lost: pictures are held for a moment, so that what is missing can come again.',
+  clean: () => 'Hardly anything is lost any more: pictures are shown at once.',
   'keyframe-cached': () => 'A whole picture was needed, and was at hand.',
   'keyframe-asked': () => 'A whole picture was needed, and the presenter was asked for one.',
 };

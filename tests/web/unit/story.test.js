@@ -32,6 +32,12 @@ test('the newest comes first, what is repeated is told once, and there is an end
   assert.equal(storyOf(many).length, 8);
 });
 
+test('loss is told, and its end', () => {
+  const [clean, lossy] = storyOf([path('lossy', 1000), path('clean', 40000)]);
+  assert.match(lossy.text, /Packets are lost/);
+  assert.match(clean.text, /at once/);
+});
+
 test('what makes no sense is left out', () => {
   assert.deepEqual(storyOf([null, 7, {}, { why: 'new' }]), []);
   assert.deepEqual(storyOf('x'), []);

@@ -120,7 +120,7 @@ static void note_keyframe(struct crowd *c)
 
 static void publish(struct crowd *c, uint64_t id)
 {
-    struct picture decoded;
+    struct picture decoded = {.plane = {NULL}};
     struct encoded au = rig_encode(&c->rig, id == 1 || keyframe_due(&c->budget, c->now_us));
     struct frame *f = frame_get(c->pool);
     assert_true(f && decoder_decode(c->decoder, au.data, au.size, &decoded));

@@ -57,7 +57,7 @@ static void whip_from_post_to_delete(void **state)
 static void patches_may_have_to_wait(void **state)
 {
     const struct server *s = *state;
-    char location[200], patch[300];
+    char location[200], patch[700];
     struct reply r = ask(s, "POST", whip, secret, obs_publish);
     strcpy(location, header_of(&r, "Location"));
     sprintf(patch, "Content-Type: application/trickle-ice-sdpfrag\r\nIf-Match: %s\r\n",

@@ -55,8 +55,6 @@ struct forwarder_source {
     void (*watched)(void *arg, unsigned layer, bool yes);
     /* Its layers come and go whatever is watched: viewers of one that stops go over to another. */
     bool as_sent;
-    /* What the viewers can take; NULL is fine. */
-    void (*audience)(void *arg, unsigned layer, uint64_t max_bps);
 };
 
 /* -EAGAIN: FORWARDER_STREAMS_MAX; -ENOMEM. Sound has one layer. */

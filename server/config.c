@@ -1,6 +1,6 @@
 #include "server/config_options.h"
+#include "server/option_value.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -226,7 +226,7 @@ int config_read(struct config *c, int argc, char *const *argv, const char *port_
     }
     long port;
     if (port_env && *port_env) {
-        if (config_parse_number(port_env, 0, 65535, &port)) {
+        if (option_number(port_env, 0, 65535, &port)) {
             snprintf(error, error_size, "PORT in the environment must be 0 to 65535");
             return -EINVAL;
         }

@@ -1,40 +1,19 @@
 #include "server/config_options.h"
 
+#include "server/option_value.h"
 #include "signaling/proxies.h"
 #include "signaling/web_origins.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-const char *config_parse_number(const char *text, long min, long max, long *out)
-{
-    char *end;
-    errno = 0;
-    long n = strtol(text, &end, 10);
-    if (!*text || isspace((unsigned char)*text) || *end || errno || n < min || n > max)
-        return "is not a whole number in its range";
-    *out = n;
-    return NULL;
-}
-
-static const char *copy_text(char *out, size_t room, const char *value)
-{
-    if (!*value)
-        return "must not be empty";
-    if (strlen(value) >= room)
-        return "is too long";
-    memcpy(out, value, strlen(value) + 1);
-    return NULL;
-}
 
 static const char *set_listen(struct config *c, const char *value)
 {
     const char *colon = strrchr(value, ':');
     long port;
-    if (!colon || config_parse_number(colon + 1, 0, 65535, &port))
+    if (!colon || option_number(colon + 1, 0, 65535, &port))
         return "must be ADDRESS:PORT";
     const char *ip = value;
     size_t n = (size_t)(colon - value);
@@ -60,12 +39,12 @@ static const char *set_to(struct config *c, const char *value)
 {
     if (strncmp(value, "http://", 7) != 0 && strncmp(value, "https://", 8) != 0)
         return "must be a URL like https://host/whip/ROOM";
-    return copy_text(c->to, sizeof(c->to), value);
+    return option_text(c->to, sizeof(c->to), value);
 }
 
 static const char *set_ca_file(struct config *c, const char *value)
 {
-    return copy_text(c->ca_file, sizeof(c->ca_file), value);
+    return option_text(c->ca_file, sizeof(c->ca_file), value);
 }
 
 static const char *set_no_tui(struct config *c, const char *value)
@@ -85,7 +64,7 @@ static const char *set_no_settings(struct config *c, const char *value)
 static const char *set_udp_port(struct config *c, const char *value)
 {
     long n;
-    const char *why = config_parse_number(value, 0, 65535, &n);
+    const char *why = option_number(value, 0, 65535, &n);
     if (!why)
         c->udp_port = (uint16_t)n;
     return why;
@@ -158,7 +137,7 @@ static const char *copy_credential(char *out, const char *value)
         if (*p <= ' ' || *p > '~' || strchr("\"\\<>", *p))
             return "may hold only visible ASCII characters, no quotes, backslashes, < or >";
     }
-    return copy_text(out, CONFIG_TEXT_MAX, value);
+    return option_text(out, CONFIG_TEXT_MAX, value);
 }
 
 static const char *set_turn_user(struct config *c, const char *value)
@@ -291,7 +270,7 @@ static const char *set_temporal_layers(struct config *c, const char *value)
 static const char *set_workers(struct config *c, const char *value)
 {
     long n;
-    const char *why = config_parse_number(value, 1, 64, &n);
+    const char *why = option_number(value, 1, 64, &n);
     if (!why)
         c->workers = (int)n;
     return why ? "must be 1 to 64" : NULL;
@@ -313,7 +292,7 @@ static const char *set_adapt(struct config *c, const char *value)
 static const char *set_max_viewers(struct config *c, const char *value)
 {
     long n;
-    const char *why = config_parse_number(value, 1, 100000, &n);
+    const char *why = option_number(value, 1, 100000, &n);
     if (!why)
         c->max_viewers = (int)n;
     return why ? "must be 1 to 100000" : NULL;
@@ -322,7 +301,7 @@ static const char *set_max_viewers(struct config *c, const char *value)
 static const char *set_max_rooms(struct config *c, const char *value)
 {
     long n;
-    const char *why = config_parse_number(value, 1, 4000, &n);
+    const char *why = option_number(value, 1, 4000, &n);
     if (!why)
         c->max_rooms = (int)n;
     return why ? "must be 1 to 4000" : NULL;
@@ -331,7 +310,7 @@ static const char *set_max_rooms(struct config *c, const char *value)
 static const char *set_max_viewers_per_room(struct config *c, const char *value)
 {
     long n;
-    const char *why = config_parse_number(value, 0, 100000, &n);
+    const char *why = option_number(value, 0, 100000, &n);
     if (!why)
         c->max_viewers_per_room = (int)n;
     return why ? "must be 0 to 100000" : NULL;
@@ -346,22 +325,22 @@ static const char *set_open_rooms(struct config *c, const char *value)
 
 static const char *set_password(struct config *c, const char *value)
 {
-    return copy_text(c->password, sizeof(c->password), value);
+    return option_text(c->password, sizeof(c->password), value);
 }
 
 static const char *set_token_key(struct config *c, const char *value)
 {
-    return copy_text(c->token_key, sizeof(c->token_key), value);
+    return option_text(c->token_key, sizeof(c->token_key), value);
 }
 
 static const char *set_tls_cert(struct config *c, const char *value)
 {
-    return copy_text(c->tls_cert, sizeof(c->tls_cert), value);
+    return option_text(c->tls_cert, sizeof(c->tls_cert), value);
 }
 
 static const char *set_tls_key(struct config *c, const char *value)
 {
-    return copy_text(c->tls_key, sizeof(c->tls_key), value);
+    return option_text(c->tls_key, sizeof(c->tls_key), value);
 }
 
 static const char *set_allow_origin(struct config *c, const char *value)
@@ -369,7 +348,7 @@ static const char *set_allow_origin(struct config *c, const char *value)
     struct web_origins origins;
     if (!web_origins_parse(&origins, value))
         return "must be *, self, or origins like https://a.example with commas between";
-    return copy_text(c->allow_origin, sizeof(c->allow_origin), value);
+    return option_text(c->allow_origin, sizeof(c->allow_origin), value);
 }
 
 static const char *set_trusted_proxy(struct config *c, const char *value)
@@ -377,13 +356,13 @@ static const char *set_trusted_proxy(struct config *c, const char *value)
     struct proxies proxies;
     if (!proxies_parse(&proxies, value))
         return "must be addresses or networks like 10.0.0.0/8 with commas between";
-    return copy_text(c->trusted_proxies, sizeof(c->trusted_proxies), value);
+    return option_text(c->trusted_proxies, sizeof(c->trusted_proxies), value);
 }
 
 static const char *set_room_idle(struct config *c, const char *value)
 {
     long n;
-    const char *why = config_parse_number(value, 10, 86400, &n);
+    const char *why = option_number(value, 10, 86400, &n);
     if (!why)
         c->room_idle_s = (int)n;
     return why ? "must be 10 to 86400 seconds" : NULL;
@@ -392,7 +371,7 @@ static const char *set_room_idle(struct config *c, const char *value)
 static const char *set_drain_timeout(struct config *c, const char *value)
 {
     long n;
-    const char *why = config_parse_number(value, 0, 86400, &n);
+    const char *why = option_number(value, 0, 86400, &n);
     if (!why)
         c->drain_s = (int)n;
     c->drain_said = true;
@@ -403,14 +382,14 @@ static const char *set_drain_to(struct config *c, const char *value)
 {
     if (strncmp(value, "http://", 7) != 0 && strncmp(value, "https://", 8) != 0)
         return "must be a URL like https://other.example";
-    return copy_text(c->drain_to, sizeof(c->drain_to), value);
+    return option_text(c->drain_to, sizeof(c->drain_to), value);
 }
 
 static const char *set_admin_token(struct config *c, const char *value)
 {
     if (strlen(value) < 8)
         return "must be at least 8 characters";
-    return copy_text(c->admin_token, sizeof(c->admin_token), value);
+    return option_text(c->admin_token, sizeof(c->admin_token), value);
 }
 
 static const char *set_metrics_open(struct config *c, const char *value)

@@ -18,5 +18,3 @@ const struct option *config_option(unsigned i); /* in the order of the help; NUL
 /* It may come several times, and as a list in the file. */
 bool config_option_repeats(const struct option *o);
 const struct option *config_find_option(const char *name, size_t size); /* or NULL */
-/* NULL, or the reason why it is refused. */
-const char *config_parse_number(const char *text, long min, long max, long *out);

@@ -1,32 +1,12 @@
 #include "server/media.h"
 
-#include <ctype.h>
+#include "server/option_value.h"
+
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *parse_number(const char *text, long min, long max, long *out)
-{
-    char *end;
-    errno = 0;
-    long n = strtol(text, &end, 10);
-    if (!*text || isspace((unsigned char)*text) || *end || errno || n < min || n > max)
-        return "is not a whole number in its range";
-    *out = n;
-    return NULL;
-}
-
-static const char *copy_text(char *out, size_t room, const char *value)
-{
-    if (!*value)
-        return "must not be empty";
-    if (strlen(value) >= room)
-        return "is too long";
-    memcpy(out, value, strlen(value) + 1);
-    return NULL;
-}
 
 struct media_coding media_coding_default(void)
 {
@@ -66,7 +46,7 @@ static const char *set_place(struct media_place *p, const char *value, const str
         return must_be;
     struct media_place out = {0};
     memcpy(out.kind, value, n);
-    const char *why = colon ? copy_text(out.arg, sizeof(out.arg), colon + 1) : NULL;
+    const char *why = colon ? option_text(out.arg, sizeof(out.arg), colon + 1) : NULL;
     if (!why)
         *p = out;
     return why;
@@ -108,7 +88,7 @@ const char *media_set_encoder(struct media_coding *c, const char *value)
 {
     for (const struct encoder_ops *const *o = encoder_backends(); *o; o++) {
         if (strcmp((*o)->name, value) == 0)
-            return copy_text(c->encoder, sizeof(c->encoder), value);
+            return option_text(c->encoder, sizeof(c->encoder), value);
     }
     return "is not an encoder of this build (amphi --version lists them)";
 }
@@ -134,7 +114,7 @@ const char *media_set_quality(struct media_coding *c, const char *value)
 const char *media_set_bitrate(struct media_coding *c, const char *kbps)
 {
     long n;
-    const char *why = parse_number(kbps, 100, 100000, &n);
+    const char *why = option_number(kbps, 100, 100000, &n);
     if (!why)
         c->rate.bitrate_bps = (uint32_t)n * 1000;
     return why ? "must be 100 to 100000 kbit/s" : NULL;
@@ -152,7 +132,7 @@ const char *media_set_rate_control(struct media_coding *c, const char *value)
 const char *media_set_fps(struct media_coding *c, const char *value)
 {
     long n;
-    const char *why = parse_number(value, 1, 120, &n);
+    const char *why = option_number(value, 1, 120, &n);
     if (!why)
         c->rate.fps = (int)n;
     return why ? "must be 1 to 120" : NULL;
@@ -177,7 +157,7 @@ const char *media_set_effort(struct media_coding *c, const char *value)
 const char *media_set_layers(struct media_coding *c, const char *value)
 {
     long n;
-    const char *why = parse_number(value, 1, 3, &n);
+    const char *why = option_number(value, 1, 3, &n);
     if (!why)
         c->layers = (unsigned)n;
     return why ? "must be 1 to 3" : NULL;
@@ -186,7 +166,7 @@ const char *media_set_layers(struct media_coding *c, const char *value)
 const char *media_set_temporal_layers(struct media_coding *c, const char *value)
 {
     long n;
-    const char *why = parse_number(value, 1, 3, &n);
+    const char *why = option_number(value, 1, 3, &n);
     if (!why)
         c->temporal_layers = (unsigned)n;
     return why ? "must be 1 to 3" : NULL;
@@ -195,7 +175,7 @@ const char *media_set_temporal_layers(struct media_coding *c, const char *value)
 const char *media_set_audio_frame(struct media_coding *c, const char *ms)
 {
     long n;
-    const char *why = parse_number(ms, 20, ENCODE_OPUS_MAX_MS, &n);
+    const char *why = option_number(ms, 20, ENCODE_OPUS_MAX_MS, &n);
     if (why || n % 20 != 0)
         return "must be 20, 40 or 60 ms";
     c->sound.frame_ms = (int)n;
@@ -206,7 +186,7 @@ const char *media_set_audio_bitrate(struct media_coding *c, const char *kbps)
 {
     long n;
     const char *why =
-        parse_number(kbps, ENCODE_OPUS_MIN_BPS / 1000, ENCODE_OPUS_MAX_BPS / 1000, &n);
+        option_number(kbps, ENCODE_OPUS_MIN_BPS / 1000, ENCODE_OPUS_MAX_BPS / 1000, &n);
     if (!why)
         c->sound.bitrate_bps = (uint32_t)n * 1000;
     return why ? "must be 6 to 160 kbit/s" : NULL;

@@ -122,9 +122,9 @@ static void handle_event(struct server *s, const struct forwarder_event *e)
             tell_viewer(s, e, reason);
         return;
     }
-    tell_viewer(s, e, reason);
     if (e->state == VIEWER_CLOSED)
-        server_drop_guest(s, e->viewer_id);
+        server_drop_guest(s, e->viewer_id); /* first: who is told counts without it */
+    tell_viewer(s, e, reason);
 }
 
 void server_tell_room(struct server *s, struct room *room)

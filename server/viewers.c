@@ -222,6 +222,9 @@ static void on_leave(void *arg, uint32_t viewer_id)
         return;
     }
     if (g->started) {
+        if (g->room)
+            room_viewer_left(g->room, true);
+        g->room = NULL;
         forwarder_remove_viewer(s->forwarder, viewer_id); /* its last event removes the guest */
         return;
     }

@@ -60,7 +60,8 @@ void session_ws_drop_media(struct session_ws *s)
     if (viewer_id == 0)
         return;
     s->backend->leave(s->backend->arg, viewer_id);
-    if (s->role == SESSION_WS_VIEWER)
+    bool counted = s->state == SESSION_WS_ANSWERED || s->state == SESSION_WS_LIVE;
+    if (s->role == SESSION_WS_VIEWER && counted)
         session_ws_tell_presenters(s, "viewer-left", viewer_id);
 }
 
@@ -341,12 +342,13 @@ void session_ws_on_viewer(struct session_ws *s, uint32_t viewer_id, enum backend
     if (state != BACKEND_VIEWER_CLOSED)
         return;
     const char *code = reason && is_code(reason) ? reason : "internal";
+    bool counted = s->state == SESSION_WS_ANSWERED || s->state == SESSION_WS_LIVE;
     s->viewer_id = 0;
     session_ws_set_state(s, SESSION_WS_CLOSED, INT64_MAX);
     session_ws_send_error(s, NULL, code, session_ws_sentence(code, s->role));
     if (s->role == SESSION_WS_SHARER)
         session_ws_on_unpublished(s, code);
-    else
+    else if (counted)
         session_ws_tell_presenters(s, "viewer-left", viewer_id);
 }
 

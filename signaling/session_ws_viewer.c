@@ -67,7 +67,6 @@ static void send_offer(struct session_ws *s, const struct backend_room *room,
     sdp_note_offered(&s->offered, room);
     session_ws_send(s, message_offer(sdp, seat->viewer_id));
     session_ws_set_state(s, SESSION_WS_OFFERED, now_us + SESSION_WS_ANSWER_US);
-    session_ws_tell_presenters(s, "viewer-joined", seat->viewer_id);
 }
 
 /* --- who may watch --- */
@@ -236,6 +235,13 @@ static void on_report(struct session_ws *s, const struct message *m)
         s->backend->viewer_report(s->backend->arg, s->viewer_id, &m->report);
 }
 
+/* From here on the room counts it. */
+static void begin_watching(struct session_ws *s)
+{
+    session_ws_set_state(s, SESSION_WS_ANSWERED, INT64_MAX);
+    session_ws_tell_presenters(s, "viewer-joined", s->viewer_id);
+}
+
 static void on_answer(struct session_ws *s, const struct message *m)
 {
     char error[200];
@@ -261,7 +267,7 @@ static void on_answer(struct session_ws *s, const struct message *m)
     else if (status != 0)
         refuse_answer(s, m, "internal", "the server could not start the media session");
     else
-        session_ws_set_state(s, SESSION_WS_ANSWERED, INT64_MAX);
+        begin_watching(s);
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++)
         if (s->selected & 1u << i)
             apply_selection(s, i);

@@ -11,6 +11,7 @@
 
 #define FAKE_ROOM "SWIFT-OTTER-042"
 #define FAKE_TOKEN "open-sesame"
+#define FAKE_WATCHING 64 /* viewers at a time */
 
 struct fake {
     bool removed; /* viewer 7 */
@@ -25,6 +26,7 @@ struct fake {
     unsigned reserved, started, left;
     uint32_t next_viewer, last_started, last_left;
     struct backend_answer answer;
+    bool watching[FAKE_WATCHING];
     bool offering; /* what the last seat was wanted for */
     unsigned n_selects, n_keyframes, n_reports, keyframe_slot;
     struct {
@@ -123,7 +125,16 @@ static inline int fake_start(void *arg, uint32_t viewer_id, const struct backend
     f->started++;
     f->last_started = viewer_id;
     f->answer = *answer;
+    f->room.viewers += f->start_status == 0;
+    f->watching[viewer_id % FAKE_WATCHING] = f->start_status == 0;
     return f->start_status;
+}
+
+/* The room counts it no more. */
+static inline void fake_end_viewer(struct fake *f, uint32_t viewer_id)
+{
+    f->room.viewers -= f->watching[viewer_id % FAKE_WATCHING];
+    f->watching[viewer_id % FAKE_WATCHING] = false;
 }
 
 static inline void fake_leave(void *arg, uint32_t viewer_id)
@@ -131,6 +142,7 @@ static inline void fake_leave(void *arg, uint32_t viewer_id)
     struct fake *f = arg;
     f->left++;
     f->last_left = viewer_id;
+    fake_end_viewer(f, viewer_id);
 }
 
 static inline void fake_candidate(void *arg, uint32_t viewer_id, const char *text)

@@ -63,11 +63,16 @@ static void presenters_reach_viewers(void **state)
     ws_send(viewer, "{\"type\":\"focus-change\",\"focusedTrack\":\"video0\"}");
     ws_expect(viewer, "\"code\":\"not-allowed\"");
     int late = watch(s, token);
-    ws_expect(sharer, "{\"type\":\"viewer-joined\",\"viewers\":3,\"peerId\":\"4\"}");
+    ws_expect(sharer, "{\"type\":\"viewer-joined\",\"viewers\":5,\"peerId\":\"4\"}");
     ws_expect(other, "{\"type\":\"viewer-joined\"");
     ws_send(late, WATCH "}"); /* replaces its viewer */
-    ws_expect(sharer, "{\"type\":\"viewer-left\",\"viewers\":3,\"peerId\":\"4\"}");
-    ws_expect(sharer, "\"peerId\":\"5\"");
+    ws_expect(sharer, "{\"type\":\"viewer-left\",\"viewers\":4,\"peerId\":\"4\"}");
+    ws_expect(late, "\"type\":\"joined\"");
+    ws_expect(late, "\"type\":\"streams-info\"");
+    ws_expect(late, "\"type\":\"offer\"");
+    ws_send(late, WATCH "}"); /* has not watched yet: nobody hears of the one that goes */
+    ws_send_sdp(late, "answer", chromium_answer);
+    ws_expect(sharer, "{\"type\":\"viewer-joined\",\"viewers\":5,\"peerId\":\"6\"}");
     close(viewer);
     close(sharer);
     close(other);
@@ -132,6 +137,7 @@ static void a_lost_socket_is_replaced(void **state)
 static void end_viewer_2(struct server *s)
 {
     http_on_viewer(s->http, 2, BACKEND_VIEWER_LIVE, "connected");
+    fake_end_viewer(&s->fake, 2);
     http_on_viewer(s->http, 2, BACKEND_VIEWER_CLOSED, "consent-lost");
 }
 

@@ -272,7 +272,7 @@ static void events_end_with_their_session(void **state)
     int fd = listen_to(s, path); /* all of them, without asking for a stream first */
     assert_string_equal(next_event(fd), "event: active\ndata: {}\n\n");
     assert_memory_equal(next_event(fd), "event: layers\n", 14);
-    assert_string_equal(next_event(fd), "event: viewercount\ndata: {\"viewercount\":3}\n\n");
+    assert_string_equal(next_event(fd), "event: viewercount\ndata: {\"viewercount\":4}\n\n");
     struct reply r = ask(s, "DELETE", location, "", NULL);
     assert_int_equal(r.status, 200);
     assert_null(next_event(fd));

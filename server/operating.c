@@ -39,8 +39,9 @@ static void begin_drain(struct server *s, unsigned n, int64_t now_us)
     if (n > 0 && s->config.drain_s > 0)
         g_info("draining: nobody new is taken; ends when the last of %u has left, or in %d s", n,
                s->config.drain_s);
-    if (s->config.drain_to[0])
-        http_on_drain(s->http, s->config.drain_to);
+    if (s->config.drain_s > 0 || s->config.drain_to[0])
+        http_on_drain(s->http, s->config.drain_to[0] ? s->config.drain_to : NULL,
+                      (unsigned)s->config.drain_s);
 }
 
 static void drain(struct server *s, int64_t now_us)
@@ -126,6 +127,18 @@ static void take_certificate(struct server *s)
         g_warning("reload: %s", why);
 }
 
+/* The old ones stay where the new ones cannot be read. */
+static void take_policies(struct server *s, const struct config *fresh)
+{
+    char why[1200];
+    if (http_set_policies(s->http, fresh->allow_origin, fresh->trusted_proxies, why, sizeof(why))) {
+        g_warning("reload: --allow-origin, --trusted-proxy: %s; both stay as they are", why);
+        return;
+    }
+    memcpy(s->config.allow_origin, fresh->allow_origin, sizeof(s->config.allow_origin));
+    memcpy(s->config.trusted_proxies, fresh->trusted_proxies, sizeof(s->config.trusted_proxies));
+}
+
 static void take_ice_servers(struct server *s, const struct config *fresh)
 {
     s->config.has_stun = fresh->has_stun;
@@ -150,6 +163,7 @@ static void reload(struct server *s)
         take_rights(s, fresh);
         take_key(s, fresh);
         take_certificate(s);
+        take_policies(s, fresh);
         take_ice_servers(s, fresh);
         s->config.drain_s = fresh->drain_s;
         memcpy(s->config.drain_to, fresh->drain_to, sizeof(s->config.drain_to));

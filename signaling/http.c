@@ -356,18 +356,31 @@ static uint64_t random_seed(void)
     return seed;
 }
 
+int http_set_policies(struct http *h, const char *allow_origin, const char *trusted_proxies,
+                      char *error, size_t error_size)
+{
+    struct web_origins origins;
+    struct proxies proxies;
+    if (!web_origins_parse(&origins, allow_origin)) {
+        snprintf(error, error_size, "\"%s\" is no list of origins like https://a.example",
+                 allow_origin);
+        return -EINVAL;
+    }
+    if (!proxies_parse(&proxies, trusted_proxies)) {
+        snprintf(error, error_size, "\"%s\" is no list of networks like 10.0.0.0/8",
+                 trusted_proxies);
+        return -EINVAL;
+    }
+    h->origins = origins;
+    h->proxies = proxies;
+    return 0;
+}
+
 static int read_policies(struct http *h, const struct http_config *config, char *error, size_t size)
 {
-    if (!web_origins_parse(&h->origins, config->allow_origin)) {
-        snprintf(error, size, "\"%s\" is no list of origins like https://a.example",
-                 config->allow_origin);
-        return -EINVAL;
-    }
-    if (!proxies_parse(&h->proxies, config->trusted_proxies)) {
-        snprintf(error, size, "\"%s\" is no list of networks like 10.0.0.0/8",
-                 config->trusted_proxies);
-        return -EINVAL;
-    }
+    int err = http_set_policies(h, config->allow_origin, config->trusted_proxies, error, size);
+    if (err)
+        return err;
     if (!config->tls_cert || !config->tls_key)
         return 0;
     return http_tls_create(&h->tls, config->tls_cert, config->tls_key, error, size);
@@ -518,10 +531,12 @@ void http_on_room(struct http *h, const char *code)
     session_ws_drop_news(&news);
 }
 
-void http_on_drain(struct http *h, const char *url)
+void http_on_drain(struct http *h, const char *url, unsigned ends_in_s)
 {
     for (struct http_connection *c = h->connections; c; c = c->next)
-        http_socket_on_drain(c, url);
+        http_socket_on_drain(c, url, ends_in_s);
+    if (!url)
+        return; /* where they would come again is here, which takes nobody */
     routes_on_drain(h->routes);
     http_events_on_room(h);
 }

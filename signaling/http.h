@@ -32,6 +32,10 @@ bool http_is_secure(const struct http *h); /* HTTPS and WSS */
 /* The files of the certificate have changed: new connections get it, open ones go on. When they
  * cannot be used, -errno with a sentence, and the old one stays. */
 int http_reload_certificate(struct http *h, char *error, size_t error_size);
+/* Whose pages may come, and whose word about addresses is taken, from the next request on; as in
+ * http_config. -EINVAL with a sentence: one cannot be read, and both stay as they were. */
+int http_set_policies(struct http *h, const char *allow_origin, const char *trusted_proxies,
+                      char *error, size_t error_size);
 
 void http_service(struct http *h); /* waits for network input, http_wake, or at most a second */
 void http_wake(struct http *h);    /* any thread */
@@ -48,8 +52,9 @@ void http_on_room(struct http *h, const char *code);
  * (bits, bit 0 the best one). 0 bit/s: no limit is known. */
 void http_on_publish_wish(struct http *h, uint32_t publisher_id, uint64_t bitrate_bps,
                           unsigned layers, const char *reason);
-/* From the server: every WebSocket is told to reconnect to this URL of another one. */
-void http_on_drain(struct http *h, const char *url);
+/* From the server: every WebSocket is told to reconnect to this URL of another one, and players to
+ * come again; or, `url` NULL, sockets alone that this one ends in so many seconds at the latest. */
+void http_on_drain(struct http *h, const char *url, unsigned ends_in_s);
 /* From the server, to every viewer of a room: what the presenter works in, where his cursor is (in
  * percent of the picture), and that a picture has another size. */
 void http_on_focus(struct http *h, const char *code, unsigned slot);

@@ -165,7 +165,7 @@ void http_socket_on_candidate(struct http_connection *c, uint32_t viewer_id, con
 void http_socket_on_publish_wish(struct http_connection *c, uint32_t id, uint64_t bitrate_bps,
                                  unsigned layers, const char *reason);
 void http_socket_on_room(struct http_connection *c, struct session_ws_news *news);
-void http_socket_on_drain(struct http_connection *c, const char *url);
+void http_socket_on_drain(struct http_connection *c, const char *url, unsigned ends_in_s);
 /* To everybody of a role in a room but `except`; takes the malloc'd text, which may be NULL. */
 void http_socket_tell(struct http *h, const char *room, enum session_ws_role role, char *text,
                       const struct http_connection *except);

@@ -324,10 +324,10 @@ void http_socket_on_publish_wish(struct http_connection *c, uint32_t id, uint64_
     http_socket_settle(c);
 }
 
-void http_socket_on_drain(struct http_connection *c, const char *url)
+void http_socket_on_drain(struct http_connection *c, const char *url, unsigned ends_in_s)
 {
     if (!c->socket)
         return;
-    session_ws_on_drain(&c->socket->session, url);
+    session_ws_on_drain(&c->socket->session, url, ends_in_s);
     http_socket_settle(c);
 }

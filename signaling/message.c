@@ -117,6 +117,7 @@ static enum message_type type_of(const char *name)
         {"publish-config", MESSAGE_OF_SERVER},
         {"audience", MESSAGE_OF_SERVER},
         {"redirect", MESSAGE_OF_SERVER},
+        {"draining", MESSAGE_OF_SERVER},
         {"password-required", MESSAGE_OF_SERVER},
         {"password-invalid", MESSAGE_OF_SERVER},
         {"error", MESSAGE_OF_SERVER},

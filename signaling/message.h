@@ -163,6 +163,7 @@ char *message_audience(const struct backend_audience *audience);
 /* `layers`: bits, bit 0 the best one. 0 bit/s: no limit is known. */
 char *message_publish_config(uint64_t bitrate_bps, unsigned layers, const char *reason);
 char *message_redirect(const char *url);
+char *message_draining(unsigned ends_in_s);
 char *message_error(const struct message *reply_to, const char *code, const char *sentence);
 /* `what` there was too much of: "joins", "wrong passwords". */
 char *message_rate_limited(const struct message *reply_to, const char *what, unsigned wait_s);

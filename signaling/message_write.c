@@ -283,6 +283,11 @@ char *message_redirect(const char *url)
     return dump(json_pack("{s:s, s:s}", "type", "redirect", "url", url));
 }
 
+char *message_draining(unsigned ends_in_s)
+{
+    return dump(json_pack("{s:s, s:i}", "type", "draining", "endsInS", (int)ends_in_s));
+}
+
 char *message_error(const struct message *reply_to, const char *code, const char *sentence)
 {
     json_t *text = json_string(sentence); /* may quote what was sent, cut anywhere */

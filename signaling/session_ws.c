@@ -406,9 +406,12 @@ void session_ws_on_viewer_news(struct session_ws *s, const char *text, int64_t n
         send_copy(s, text);
 }
 
-void session_ws_on_drain(struct session_ws *s, const char *url)
+void session_ws_on_drain(struct session_ws *s, const char *url, unsigned ends_in_s)
 {
-    session_ws_send(s, message_redirect(url));
+    if (url)
+        session_ws_send(s, message_redirect(url));
+    else if (s->joined && !s->is_gopeep)
+        session_ws_send(s, message_draining(ends_in_s));
 }
 
 void session_ws_on_socket_closed(struct session_ws *s)

@@ -135,7 +135,9 @@ void session_ws_drop_news(struct session_ws_news *news);
 void session_ws_on_broadcast(struct session_ws *s, const char *text);
 /* To a presenter: a viewer came or went. Left out when there are too many of them. */
 void session_ws_on_viewer_news(struct session_ws *s, const char *text, int64_t now_us);
-void session_ws_on_drain(struct session_ws *s, const char *url);
+/* The server ends when the last viewer has left, or in so many seconds. `url`: where else to go, or
+ * NULL; GoPeep's programs are told nothing then. */
+void session_ws_on_drain(struct session_ws *s, const char *url, unsigned ends_in_s);
 void session_ws_on_socket_closed(struct session_ws *s);
 
 /* Of a socket that closes, before session_ws_on_socket_closed: whether its media goes on and may be

@@ -47,10 +47,84 @@ static void presenters_hear_how_many_watch(void **state)
     close(presenter);
 }
 
+static void who_watches_hears_of_draining(void **state)
+{
+    static const char *const options[] = {"--source", "pattern:384x176", "--drain-timeout", "50",
+                                          NULL};
+    struct fixture f;
+    char id[16];
+    (void)state;
+    fixture_start(&f, options);
+    int presenter = fixture_present(&f), viewer = fixture_watch(&f, id);
+    is_news(presenter, "viewer-joined", 1, id); /* who only has an offer is not waited for */
+    server_drain(f.server);
+    fixture_until(viewer, "draining");
+    assert_string_equal(body_buffer, "{\"type\":\"draining\",\"endsInS\":50}");
+    fixture_until(presenter, "draining");
+    close(viewer);
+    close(presenter);
+    fixture_stop(&f);
+}
+
+/* --- options read anew --- */
+
+static void write_options(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static bool may_page(const struct fixture *f, const char *origin)
+{
+    char headers[200];
+    snprintf(headers, sizeof(headers), "Origin: %s\r\n", origin);
+    struct reply r = fixture_ask(f, "GET", "/api/v1/rooms/" FIXTURE_ROOM, headers, NULL);
+    assert_int_equal(r.status, 200);
+    return header_of(&r, "Access-Control-Allow-Origin") != NULL;
+}
+
+static bool is_proxy_believed(const struct fixture *f)
+{
+    struct reply r = fixture_ask(f, "POST", "/api/v1/rooms",
+                                 FIXTURE_ADMIN "Content-Type: application/json\r\n"
+                                               "X-Forwarded-Proto: https\r\n",
+                                 "{}");
+    assert_int_equal(r.status, 201);
+    return strstr(r.body, "\"watch_url\":\"https:") != NULL;
+}
+
+static void policies_are_read_anew(void **state)
+{
+    char path[] = "/tmp/amphi-test-options-XXXXXX";
+    struct fixture f;
+    (void)state;
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    write_options(path, "{\"allow-origin\": \"https://a.example\"}");
+    fixture_start(&f, (const char *const[]){"--config", path, NULL});
+    assert_true(may_page(&f, "https://a.example"));
+    assert_false(may_page(&f, "https://b.example"));
+    assert_false(is_proxy_believed(&f));
+    write_options(path, "{\"allow-origin\": \"https://b.example\","
+                        " \"trusted-proxy\": \"127.0.0.0/8\"}");
+    server_reload(f.server);
+    while (!may_page(&f, "https://b.example"))
+        ;
+    assert_false(may_page(&f, "https://a.example"));
+    assert_true(is_proxy_believed(&f));
+    fixture_stop(&f);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(presenters_hear_how_many_watch, setup, teardown),
+        cmocka_unit_test(who_watches_hears_of_draining),
+        cmocka_unit_test(policies_are_read_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

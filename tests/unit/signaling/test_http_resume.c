@@ -83,7 +83,7 @@ static void ask_publisher(struct server *s)
 {
     http_on_publish_wish(s->http, 1, 900000, 3, "the audience");
     http_on_publish_wish(s->http, 77, 1, 1, "nobody's");
-    http_on_drain(s->http, "wss://other.example/ws");
+    http_on_drain(s->http, "wss://other.example/ws", 60);
 }
 
 static void presenters_are_told(void **state)

@@ -215,7 +215,7 @@ static void show_layers(struct server *s)
 
 static void drain(struct server *s)
 {
-    http_on_drain(s->http, "https://other.example");
+    http_on_drain(s->http, "https://other.example", 60);
 }
 
 static void events(void **state)

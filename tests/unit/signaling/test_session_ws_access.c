@@ -195,9 +195,17 @@ static void the_room_may_be_gone(void **state)
 static void servers_are_left_for_others(void **state)
 {
     struct test *t = *state;
-    session_ws_on_drain(&t->session, "wss://other.example/ws");
+    session_ws_on_drain(&t->session, "wss://other.example/ws", 60);
     assert_string_equal(t->sent[0], "{\"type\":\"redirect\",\"url\":\"wss://other.example/ws\"}");
     assert_false(t->session.finished);
+    session_ws_on_drain(&t->session, NULL, 60);
+    assert_int_equal(t->n_sent, 1); /* nobody who has not joined */
+    send_text(t, WATCH_WITH("password", "open sesame"), 3);
+    session_ws_on_drain(&t->session, NULL, 60);
+    assert_string_equal(t->sent[3], "{\"type\":\"draining\",\"endsInS\":60}");
+    t->session.is_gopeep = true;
+    session_ws_on_drain(&t->session, NULL, 60);
+    assert_int_equal(t->n_sent, 4);
 }
 
 #undef TEST

@@ -93,6 +93,14 @@ void encode_opus_destroy(struct encode_opus *e)
     free(e);
 }
 
+void encode_opus_reset(struct encode_opus *e)
+{
+    int r = opus_encoder_ctl(e->encoder, OPUS_RESET_STATE);
+    assert(r == OPUS_OK);
+    (void)r;
+    e->is_silent = false;
+}
+
 size_t encode_opus_samples(const struct encode_opus *e)
 {
     return (size_t)e->samples;

@@ -42,6 +42,9 @@ size_t encode_opus_lookahead(const struct encode_opus *e);
  * -EIO if the library failed, which leaves it able to go on. `pcm` is interleaved. */
 int encode_opus(struct encode_opus *e, const int16_t *pcm, uint8_t *out);
 
+/* What was encoded before is forgotten, what was set is not: the next frame is as the first one. */
+void encode_opus_reset(struct encode_opus *e);
+
 /* From the next frame on; out of range is brought into it. */
 void encode_opus_set_bitrate(struct encode_opus *e, uint32_t bitrate_bps);
 void encode_opus_set_loss(struct encode_opus *e, int percent);

@@ -31,12 +31,14 @@ struct source_audio {
     int64_t place;               /* of the first sample gathered */
     size_t gathered;             /* samples of each channel */
     int16_t pcm[SAMPLES_MAX * AUDIO_CHANNELS];
+    bool rests;          /* nobody heard the last frame: the encoder has not seen it */
     int64_t spurt_place; /* where a frame would begin that follows the last one sent */
 
     /* any thread */
     _Atomic uint32_t wanted_bps; /* 0: as it is */
     atomic_int wanted_loss;      /* -1: as it is */
-    _Atomic uint64_t frames_encoded, frames_silent, frames_dropped, gaps, bytes;
+    atomic_int listeners;        /* workers that have some */
+    _Atomic uint64_t frames_encoded, frames_silent, frames_unheard, frames_dropped, gaps, bytes;
     struct histogram encode_us;
 
     /* below: under lock */
@@ -96,9 +98,18 @@ static struct frame *make_frame(struct source_audio *s, const uint8_t *packet, s
     return f;
 }
 
+/* What was encoded long ago is not to be heard in the first frame after a rest. */
+static void wake_encoder(struct source_audio *s)
+{
+    if (s->rests)
+        encode_opus_reset(s->encoder);
+    s->rests = false;
+}
+
 static void encode_frame(struct source_audio *s)
 {
     uint8_t packet[ENCODE_OPUS_MAX_PACKET];
+    wake_encoder(s);
     take_settings(s);
     int64_t begin_us = audio_now_us();
     int size = encode_opus(s->encoder, s->pcm, packet);
@@ -116,6 +127,17 @@ static void encode_frame(struct source_audio *s)
     count(&s->frames_encoded, 1);
     count(&s->bytes, (uint64_t)size);
     forwarder_publish(s->config.forwarder, s->config.stream_id, 0, f);
+}
+
+/* Whoever comes hears the next frame: nothing has to be there before him. */
+static void use_frame(struct source_audio *s)
+{
+    if (atomic_load_explicit(&s->listeners, memory_order_relaxed) > 0) {
+        encode_frame(s);
+    } else {
+        count(&s->frames_unheard, 1);
+        s->rests = true;
+    }
     note_live(s);
 }
 
@@ -132,7 +154,7 @@ static void gather(struct source_audio *s, const struct audio_block *block)
     s->gathered += AUDIO_BLOCK_SAMPLES;
     if (s->gathered < encode_opus_samples(s->encoder))
         return;
-    encode_frame(s);
+    use_frame(s);
     s->gathered = 0;
 }
 
@@ -205,11 +227,19 @@ int source_audio_open(struct source_audio **out, const struct source_audio_confi
     return 0;
 }
 
+/* A worker. */
+static void on_watched(void *arg, unsigned layer, bool yes)
+{
+    struct source_audio *s = arg;
+    (void)layer;
+    atomic_fetch_add_explicit(&s->listeners, yes ? 1 : -1, memory_order_relaxed);
+}
+
 int source_audio_start(struct source_audio *s)
 {
     assert(!s->started);
     /* nobody need ask for a keyframe: each packet is one */
-    const struct forwarder_source source = {.arg = s};
+    const struct forwarder_source source = {.arg = s, .watched = on_watched};
     int err = forwarder_attach(s->config.forwarder, s->config.stream_id, &source, 1);
     s->is_attached = err == 0;
     if (!err)
@@ -265,6 +295,7 @@ void source_audio_stats(struct source_audio *s, struct source_audio_stats *out)
     *out = (struct source_audio_stats){
         .frames_encoded = load(&s->frames_encoded),
         .frames_silent = load(&s->frames_silent),
+        .frames_unheard = load(&s->frames_unheard),
         .frames_dropped = load(&s->frames_dropped),
         .gaps = load(&s->gaps),
         .bytes = load(&s->bytes),

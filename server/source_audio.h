@@ -11,6 +11,9 @@
  * sample, of what a decoder hears first of the packet. Silence that Opus does not send (DTX) is a
  * step of the time and not of the frame ids; the packet after it has the marker (RFC 7587 4.1).
  * Every frame counts as a keyframe.
+ *
+ * While nobody listens nothing is encoded. The frame that is being gathered when the first listener
+ * comes is the first he is sent.
  */
 #pragma once
 
@@ -46,7 +49,7 @@ void source_audio_set_loss(struct source_audio *s, int percent); /* what viewers
 /* A consistent copy, any thread. */
 struct source_audio_info {
     char name[AUDIO_NAME_MAX]; /* UTF-8 */
-    bool live;                 /* a frame has been published, and it has not ended */
+    bool live;                 /* a frame has come, and it has not ended */
     char end_reason[160];      /* "": has not ended by itself */
     bool may_return;
 };
@@ -55,6 +58,7 @@ struct source_audio_stats {
     struct audio_stats capture; /* blocks of 10 ms */
     uint64_t frames_encoded;    /* published */
     uint64_t frames_silent;     /* not sent: DTX */
+    uint64_t frames_unheard;    /* not encoded: nobody listened */
     uint64_t frames_dropped;    /* that failed to encode, or found no memory */
     uint64_t gaps;              /* of the time line, after blocks were dropped or it jumped */
     uint64_t bytes;             /* of what was published */

@@ -265,6 +265,7 @@ static json_t *audio_json(const struct stats_slot *slot)
     stats_set_int(o, "reanchored", slot->audio.capture.reanchored);
     stats_set_int(o, "frames_encoded", slot->audio.frames_encoded);
     stats_set_int(o, "frames_silent", slot->audio.frames_silent);
+    stats_set_int(o, "frames_unheard", slot->audio.frames_unheard);
     stats_set_int(o, "frames_dropped", slot->audio.frames_dropped);
     stats_set_int(o, "bytes_encoded", slot->audio.bytes);
     stats_set_percentiles(o, "encode_us", histogram_percentile(slot->audio.encode_us, 0.5),

@@ -18,6 +18,7 @@
 
 struct forwarder {
     bool is_full, has_source;
+    bool is_watched; /* whatever attaches is, at once */
     struct forwarder_source source;
     unsigned n_layers;
 
@@ -55,6 +56,8 @@ int forwarder_attach(struct forwarder *f, uint32_t stream_id, const struct forwa
     f->has_source = true;
     f->source = *source;
     f->n_layers = n_layers;
+    for (unsigned i = 0; i < n_layers && f->is_watched; i++)
+        source->watched(source->arg, i, true);
     return 0;
 }
 

@@ -144,6 +144,7 @@ static int setup(void **state)
     (void)state;
     atomic_store(&changes, 0);
     fake_init(&forwarder);
+    forwarder.is_watched = true;
     memset(&script, 0, sizeof(script));
     pthread_mutex_init(&script.lock, NULL);
     pthread_cond_init(&script.changed, NULL);
@@ -287,6 +288,57 @@ static void a_gap_begins_a_new_frame(void **state)
     source_audio_close(s);
 }
 
+/* --- while somebody listens --- */
+
+static void come_and_go(int block)
+{
+    if (block == 101 || block == 301) /* in the middle of a frame */
+        forwarder.source.watched(forwarder.source.arg, 0, true);
+    if (block == 200 || block == 400)
+        forwarder.source.watched(forwarder.source.arg, 0, false);
+}
+
+/* As a new encoder makes it: nothing of what was said before is in it. */
+static void is_first_packet(const struct frame *f, int64_t place)
+{
+    const struct encode_opus_config coding = {.frame_ms = 20, .bitrate_bps = 96000};
+    struct encode_opus *e;
+    char error[128];
+    int16_t pcm[2 * 960];
+    uint8_t packet[ENCODE_OPUS_MAX_PACKET];
+    for (int i = 0; i < 960; i++)
+        pcm[2 * i] = pcm[2 * i + 1] = (int16_t)((place + i) % 100 * 160 - 8000);
+    assert_int_equal(encode_opus_create(&e, &coding, error, sizeof(error)), 0);
+    int size = encode_opus(e, pcm, packet);
+    encode_opus_destroy(e);
+    assert_int_equal(f->payload.packets[0].size, size);
+    assert_memory_equal(f->payload.data, packet, (size_t)size);
+}
+
+static void nothing_is_encoded_for_nobody(void **state)
+{
+    (void)state;
+    forwarder.is_watched = false;
+    script.before = come_and_go;
+    say(500, 480000, true);
+    struct source_audio *s = open_source(20, false);
+    struct source_audio_stats stats = play(s);
+    assert_int_equal(forwarder.n_frames, 100);
+    assert_int_equal(stats.frames_encoded, 100);
+    assert_int_equal(stats.encode_us->count, 100);
+    assert_int_equal(stats.frames_unheard, 150);
+    static const int begin[] = {100, 300}; /* blocks: what was gathered when he came is his */
+    for (unsigned i = 0; i < 2; i++) {
+        int64_t place = 480000 + begin[i] * AUDIO_BLOCK_SAMPLES;
+        const struct frame *f = frame(i * 50);
+        assert_int_equal(f->rtp_ts, (uint32_t)(place - LAG));
+        assert_int_equal(f->payload.packets[0].marker, true);
+        is_first_packet(f, place);
+    }
+    assert_int_equal(atomic_load(&changes), 2); /* it was live all the time */
+    source_audio_close(s);
+}
+
 static struct source_audio *tuned;
 
 static void tune(int block)
@@ -399,6 +451,7 @@ int main(void)
         TEST(frames_follow_the_samples),
         TEST(silence_is_a_step_of_the_time_and_not_of_the_ids),
         TEST(a_gap_begins_a_new_frame),
+        TEST(nothing_is_encoded_for_nobody),
         TEST(rate_and_loss_change_while_it_runs),
         TEST(who_ends_says_why_and_may_return),
         TEST(close_ends_a_source_that_runs),

@@ -54,12 +54,12 @@ static const char *set_place(struct media_place *p, const char *value, const str
 
 const char *media_set_source(struct media_place *p, const char *value)
 {
-    static const struct kind kinds[] = {{"screen", ARG_MAY},  {"window", ARG_MUST},
-                                        {"camera", ARG_MAY},  {"portal", ARG_MAY},
-                                        {"pattern", ARG_MAY}, {"file", ARG_MUST}};
+    static const struct kind kinds[] = {
+        {"screen", ARG_MAY},    {"window", ARG_MUST}, {"camera", ARG_MAY}, {"portal", ARG_MAY},
+        {"pipewire", ARG_MUST}, {"pattern", ARG_MAY}, {"file", ARG_MUST}};
     return set_place(p, value, kinds, sizeof(kinds) / sizeof(kinds[0]),
                      "must be screen[:N], window:ID, camera[:DEVICE], portal, "
-                     "pattern[:WIDTHxHEIGHT] or file:PATH");
+                     "pipewire:NODE, pattern[:WIDTHxHEIGHT] or file:PATH");
 }
 
 const char *media_set_audio(struct media_place *p, const char *value)

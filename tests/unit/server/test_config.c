@@ -102,6 +102,9 @@ static void draining_has_options(void **state)
     struct config c;
     assert_int_equal(read_words(&c, "", NULL), 0);
     assert_int_equal(c.drain_s, 60);
+    assert_int_equal(read_words(&c, "--source pipewire:my-node", NULL), 0);
+    assert_string_equal(c.sources[0].kind, "pipewire");
+    assert_string_equal(c.sources[0].arg, "my-node");
     assert_int_equal(read_words(&c, "--source pattern", NULL), 0);
     assert_int_equal(c.drain_s, 0);
     assert_int_equal(read_words(&c, "--source pattern --drain-timeout 7", NULL), 0);
@@ -279,6 +282,7 @@ static void bad_options_name_themselves(void **state)
         {"--advertise ,", "--advertise"},
         {"--source tv", "--source"},
         {"--source screen:", "--source"},
+        {"--source pipewire", "pipewire:NODE"},
         {"--source file", "file:PATH"},
         {"--source file:", "--source"},
         {"--source files:a", "--source"},

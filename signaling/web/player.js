@@ -2,9 +2,8 @@
  *
  * show(peer, trackId) puts the stream into a second <video> beneath the visible one; when that has
  * painted its first frame it comes to the front and the old one leaves. So a reconnect or a change of
- * stream keeps the last frame until there is a newer one. Events: `shown` (detail {peer, trackId, at})
- * with the moment of the first painted frame in ms since navigation, `blocked` (the browser wants a
- * tap), `resize` (the picture's size, which `size` says). */
+ * stream keeps the last frame until there is a newer one. Events: `shown` (detail {peer, trackId}),
+ * `blocked` (the browser wants a tap), `resize` (the picture's size, which `size` says). */
 
 const LINGER = 120; // ms the old video stays beneath, until the compositor has surely drawn the new one
 
@@ -21,6 +20,7 @@ export class Player extends EventTarget {
     this.muted = true;
     this.volume = 1;
     this.paused = false;
+    this.firstFrameMs = null; // navigation start to the first painted frame
   }
 
   get video() {
@@ -168,7 +168,7 @@ export class Player extends EventTarget {
     if (view !== this.#back) {
       return;
     }
-    const at = performance.now();
+    this.firstFrameMs ??= Math.round(performance.now());
     const old = this.#front;
     this.#front = view;
     this.#back = null;
@@ -184,7 +184,7 @@ export class Player extends EventTarget {
       }
       setTimeout(() => this.#drop(old), LINGER);
     }
-    this.#tell('shown', { peer: view.peer, trackId: view.trackId, at });
+    this.#tell('shown', { peer: view.peer, trackId: view.trackId });
   }
 
   /* Forgets everything; the element of the stage may leave. */

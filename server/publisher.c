@@ -173,7 +173,8 @@ static bool gop_is_over(const struct outlet *o, bool repeat, int64_t now_us)
     if (o->gop_frames >= STREAM_JOIN_MAX_FRAMES - 16 ||
         o->gop_bytes >= STREAM_JOIN_MAX_BYTES / 4 * 3)
         return true;
-    return !repeat && now_us - o->gop_since_us >= SOURCE_GOP_US;
+    return !repeat && now_us - o->gop_since_us >= SOURCE_GOP_US &&
+           !keyframe_blurs(&o->budget, now_us);
 }
 
 bool publisher_keyframe_due(struct publisher *p, unsigned layer, bool repeat, int64_t now_us)

@@ -14,9 +14,10 @@
  * to SOURCE_RETRY_MAX_US later; meanwhile its end_reason says what is wrong.
  *
  * Keyframes of a native source: the first picture, a new size, a request within the budget
- * (rtp/control/keyframe.h), and the begin of a new GOP: after SOURCE_GOP_US once something changes,
- * and before the GOP outgrows what a new viewer can be started from (rtp/forward/stream.h). Those
- * of a file are where they are: a request is granted by the next one that passes.
+ * (rtp/control/keyframe.h), and the begin of a new GOP: after SOURCE_GOP_US once something changes
+ * (later where the last keyframe is still paid for with quality), and before the GOP outgrows what
+ * a new viewer can be started from (rtp/forward/stream.h). Those of a file are where they are: a
+ * request is granted by the next one that passes.
  */
 #pragma once
 

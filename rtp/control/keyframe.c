@@ -77,14 +77,26 @@ void keyframe_want(struct keyframe_budget *b, uint64_t n)
     b->wanted = true;
 }
 
+/* When the newest one's price in quality is paid. */
+static int64_t sharp_us(const struct keyframe_budget *b)
+{
+    if (b->last_us == INT64_MIN)
+        return 0;
+    return b->last_us + (int64_t)fmin(b->blurred_us / SHARE, KEYFRAME_PRICE_MAX_US);
+}
+
+bool keyframe_blurs(const struct keyframe_budget *b, int64_t now_us)
+{
+    return now_us < sharp_us(b);
+}
+
 int64_t keyframe_next_timeout(const struct keyframe_budget *b)
 {
     if (!b->wanted)
         return INT64_MAX;
     int64_t at_us = b->last_us == INT64_MIN ? 0 : b->last_us + b->min_gap_us;
-    double blur_us = fmin(b->blurred_us / SHARE, KEYFRAME_PRICE_MAX_US);
-    if (b->last_us != INT64_MIN && b->last_us + (int64_t)blur_us > at_us)
-        at_us = b->last_us + (int64_t)blur_us;
+    if (sharp_us(b) > at_us)
+        at_us = sharp_us(b);
     int64_t paid_us = b->paid_us == INT64_MIN ? 0 : b->paid_us - keyframe_price_us(b);
     return paid_us > at_us ? paid_us : at_us;
 }

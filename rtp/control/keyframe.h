@@ -14,7 +14,8 @@
  *
  * A keyframe at a tight rate is a blurred one, and what follows sharpens it. How much of the
  * quality was missing for how long is seen from the quantizers; the next one is not due before that
- * is a tenth of the time since, or KEYFRAME_PRICE_MAX_US have passed.
+ * is a tenth of the time since, or KEYFRAME_PRICE_MAX_US have passed. Those who ask here are shown
+ * nothing meanwhile, so they do not wait longer; whom a cached keyframe helps shall have that.
  */
 #pragma once
 
@@ -50,6 +51,8 @@ void keyframe_on_quality(struct keyframe_budget *b, bool keyframe, int quantizer
 void keyframe_want(struct keyframe_budget *b, uint64_t n); /* n requests arrived */
 /* Is the next picture to be one? */
 bool keyframe_due(const struct keyframe_budget *b, int64_t now_us);
+/* Would one more now take too much of the quality? Not for longer than KEYFRAME_PRICE_MAX_US. */
+bool keyframe_blurs(const struct keyframe_budget *b, int64_t now_us);
 /* One was encoded, asked for or not. */
 void keyframe_made(struct keyframe_budget *b, int64_t now_us);
 int64_t keyframe_next_timeout(const struct keyframe_budget *b); /* INT64_MAX: nothing wanted */

@@ -47,8 +47,14 @@
 #define VIEWER_LATE_US 1000000      /* of a stalled viewer: then it goes on at a newer keyframe */
 #define VIEWER_AUDIO_LATE_US 200000 /* older sound is left out where there is newer */
 #define VIEWER_AUDIO_WAIT_US 10000  /* the longest that sound waits for a train to ride on */
-#define VIEWER_REPLAY_GAP_US 500000 /* between two keyframes from the cache, or a round trip */
-#define VIEWER_REPLAYS_MAX 3        /* in a row, until the encoder is asked */
+/* Between two keyframes from the cache: this, a round trip, and a part of the time of what follows
+ * the keyframe, so that a stream sent again and again is at most five times the stream. */
+#define VIEWER_REPLAY_GAP_US 500000
+#define VIEWER_REPLAY_PARTS 4
+/* So many in a row that did not help, and what follows has become this long: the encoder is asked.
+ */
+#define VIEWER_REPLAYS_MAX 3
+#define VIEWER_REPLAY_OLD_US 10000000
 #define VIEWER_CNAME_MAX 32
 #define VIEWER_NACKS_PER_RTCP_MAX 256
 

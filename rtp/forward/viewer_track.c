@@ -244,7 +244,7 @@ static bool change_run(struct viewer *v, struct viewer_track *t)
     t->replays = false;
     bool may = join != 0 && is_supported(t, stream_frame(t->stream, t->target, join)) &&
                (narrow ? is_affordable(v, t->stream, t->target)
-                       : t->target < t->layer || t->rejoins || is_cheap(t->stream, t->target));
+                       : t->target <= t->layer || t->rejoins || is_cheap(t->stream, t->target));
     if (may) {
         v->counters.layer_switches += t->target != t->layer;
         begin_run(v, t, t->target, join, true);
@@ -383,8 +383,35 @@ bool viewer_has_media(const struct viewer *v)
     return viewer_has_resends(v);
 }
 
-/* One that asks before the last answer can have come is answered already. Whoever is not helped by
- * the cache again and again needs something else. */
+/* Of what is cached from the layer's keyframe on; 0: nothing is. */
+static int64_t gop_us(const struct stream *s, unsigned layer)
+{
+    const struct stream_layer *l = &s->layers[layer];
+    const struct frame *keyframe = stream_frame(s, layer, l->keyframe_id);
+    const struct frame *newest = stream_frame(s, layer, l->newest_id);
+    return keyframe && newest ? newest->captured_us - keyframe->captured_us : 0;
+}
+
+static int64_t replay_gap_us(const struct viewer_track *t)
+{
+    int64_t gap_us = t->report.rtt_us < 0 ? RTT_UNKNOWN_US : t->report.rtt_us;
+    gap_us = gap_us > VIEWER_REPLAY_GAP_US ? gap_us : VIEWER_REPLAY_GAP_US;
+    if (!t->started || stream_join_id(t->stream, t->layer) == 0 || is_cheap(t->stream, t->layer))
+        return gap_us;
+    int64_t part_us = gop_us(t->stream, t->layer) / VIEWER_REPLAY_PARTS;
+    return gap_us > part_us ? gap_us : part_us;
+}
+
+/* A keyframe of the encoder's costs everybody: it is only for those whom nothing else helps. */
+static bool is_helped_by_cache(const struct viewer *v, const struct viewer_track *t)
+{
+    return t->started && stream_join_id(t->stream, t->layer) != 0 &&
+           is_affordable(v, t->stream, t->layer) &&
+           (t->n_replays < VIEWER_REPLAYS_MAX ||
+            gop_us(t->stream, t->layer) < VIEWER_REPLAY_OLD_US);
+}
+
+/* One that asks before the last answer can have come is answered already. */
 void viewer_track_need_keyframe(struct viewer *v, struct viewer_track *t, int64_t now_us)
 {
     if (!t->stream || !(v->present & bit(v, t)) || t->unsupported || t->kind != FORWARDER_VIDEO)
@@ -393,8 +420,7 @@ void viewer_track_need_keyframe(struct viewer *v, struct viewer_track *t, int64_
         v->counters.keyframes_limited++; /* one comes as soon as the path takes it */
         return;
     }
-    int64_t gap_us = t->report.rtt_us < 0 ? RTT_UNKNOWN_US : t->report.rtt_us;
-    gap_us = gap_us > VIEWER_REPLAY_GAP_US ? gap_us : VIEWER_REPLAY_GAP_US;
+    int64_t gap_us = replay_gap_us(t);
     bool any = t->replayed_us != INT64_MIN;
     if (any && now_us - t->replayed_us < gap_us) {
         v->counters.keyframes_limited++;
@@ -402,16 +428,14 @@ void viewer_track_need_keyframe(struct viewer *v, struct viewer_track *t, int64_
     }
     if (!any || now_us - t->replayed_us > 4 * gap_us)
         t->n_replays = 0;
-    bool cached = t->started && stream_join_id(t->stream, t->layer) != 0 &&
-                  is_cheap(t->stream, t->layer) && is_affordable(v, t->stream, t->layer) &&
-                  t->n_replays < VIEWER_REPLAYS_MAX;
-    if (!cached) {
+    if (!is_helped_by_cache(v, t)) {
         t->n_replays = 0;
         stream_want_keyframe(t->stream, t->started ? t->layer : t->target);
         viewer_path_note(v, VIEWER_WHY_ASKED, t, now_us);
         return;
     }
-    t->n_replays++;
+    if (t->n_replays < VIEWER_REPLAYS_MAX)
+        t->n_replays++;
     t->replayed_us = now_us;
     t->replays = true;
     v->counters.keyframes_from_cache++;

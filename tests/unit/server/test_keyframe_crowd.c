@@ -1,11 +1,12 @@
 /* test_keyframe_crowd.c - 200 viewers with bad networks, each of which asks for a keyframe once a
- * second, and a relay with as many behind it, before a real encoder, on a virtual clock: what that
- * costs all the others. */
+ * second, and a relay that asks at every frame, before a real encoder, on a virtual clock: what
+ * that costs all the others, and how long one waits who is shown nothing. */
 #include "rtp/control/keyframe.h"
 #include "rtp/forward/viewer_internal.h"
 #include "rtp/payload/h264.h"
 #include "rtp/session/cipher.h"
 #include "rtp/wire/rtcp.h"
+#include "server/source.h"
 #include "tests/unit/encode/decode.h"
 #include "tests/unit/encode/rig.h"
 
@@ -14,8 +15,16 @@
 #define SECOND INT64_C(1000000)
 #define ENCODE_US 8000 /* a keyframe takes twice that */
 
-enum { LOSSY = 200, FPS = 30, SECONDS = 20, SIZE = 1 << 20, SCRATCH = 128 << 10 };
-enum { WIDTH = 480, HEIGHT = 272, BPS = 600000 };
+enum {
+    LOSSY = 200,
+    RELAY = LOSSY,
+    VIEWERS,
+    FPS = 30,
+    SECONDS = 20,
+    SIZE = 1 << 20,
+    SCRATCH = 128 << 10
+};
+enum { WIDTH = 480, HEIGHT = 272 };
 
 struct crowd {
     struct rig rig;
@@ -26,9 +35,12 @@ struct crowd {
     struct stream stream;
     struct frame_pool *pool;
     struct dtls_context *dtls;
-    struct viewer *viewers[LOSSY]; /* owned */
-    bool lossy;                    /* they ask, and the relay does */
+    struct viewer *viewers[VIEWERS]; /* owned; the last one is a relay */
+    bool lossy;                      /* they ask */
+    uint64_t lost_id;                /* of a frame that no viewer is given */
     int64_t now_us, last_keyframe_us, closest_us;
+    int64_t lost_us, back_us; /* when it was lost, and when the next keyframe came; 0: not yet */
+    unsigned gop_frames;
     unsigned keyframes;
     double psnr; /* sum */
     uint8_t scratch[SCRATCH];
@@ -73,11 +85,12 @@ static struct viewer *seat(struct crowd *c, uint32_t id)
     return v;
 }
 
-static struct crowd *gather(const struct encoder_ops *ops, enum scene_kind kind, bool lossy)
+static struct crowd *gather(const struct encoder_ops *ops, enum scene_kind kind, uint32_t bps,
+                            bool lossy)
 {
     struct crowd *c = calloc(1, sizeof(*c));
     assert_non_null(c);
-    struct encoder_config config = config_of(WIDTH, HEIGHT, FPS, BPS);
+    struct encoder_config config = config_of(WIDTH, HEIGHT, FPS, bps);
     config.content = kind == SCENE_TEXT ? ENCODER_SCREEN : ENCODER_NATURAL;
     c->rig = rig_new(ops, config, kind);
     c->decoder = decoder_new(ops->codec);
@@ -85,20 +98,20 @@ static struct crowd *gather(const struct encoder_ops *ops, enum scene_kind kind,
     c->now_us = 1000 * SECOND;
     c->closest_us = INT64_MAX;
     keyframe_init(&c->budget, KEYFRAME_MIN_GAP_US);
-    keyframe_set_rate(&c->budget, BPS);
+    keyframe_set_rate(&c->budget, bps);
     assert_int_equal(dtls_context_create(&c->dtls), 0);
     c->pool = frame_pool_new(SIZE, 1024);
     assert_non_null(c->pool);
     stream_init(&c->stream, 1, FORWARDER_VIDEO, &c->news);
     stream_attach(&c->stream, &c->layer, 1);
-    for (unsigned i = 0; i < LOSSY; i++)
+    for (unsigned i = 0; i < VIEWERS; i++)
         c->viewers[i] = seat(c, i + 1);
     return c;
 }
 
 static void part(struct crowd *c)
 {
-    for (unsigned i = 0; i < LOSSY; i++) {
+    for (unsigned i = 0; i < VIEWERS; i++) {
         viewer_finish(c->viewers[i]);
         free(c->viewers[i]);
     }
@@ -115,46 +128,69 @@ static void note_keyframe(struct crowd *c)
     if (c->keyframes++ > 0 && c->now_us - c->last_keyframe_us < c->closest_us)
         c->closest_us = c->now_us - c->last_keyframe_us;
     c->last_keyframe_us = c->now_us;
+    if (c->lost_us != 0 && c->back_us == 0)
+        c->back_us = c->now_us;
+    c->gop_frames = 0;
     keyframe_made(&c->budget, c->now_us);
+}
+
+/* As a publisher does (server/publisher.c). */
+static bool is_due(const struct crowd *c)
+{
+    bool over =
+        c->now_us - c->last_keyframe_us >= SOURCE_GOP_US && !keyframe_blurs(&c->budget, c->now_us);
+    return c->keyframes == 0 || over || c->gop_frames >= STREAM_JOIN_MAX_FRAMES - 16 ||
+           keyframe_due(&c->budget, c->now_us);
+}
+
+static struct encoded encode(struct crowd *c)
+{
+    struct picture decoded = {.plane = {NULL}};
+    struct encoded au = rig_encode(&c->rig, is_due(c));
+    assert_true(decoder_decode(c->decoder, au.data, au.size, &decoded));
+    c->psnr += 10 * log10(255 * 255 / fmax(scene_mse(&c->rig.yuv, &decoded), 0.1));
+    if (au.keyframe)
+        note_keyframe(c);
+    c->gop_frames++;
+    keyframe_on_frame(&c->budget, au.keyframe, (uint32_t)au.size,
+                      au.keyframe ? 2 * ENCODE_US : ENCODE_US);
+    keyframe_on_quality(&c->budget, au.keyframe, au.quantizer, c->now_us);
+    return au;
 }
 
 static void publish(struct crowd *c, uint64_t id)
 {
-    struct picture decoded = {.plane = {NULL}};
-    struct encoded au = rig_encode(&c->rig, id == 1 || keyframe_due(&c->budget, c->now_us));
+    struct encoded au = encode(c);
+    if (id == c->lost_id) {
+        c->lost_us = c->now_us;
+        return;
+    }
     struct frame *f = frame_get(c->pool);
-    assert_true(f && decoder_decode(c->decoder, au.data, au.size, &decoded));
-    c->psnr += 10 * log10(255 * 255 / fmax(scene_mse(&c->rig.yuv, &decoded), 0.1));
+    assert_non_null(f);
     assert_int_equal(h264_packetize(&f->payload, au.data, au.size, PACKETIZE_MAX_PAYLOAD), 0);
     f->id = id;
     f->codec = PAYLOAD_H264;
     f->captured_us = c->now_us;
     f->rtp_ts = (uint32_t)(c->now_us * 9 / 100);
     f->keyframe = au.keyframe;
-    if (au.keyframe)
-        note_keyframe(c);
-    keyframe_on_frame(&c->budget, au.keyframe, (uint32_t)au.size,
-                      au.keyframe ? 2 * ENCODE_US : ENCODE_US);
-    keyframe_on_quality(&c->budget, au.keyframe, au.quantizer, c->now_us);
     stream_push(&c->stream, 0, f);
-    for (unsigned i = 0; i < LOSSY; i++) {
+    for (unsigned i = 0; i < VIEWERS; i++) {
         viewer_on_frame(c->viewers[i], &c->stream, c->now_us);
         drain(c, c->viewers[i]);
     }
 }
 
-/* Each once a second, at a time of its own. */
+/* Each once a second, at a time of its own; the relay for whoever asks it. */
 static void complain(struct crowd *c, uint64_t id)
 {
     uint8_t pli[32];
     size_t size = rtcp_write_pli(pli, sizeof(pli), 1, 1);
-    for (unsigned i = 0; i < LOSSY; i++) {
-        if ((id + i) % FPS == 0) {
+    for (unsigned i = 0; i < VIEWERS; i++) {
+        if ((id + i) % FPS == 0 || i == RELAY) {
             viewer_on_rtcp(c->viewers[i], pli, size, c->now_us);
             drain(c, c->viewers[i]);
         }
     }
-    stream_want_keyframe(&c->stream, 0); /* a relay asks for whoever asks it */
 }
 
 /* The mean PSNR of what was shown. */
@@ -173,46 +209,94 @@ static double broadcast(struct crowd *c)
     return c->psnr / (SECONDS * FPS);
 }
 
-static void check_crowd(const struct encoder_ops *ops, enum scene_kind kind)
+static void count(const struct crowd *c, uint64_t *plis, uint64_t *answered)
 {
-    struct crowd *quiet = gather(ops, kind, false), *lossy = gather(ops, kind, true);
-    double without = broadcast(quiet), with = broadcast(lossy);
-    assert_int_equal(quiet->keyframes, 1);
-    uint64_t plis = 0, answered = 0;
-    for (unsigned i = 0; i < LOSSY; i++) {
-        plis += lossy->viewers[i]->counters.plis;
-        answered += lossy->viewers[i]->counters.keyframes_from_cache;
+    *plis = *answered = 0;
+    for (unsigned i = 0; i < VIEWERS; i++) {
+        *plis += c->viewers[i]->counters.plis;
+        *answered += c->viewers[i]->counters.keyframes_from_cache;
     }
-    print_message("%s: %lu PLIs, %lu answered from the cache, %u keyframes, %.1f dB after %.1f "
-                  "dB\n",
-                  ops->name, plis, answered, lossy->keyframes, with, without);
-    assert_int_equal(plis, LOSSY * SECONDS);
-    assert_in_range(lossy->keyframes, 2, SECONDS + 1);
-    assert_true(lossy->closest_us >= SECOND);
+}
+
+struct broadcast_row {
+    const char *name;
+    enum scene_kind kind;
+    uint32_t bps;
+};
+
+/* Where hardly anything moves keyframes are dear, most of all at low rates. */
+static const struct broadcast_row rows[] = {
+    {"text, 300 kbit/s", SCENE_TEXT, 300000},       {"text, 400 kbit/s", SCENE_TEXT, 400000},
+    {"text, 600 kbit/s", SCENE_TEXT, 600000},       {"text, 1.5 Mbit/s", SCENE_TEXT, 1500000},
+    {"natural, 300 kbit/s", SCENE_NATURAL, 300000}, {"natural, 400 kbit/s", SCENE_NATURAL, 400000},
+    {"natural, 600 kbit/s", SCENE_NATURAL, 600000}, {"natural, 1.5 Mbit/s", SCENE_NATURAL, 1500000},
+};
+
+static void check_crowd(const struct encoder_ops *ops, const struct broadcast_row *row)
+{
+    struct crowd *quiet = gather(ops, row->kind, row->bps, false);
+    struct crowd *lossy = gather(ops, row->kind, row->bps, true);
+    double without = broadcast(quiet), with = broadcast(lossy);
+    uint64_t plis, answered;
+    count(lossy, &plis, &answered);
+    print_message("%s, %s: %lu PLIs, %lu answered from the cache, %u keyframes, %.1f dB after %u "
+                  "keyframes, %.1f dB\n",
+                  ops->name, row->name, plis, answered, lossy->keyframes, with, quiet->keyframes,
+                  without);
+    assert_int_equal(plis, (LOSSY + FPS) * SECONDS);
+    assert_true(answered >= LOSSY * SECONDS / 4); /* nobody is left with nothing for long */
+    assert_true(quiet->closest_us >= SECOND && lossy->closest_us >= SECOND);
     assert_true(with >= without * 0.9);
     part(quiet);
     part(lossy);
 }
 
-static void check_scenes(const struct encoder_ops *ops)
+/* A frame has gone for all of them, so that the cache is no help to anybody. */
+static void check_black(const struct encoder_ops *ops, const struct broadcast_row *row)
+{
+    struct crowd *c = gather(ops, row->kind, row->bps, true);
+    c->lost_id = 8 * FPS;
+    broadcast(c);
+    int64_t waited_us = c->back_us - c->lost_us;
+    print_message("%s, %s: a keyframe after %ld ms\n", ops->name, row->name, waited_us / 1000);
+    assert_in_range(waited_us, 1, KEYFRAME_PRICE_MAX_US);
+    assert_true(c->closest_us >= SECOND);
+    part(c);
+}
+
+static void check_rows(const struct encoder_ops *ops)
+{
+    for (size_t i = 0; !rig_is_fake(ops) && i < sizeof(rows) / sizeof(rows[0]); i++)
+        check_crowd(ops, &rows[i]);
+}
+
+static void check_black_rows(const struct encoder_ops *ops)
 {
     if (rig_is_fake(ops))
         return;
-    check_crowd(ops, SCENE_TEXT); /* hardly anything moves: keyframes are dear */
-    check_crowd(ops, SCENE_NATURAL);
+    check_black(ops, &rows[0]); /* the dearest */
+    check_black(ops, &rows[4]);
 }
 
 static void lossy_viewers_cost_the_others_a_tenth_at_most(void **state)
 {
     (void)state;
     assert_int_equal(cipher_install(CIPHER_AUTO), 0);
-    each_backend(CODEC_H264, check_scenes);
+    each_backend(CODEC_H264, check_rows);
+}
+
+static void who_is_black_does_not_wait_for_long(void **state)
+{
+    (void)state;
+    assert_int_equal(cipher_install(CIPHER_AUTO), 0);
+    each_backend(CODEC_H264, check_black_rows);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lossy_viewers_cost_the_others_a_tenth_at_most),
+        cmocka_unit_test(who_is_black_does_not_wait_for_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

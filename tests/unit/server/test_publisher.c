@@ -28,10 +28,13 @@ static void on_wake(void *arg)
     (*(unsigned *)arg)++;
 }
 
+static int quantizer; /* of the next units; below 0: none is told */
+
 static int setup(void **state)
 {
     (void)state;
     changes = wakes = 0;
+    quantizer = -1;
     fake_init(&forwarder);
     const struct publisher_config config = {
         .forwarder = &forwarder,
@@ -70,8 +73,11 @@ static size_t add_nals(size_t at, uint8_t header, unsigned n, size_t filling)
 
 static void publish(size_t size, bool keyframe, int64_t now)
 {
-    const struct encoded unit = {
-        .data = bytes, .size = size, .keyframe = keyframe, .captured_us = now - 500};
+    const struct encoded unit = {.data = bytes,
+                                 .size = size,
+                                 .keyframe = keyframe,
+                                 .captured_us = now - 500,
+                                 .quantizer = quantizer};
     publisher_publish(publisher, 0, &unit, now);
 }
 
@@ -237,6 +243,24 @@ static void requests_are_granted_by_any_keyframe(void **state)
         assert_int_equal(stats().keyframe_requests, 4 * i);
         assert_int_equal(stats().keyframe_requests_coalesced, 3 * i); /* one each was granted */
     }
+}
+
+/* Half of the quality is missing for a second after the keyframe: that is five seconds' tenth and
+ * more. */
+static void what_was_blurred_begins_no_new_group(void **state)
+{
+    (void)state;
+    quantizer = 20;
+    publish_key(31, 0);
+    publish_delta(33333);
+    quantizer = 60;
+    publish_key(31, 66666);
+    for (int i = 3; i < 33; i++)
+        publish_delta(i * 33333);
+    quantizer = 20;
+    publish_delta(33 * 33333);
+    assert_false(publisher_keyframe_due(publisher, 0, false, 66666 + SOURCE_GOP_US));
+    assert_true(publisher_keyframe_due(publisher, 0, false, 66666 + 3 * SOURCE_GOP_US / 2));
 }
 
 static void a_group_of_pictures_ends_in_time(void **state)
@@ -448,6 +472,7 @@ int main(void)
         TEST(requests_wake_the_source_and_share_a_keyframe),
         TEST(requests_are_granted_by_any_keyframe),
         TEST(a_group_of_pictures_ends_in_time),
+        TEST(what_was_blurred_begins_no_new_group),
         TEST(what_viewers_must_know_is_told_once),
         TEST(rates_are_those_of_the_last_second),
         TEST(a_full_forwarder_is_told),

@@ -3,6 +3,7 @@
  * must see nothing of it all. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { loadCell } from '../net/cells.mjs';
 import { Relay } from '../net/relay.mjs';
 import { backAfter, openPage, seen, watch } from '../net/watch.mjs';
 import { startAmphi, startBrowser, until } from './lib.mjs';
@@ -114,3 +115,19 @@ test('the viewer beside it has seen nothing of this', async (t) => {
   assert.deepEqual({ lost, nacks, plis, backwards, backMs, sameConnection },
     { lost: 0, nacks: 0, plis: 0, backwards: 0, backMs: 0, sameConnection: true });
 });
+
+test('a crowd of viewers gets all its frames by NACK and RTX, and one beside it needs neither',
+  { timeout: 90000 }, async (t) => {
+    const { udp_port: port } = await amphi.stats();
+    const { near: beside, ...crowd } = await loadCell({ amphi, port },
+      { loss: 2, rtt: 50, name: 'none', seconds: 5, seed: 5, viewers: 8, beside: 4 });
+    t.diagnostic(`${crowd.frames} frames, ${crowd.broken} broken, ${crowd.lost} lost, ` +
+      `${crowd.repaired} repaired, ${crowd.freezes.count} freezes`);
+    assert.equal(crowd.error, undefined);
+    assert.ok(crowd.frames > 8 * FPS && crowd.lost > 0);
+    assert.ok(crowd.broken <= crowd.frames / 50, `${crowd.broken} of ${crowd.frames} broken`);
+    /* what was lost last is still asked for when the crowd leaves */
+    assert.ok(crowd.repaired > crowd.lost * 0.9, `${crowd.repaired} of ${crowd.lost} repaired`);
+    const { lost, nacks, plis, broken } = beside;
+    assert.deepEqual({ lost, nacks, plis, broken }, { lost: 0, nacks: 0, plis: 0, broken: 0 });
+  });

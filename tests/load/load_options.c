@@ -216,6 +216,11 @@ static const char *set_expect_no_freeze(struct reader *r, const char *v)
     return NULL;
 }
 
+static const char *set_media_port(struct reader *r, const char *v)
+{
+    return whole(v, 65535, &r->o->media_port) && r->o->media_port > 0 ? NULL : "must be 1 to 65535";
+}
+
 static const char *set_help(struct reader *r, const char *v)
 {
     (void)v;
@@ -240,6 +245,7 @@ static const struct option options[] = {
     {"reorder", "PERCENT", set_reorder, "of what viewers receive comes 5 ms late"},
     {"rate", "KBPS", set_rate, "a viewer's access line; what queues 300 ms is lost"},
     {"seed", "N", set_seed, "of these four (1)"},
+    {"media-port", "N", set_media_port, "media goes here and not to the port the server names"},
     {"drop", NULL, set_drop, "the kernel drops media at the sockets, except the sample's"},
     {"no-gro", NULL, set_no_gro, "receive datagrams one by one"},
     {"threads", "N", set_threads, "of this program (one per 2500 viewers)"},

@@ -13,6 +13,7 @@ struct load_options {
     char admin_token[256]; /* "": no figures of the server */
     enum joiner_signaling signaling;
     unsigned viewers, sample, threads;
+    unsigned media_port; /* 0: the one the server names */
     double ramp_per_s;
     int64_t duration_us, baseline_us, join_timeout_us, feedback_us;
     struct impair_config impair;

@@ -151,7 +151,7 @@ static int prepare(struct crew *c, struct load_run *run, char *error, size_t err
         .host = o->host,
         .room = o->room,
         .fingerprint = c->fingerprint,
-        .pwd = "loadloadloadloadloadload", /* no secret: nobody sends us checks */
+        .pwd = "loadloadloadloadloadload", /* no secret */
     };
     c->setup.options = o;
     c->setup.joiner = &c->joiner;

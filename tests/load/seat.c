@@ -225,14 +225,19 @@ static bool is_loopback(const struct address *a)
     return IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr);
 }
 
-static const struct address *choose_candidate(const struct seat *s)
+static bool choose_candidate(const struct seat *s, struct address *out)
 {
+    const struct load_options *o = options_of(s);
     const struct sdp_scan *remote = &s->joiner.remote;
-    for (unsigned i = 0; i < remote->n_candidates; i++) {
-        if (options_of(s)->allow_remote || is_loopback(&remote->candidates[i]))
-            return &remote->candidates[i];
-    }
-    return NULL;
+    unsigned i = 0;
+    while (i < remote->n_candidates && !o->allow_remote && !is_loopback(&remote->candidates[i]))
+        i++;
+    if (i == remote->n_candidates)
+        return false;
+    *out = remote->candidates[i];
+    if (o->media_port > 0) /* the same place for IPv4 and IPv6 */
+        out->in.sin_port = htons((uint16_t)o->media_port);
+    return true;
 }
 
 static bool open_udp(struct seat *s, const struct address *to)
@@ -275,20 +280,22 @@ static void send_udp(struct seat *s, int64_t now_us)
 static void start_media(struct seat *s, int64_t now_us)
 {
     const struct load_options *o = options_of(s);
-    const struct address *to = choose_candidate(s);
+    struct address to;
     s->agreed_us = now_us;
-    if (!to) {
+    if (!choose_candidate(s, &to)) {
         fail(s, "the server announces no loopback address; --allow-remote, if it is yours", now_us);
         return;
     }
     s->stage = SEAT_MEDIA;
-    if (!open_udp(s, to)) {
+    if (!open_udp(s, &to)) {
         seat_leave(s, now_us);
         return;
     }
     struct watcher_config config = {
         .remote = &s->joiner.remote,
         .ufrag = s->joiner.ufrag,
+        .pwd = s->joiner.config->pwd,
+        .server = to,
         .dtls = s->thread->setup->dtls,
         .follow = is_in_sample(s),
         .keep_dtls = o->signaling == JOINER_WS,

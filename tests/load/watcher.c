@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,10 +72,33 @@ void watcher_finish(struct watcher *w)
 
 /* --- ICE and DTLS --- */
 
+/* After its address has changed a viewer is asked whether it is there. */
+static void answer_check(struct watcher *w, const uint8_t *data, size_t size)
+{
+    struct ice_local own;
+    snprintf(own.ufrag, sizeof(own.ufrag), "%s", w->config.ufrag);
+    snprintf(own.pwd, sizeof(own.pwd), "%s", w->config.pwd);
+    size_t n = ice_lite_answer(&own, data, size, &w->config.server, w->answer, sizeof(w->answer));
+    if (n == 0)
+        return;
+    w->answer_size = n;
+    w->checks_answered++;
+}
+
+static size_t take_answer(struct watcher *w, uint8_t *out, size_t room)
+{
+    size_t size = w->answer_size <= room ? w->answer_size : 0;
+    memcpy(out, w->answer, size);
+    w->answer_size = 0;
+    return size;
+}
+
 static void on_stun(struct watcher *w, const uint8_t *data, size_t size, int64_t now_us)
 {
-    if (!ice_lite_is_success(data, size, w->config.remote->pwd, w->transaction))
+    if (!ice_lite_is_success(data, size, w->config.remote->pwd, w->transaction)) {
+        answer_check(w, data, size);
         return;
+    }
     w->consent_us = now_us;
     if (w->state != WATCHER_ICE)
         return;
@@ -356,7 +380,9 @@ size_t watcher_next_datagram(struct watcher *w, uint8_t *out, size_t room, int64
     size_t size = w->dtls ? dtls_next_datagram(w->dtls, out, room) : 0;
     if (w->state == WATCHER_ENDED || w->state == WATCHER_FAILED || size != 0)
         return size;
-    size = write_check(w, out, room, now_us);
+    size = take_answer(w, out, room);
+    if (size == 0)
+        size = write_check(w, out, room, now_us);
     if (size != 0 || !w->seal)
         return size;
     size = write_rtcp(w, out, room - SEAL_TRAILER_MAX, now_us);

@@ -4,9 +4,10 @@
  *      └──────┴───────┴─────────┴─────▶ FAILED
  *
  * It is the controlling side, sends checks with USE-CANDIDATE and then one about each five seconds
- * for consent (RFC 7675), a receiver report each second, transport-wide feedback, NACKs, and a PLI
- * when a frame is broken or the first keyframe does not come, all as a browser would. Like a
- * browser that only receives it knows no round trip, and repeats a NACK after 100 ms.
+ * for consent (RFC 7675), answers the server's checks, sends a receiver report each second,
+ * transport-wide feedback, NACKs, and a PLI when a frame is broken or the first keyframe does not
+ * come, all as a browser would. Like a browser that only receives it knows no round trip, and
+ * repeats a NACK after 100 ms.
  *
  * WAIT ends with the first whole keyframe: until then every packet is opened and its frames are
  * followed; afterwards only where config.follow says so. Others are counted by their RTP header,
@@ -36,7 +37,8 @@ enum watcher_state {
 
 struct watcher_config {
     const struct sdp_scan *remote; /* borrowed: lives as long as the watcher */
-    const char *ufrag;             /* our own; the same */
+    const char *ufrag, *pwd;       /* our own; the same */
+    struct address server;         /* where media comes from */
     struct dtls_context *dtls;
     bool follow;
     bool keep_dtls;      /* to say goodbye with; else it is freed once connected */
@@ -52,7 +54,9 @@ struct watcher {
 
     uint8_t transaction[12];
     bool checking;
-    int64_t consent_us; /* the last answer to a check */
+    uint8_t answer[256]; /* to the server's newest check, to be sent */
+    size_t answer_size;  /* 0: none */
+    int64_t consent_us;  /* the last answer to a check */
     struct dtls *dtls;
     struct seal *seal;
 
@@ -72,7 +76,7 @@ struct watcher {
     /* when, -1: not yet */
     int64_t connected_us, first_packet_us, first_keyframe_us;
     uint64_t packets, bytes, rtx_packets, not_authentic, sender_reports;
-    uint64_t nacks_sent, plis_sent, feedbacks_sent;
+    uint64_t nacks_sent, plis_sent, feedbacks_sent, checks_answered;
 };
 
 /* 0, -EINVAL for a fingerprint that cannot be used, -ENOMEM. */

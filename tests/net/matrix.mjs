@@ -1,120 +1,146 @@
-/* tests/net/matrix: one viewer behind the relay per cell and one beside it on a direct path, each in a
- * Chromium of its own; a row of a markdown table for each cell. Its figures are worth what the machine
- * is: the neighbour's columns tell what the same machine did without the network. */
+/* tests/net/matrix: loss x delay x impairment, a row of a Markdown table for each cell. Several lanes
+ * take cells from one list; each lane has a Chromium of its own, so that all are in front, and so has
+ * the neighbour on a direct path that watches through the whole run. Its figures are worth what the
+ * machine is: the neighbour's columns tell what the same machine did without the network. */
+import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { startAmphi, startBrowser } from '../e2e/lib.mjs';
-import { Relay } from './relay.mjs';
-import { backAfter, openPage, seen, watch } from './watch.mjs';
+import { IMPAIRMENTS, between, chromiumCell, loadCell, look, openWatched, sleep } from './cells.mjs';
+import { goals, loadGoals, table } from './report.mjs';
 
 const USAGE = `usage: tests/net/matrix [OPTIONS]
   --loss 0,1,2,5,10     percent, each way
   --rtt 0,50,200        milliseconds, half of it each way
   --with none,1mbit,blackout,rebind
-  --seconds 20          per cell, after the first frame
+  --seconds 60          per cell, after the first frame
+  --lanes 4             cells at a time, each a Chromium
+  --minutes 29          no cell begins that would not be over by then
+  --output FILE         the table and the goals; kept up to date while it runs
   --seed 1
-  --source pattern:640x360  --fps 20  --bitrate 800
-Needs a program in build/release. A freeze is a pause of more than 200 ms between two frames shown.
-"back": the first picture captured after the end of the blackout (change of address), after that.`;
+  --size 640x360  --fps 20  --bitrate 800
+  --load N              N viewers of amphi-load per cell, each behind a link of its own, and
+                        --beside 5 next to them, one cell at a time; without Chromium
+Needs a program in build/release. A freeze is a pause of more than 200 ms between two frames shown (with
+--load: beyond the usual). "back": the first picture captured after the end of the blackout (change of
+address), after that; the pause itself is not counted as a freeze.`;
 
-const RATE = 1e6;
-const BLACKOUT_MS = 3000;
-const BACK_WITHIN_MS = 30000, NEVER = Infinity;
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const SETTLE_MS = 4000; /* the server forgets the viewers of the cell before */
+const ALONE_MS = 20000;
+const CELL_EXTRA_MS = 60000; /* what joining and leaving may take of a cell that fails */
 
-/* What happens to a viewer in the middle of its cell; resolves to when it is over. */
-const IMPAIRMENTS = {
-  none: null,
-  '1mbit': null, // from the beginning
-  blackout: async (relay) => {
-    relay.blackout(BLACKOUT_MS);
-    await sleep(BLACKOUT_MS);
-    return Date.now();
-  },
-  rebind: async (relay) => {
-    await relay.rebind();
-    return Date.now();
-  },
+const OPTIONS = {
+  loss: '0,1,2,5,10', rtt: '0,50,200', with: Object.keys(IMPAIRMENTS).join(), seconds: '60', lanes: '4',
+  minutes: '29', output: '', seed: '1', size: '640x360', fps: '20', bitrate: '800', load: '0', beside: '5',
 };
 
 function options() {
   const { values } = parseArgs({ options: {
-    loss: { type: 'string', default: '0,1,2,5,10' },
-    rtt: { type: 'string', default: '0,50,200' },
-    with: { type: 'string', default: Object.keys(IMPAIRMENTS).join() },
-    seconds: { type: 'string', default: '20' },
-    seed: { type: 'string', default: '1' },
-    source: { type: 'string', default: 'pattern:640x360' },
-    fps: { type: 'string', default: '20' },
-    bitrate: { type: 'string', default: '800' },
+    ...Object.fromEntries(Object.entries(OPTIONS).map(([name, text]) =>
+      [name, { type: 'string', default: text }])),
     help: { type: 'boolean', default: false },
   } });
   const list = (text) => text.split(',').map(Number);
+  const [width, height] = values.size.split('x').map(Number);
   const o = { ...values, loss: list(values.loss), rtt: list(values.rtt), with: values.with.split(','),
-    seconds: Number(values.seconds), seed: Number(values.seed) };
-  const numbers = [...o.loss, ...o.rtt, o.seconds, o.seed];
-  if (numbers.some((n) => !(n >= 0)) || o.seconds < 5 || o.with.some((name) => !(name in IMPAIRMENTS))) {
-    throw new Error('not a number, less than 5 seconds, or an unknown impairment');
+    width, height };
+  for (const name of ['seconds', 'lanes', 'minutes', 'seed', 'load', 'beside']) {
+    o[name] = Number(values[name]);
+  }
+  const numbers = [...o.loss, ...o.rtt, o.seconds, o.minutes, o.seed, width, height];
+  const isCount = (n, most) => Number.isInteger(n) && n >= 0 && n <= most;
+  if (numbers.some((n) => !(n >= 0)) || o.seconds < 5 || o.with.some((name) => !(name in IMPAIRMENTS)) ||
+      !isCount(o.lanes - 1, 7) || !isCount(o.load, 60) || !isCount(o.beside - 1, 60)) {
+    throw new Error('not a number, less than 5 seconds, too many, or an unknown impairment');
   }
   return o;
 }
 
-const fixed = (value, digits = 0) => Number.isFinite(value) ? value.toFixed(digits) : '-';
+const cellsOf = (o) => o.with.flatMap((name) => o.rtt.flatMap((rtt) => o.loss.map((loss) =>
+  ({ name, rtt, loss, seconds: o.seconds, seed: o.seed, viewers: o.load, beside: o.beside }))));
 
-/** From `before` to `now`, both of seen(), `ms` apart. */
-function freezesOf(before, now, ms) {
-  const gaps = now.gapsMs.slice(before.gapsMs.length);
-  const sum = gaps.reduce((total, gap) => total + gap, 0);
-  return { perMinute: (gaps.length * 60000) / ms, mean: gaps.length ? sum / gaps.length : 0,
-    longest: Math.max(0, ...gaps) };
-}
-
-const rate = (before, now, ms) => ((now.presented - before.presented) * 1000) / ms;
-
-const medianBetween = (before, now) => {
-  const delays = now.delaysMs.slice(before.delaysMs.length).sort((a, b) => a - b);
-  return delays[delays.length >> 1];
-};
-
-/** seen() with every barcode's delay. */
-async function look(page) {
-  return { ...await seen(page), delaysMs: await page.evaluate(() => window.barcode.delaysMs) };
-}
-
-async function cell({ amphi, browsers, port, near }, { loss, rtt, name, seconds, seed }) {
-  const settings = { loss: loss / 100, delay: rtt / 2 };
-  const relay = await Relay.start(port,
-    { seed, up: settings, down: { ...settings, rate: name === '1mbit' ? RATE : 0 } });
-  const page = await openPage(browsers[1].context, amphi.url, relay);
-  try {
-    await watch(page, 60000);
-    const [before, beside] = await Promise.all([look(page), look(near)]);
-    const begun = Date.now();
-    let back;
-    if (IMPAIRMENTS[name]) {
-      await sleep((seconds * 1000) / 4);
-      const over = await IMPAIRMENTS[name](relay);
-      back = await backAfter(page, over, BACK_WITHIN_MS).catch(() => NEVER);
+/** A result for each cell, in their order, whatever fails: `run` does one, `renew` mends
+ * the lane after one that failed. */
+async function drain(cells, { until, run, renew, done }) {
+  const results = new Array(cells.length).fill(null);
+  let next = 0;
+  const lane = async (number) => {
+    while (next < cells.length) {
+      const i = next++, cell = cells[i], bound = cell.seconds * 1000 + CELL_EXTRA_MS;
+      if (Date.now() + cell.seconds * 1000 > until) {
+        results[i] = { ...cell, error: 'no time left' };
+        continue;
+      }
+      let timer;
+      const late = new Promise((_, reject) => {
+        timer = setTimeout(reject, bound, new Error(`not over after ${bound} ms`));
+      });
+      try {
+        results[i] = await Promise.race([run(number, cell), late]);
+      } catch (error) {
+        results[i] = { ...cell, error: error.message.split('\n')[0] };
+        await renew(number);
+      }
+      clearTimeout(timer);
+      done(results.filter(Boolean), results[i]);
     }
-    await sleep(Math.max(0, begun + seconds * 1000 - Date.now()));
-    const ms = Date.now() - begun;
-    const [now, besideNow] = await Promise.all([look(page), look(near)]);
-    const freezes = freezesOf(before, now, ms), besides = freezesOf(beside, besideNow, ms);
-    return [`${loss} %`, rtt, name, fixed(now.firstFrameMs), fixed(freezes.perMinute, 1),
-      fixed(freezes.mean), fixed(freezes.longest), back === NEVER ? 'never' : fixed(back),
-      fixed(rate(before, now, ms), 1), now.lost - before.lost,
-      now.repaired - before.repaired, fixed(medianBetween(before, now) - medianBetween(beside, besideNow)),
-      now.sameConnection ? 'no' : 'yes', fixed(rate(beside, besideNow, ms), 1),
-      fixed(besides.perMinute, 1), fixed(besides.longest), besideNow.lost - beside.lost];
+  };
+  return { results, lanes: (n) => Promise.all(Array.from({ length: n }, (_, number) => lane(number))) };
+}
+
+function reporter(o, about, begun, alone) {
+  return (results, newest = null) => {
+    if (newest) {
+      console.log(table([newest], o.load > 0).split('\n').at(-1));
+    }
+    const list = o.load > 0 ? loadGoals(results) : goals(results, alone());
+    const text = [about, '', table(results, o.load > 0), '', ...list, '',
+      `${results.length} cells in ${((Date.now() - begun) / 60000).toFixed(1)} minutes`, ''].join('\n');
+    if (o.output) {
+      writeFileSync(o.output, text);
+    }
+    return text;
+  };
+}
+
+async function chromiumMatrix(o, amphi, port, report, setAlone, until) {
+  const browsers = await Promise.all(Array.from({ length: o.lanes + 1 }, () => startBrowser()));
+  const near = browsers[o.lanes];
+  try {
+    const page = await openWatched(near.context, amphi.url, o);
+    const from = await look(page);
+    await sleep(ALONE_MS);
+    setAlone(between([from, await look(page)]));
+    const { results, lanes } = await drain(cellsOf(o), {
+      until,
+      run: (n, cell) => chromiumCell(
+        { amphi, context: browsers[n].context, port, near: page, size: o }, cell),
+      renew: async (n) => {
+        await browsers[n].close().catch(() => {});
+        browsers[n] = await startBrowser();
+      },
+      done: report,
+    });
+    await lanes(o.lanes);
+    return results;
   } finally {
-    await page.close();
-    relay.close();
+    await Promise.all(browsers.map((browser) => browser.close().catch(() => {})));
   }
 }
 
-const HEAD = ['loss', 'RTT', 'with', 'first frame ms', 'freezes/min', 'mean ms', 'longest ms', 'back ms',
-  'fps', 'lost', 'RTX and probing', 'added latency ms', 'new connection', 'neighbour fps',
-  'its freezes/min', 'its longest ms', 'its losses'];
-const row = (cells) => console.log(`| ${cells.join(' | ')} |`);
+async function loadMatrix(o, amphi, port, report, until) {
+  const { results, lanes } = await drain(cellsOf(o), {
+    until,
+    run: async (_, cell) => {
+      const result = await loadCell({ amphi, port }, cell);
+      await sleep(SETTLE_MS);
+      return result;
+    },
+    renew: () => sleep(SETTLE_MS),
+    done: report,
+  });
+  await lanes(1);
+  return results;
+}
 
 async function main() {
   let o;
@@ -129,25 +155,19 @@ async function main() {
     console.log(USAGE);
     return;
   }
-  const amphi = await startAmphi(['--source', o.source, '--fps', o.fps, '--bitrate', o.bitrate]);
-  const browsers = [];
+  const begun = Date.now(), until = begun + o.minutes * 60000;
+  let alone = null;
+  const about = `${o.load ? `${o.load} viewers of amphi-load and ${o.beside} neighbours` : `Chromium, ${o.lanes} cells at a time`}, ` +
+    `${o.size} at ${o.fps} fps and ${o.bitrate} kbit/s, ${o.seconds} s a cell, loss each way, seed ${o.seed}.`;
+  const report = reporter(o, about, begun, () => alone);
+  const amphi = await startAmphi(
+    ['--source', `pattern:${o.size}`, '--fps', o.fps, '--bitrate', o.bitrate]);
   try {
-    browsers.push(await startBrowser(), await startBrowser());
-    const near = await openPage(browsers[0].context, amphi.url);
-    await watch(near);
     const { udp_port: port } = await amphi.stats();
-    row(HEAD);
-    row(HEAD.map(() => '---'));
-    for (const name of o.with) {
-      for (const rtt of o.rtt) {
-        for (const loss of o.loss) {
-          row(await cell({ amphi, browsers, port, near },
-            { loss, rtt, name, seconds: o.seconds, seed: o.seed }));
-        }
-      }
-    }
+    const results = o.load > 0 ? await loadMatrix(o, amphi, port, report, until)
+      : await chromiumMatrix(o, amphi, port, report, (figures) => (alone = figures), until);
+    console.log(`\n${report(results)}`);
   } finally {
-    await Promise.all(browsers.map((browser) => browser.close()));
     await amphi.stop();
   }
 }

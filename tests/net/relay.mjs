@@ -1,7 +1,8 @@
 /* A bad network of one's own: a UDP relay on loopback between clients and one server. Each client has a
  * socket of its own towards the server, as behind a NAT; rebind() gives all of them new ones, and what
- * still comes to the old ones is dropped, without a word as a NAT does it. Bounded: clients, old
- * sockets, datagrams under way, and their size by UDP. */
+ * still comes to the old ones is dropped, without a word as a NAT does it. All clients share one link each
+ * way, or have links of their own (`apart`), each of another seed. Bounded: clients, old sockets,
+ * datagrams under way, and their size by UDP. */
 import dgram from 'node:dgram';
 import { once } from 'node:events';
 import { Link } from './link.mjs';
@@ -63,6 +64,8 @@ class UnderWay {
 
 export class Relay {
   #server;
+  #seed;
+  #apart;
   #front = dgram.createSocket('udp4');
   #clients = new Map(); // "address:port" -> {address, port, socket}
   #old = []; // sockets towards the server that no client has any more
@@ -71,16 +74,19 @@ export class Relay {
 
   /** up: towards the server; both may be given settings of a Link to begin with. `onDatagram` is told
    * of each datagram that is passed on: ('up' or 'down', data). */
-  static async start(serverPort, { seed = 1, up = {}, down = {}, onDatagram = null } = {}) {
-    const relay = new Relay(serverPort, { seed, up, down });
+  static async start(serverPort,
+    { seed = 1, up = {}, down = {}, apart = false, onDatagram = null } = {}) {
+    const relay = new Relay(serverPort, { seed, up, down, apart });
     relay.onDatagram = onDatagram;
     relay.#front.bind(0, HOST);
     await once(relay.#front, 'listening');
     return relay;
   }
 
-  constructor(serverPort, { seed, up, down }) {
+  constructor(serverPort, { seed, up, down, apart = false }) {
     this.#server = serverPort;
+    this.#seed = seed;
+    this.#apart = apart;
     this.up = new Link(2 * seed, up);
     this.down = new Link(2 * seed + 1, down);
     this.counters = { refused: 0, strange: 0, stale: 0, overflow: 0, rebinds: 0, errors: 0 };
@@ -100,14 +106,16 @@ export class Relay {
 
   /** Changes both directions. */
   set(change) {
-    this.up.set(change);
-    this.down.set(change);
+    for (const link of this.#links()) {
+      link.set(change);
+    }
   }
 
   /** Nothing passes for so long, either way. */
   blackout(ms) {
-    this.up.blackout(now() + ms);
-    this.down.blackout(now() + ms);
+    for (const link of this.#links()) {
+      link.blackout(now() + ms);
+    }
   }
 
   /** All clients come from new ports from now on; resolves once they are there. */
@@ -137,6 +145,11 @@ export class Relay {
     }
   }
 
+  #links() {
+    const own = this.#apart ? [...this.#clients.values()].flatMap(({ up, down }) => [up, down]) : [];
+    return [this.up, this.down, ...own];
+  }
+
   #openServerSide(client) {
     const socket = dgram.createSocket('udp4');
     socket.on('message', (data, { address, port }) => {
@@ -145,7 +158,7 @@ export class Relay {
       } else if (client.socket !== socket) {
         this.counters.stale++;
       } else {
-        this.#send('down', data, () => this.#front.send(data, client.port, client.address));
+        this.#send('down', client, data, () => this.#front.send(data, client.port, client.address));
       }
     });
     socket.on('error', () => this.counters.errors++);
@@ -161,19 +174,24 @@ export class Relay {
         this.counters.refused++;
         return;
       }
-      client = { address, port };
+      client = { address, port, up: this.up, down: this.down };
+      if (this.#apart) {
+        const n = 2 * (this.#seed + 1000 * (this.#clients.size + 1));
+        client.up = new Link(n, this.up.settings);
+        client.down = new Link(n + 1, this.down.settings);
+      }
       client.socket = this.#openServerSide(client);
       this.#clients.set(name, client);
     }
-    this.#send('up', data, () => client.socket.send(data, this.#server, HOST));
+    this.#send('up', client, data, () => client.socket.send(data, this.#server, HOST));
   }
 
-  #send(direction, data, send) {
+  #send(direction, client, data, send) {
     const deliver = () => {
       this.onDatagram?.(direction, data);
       send();
     };
-    for (const at of this[direction].pass(now(), data.length)) {
+    for (const at of client[direction].pass(now(), data.length)) {
       if (!this.#under[direction].add(at, deliver)) {
         this.counters.overflow++;
       }

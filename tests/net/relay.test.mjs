@@ -106,3 +106,32 @@ test('strangers cannot send to clients', PATIENCE, () =>
     await ask('two');
     assert.deepEqual(answers, ['two']);
   }));
+
+test('clients with links of their own do not fill each other\'s bottleneck', PATIENCE, () =>
+  withEcho({ apart: true, up: { rate: 80000, queue: 1000 } }, async ({ relay, ask, client }) => {
+    const other = await open();
+    for (let i = 0; i < 20; i++) {
+      client.send(Buffer.alloc(900), relay.port, '127.0.0.1'); // all but one find the queue full
+    }
+    assert.equal((await ask('through', other)).text, 'through');
+    other.close();
+  }));
+
+test('a change and a blackout reach the links of each client', PATIENCE, () =>
+  withEcho({ apart: true }, async ({ relay, ask, client }) => {
+    await ask('one');
+    relay.set({ delay: 30 });
+    const begun = performance.now();
+    await ask('slow');
+    assert.ok(performance.now() - begun >= 59);
+    const answers = [];
+    client.on('message', (data) => answers.push(data.toString()));
+    relay.blackout(1e6);
+    client.send('lost', relay.port, '127.0.0.1');
+    const other = await open();
+    relay.up.blackout(0); // who comes now has links that are not dark
+    relay.down.blackout(0);
+    assert.equal((await ask('new', other)).text, 'new');
+    assert.deepEqual(answers, []);
+    other.close();
+  }));

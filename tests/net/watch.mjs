@@ -13,9 +13,13 @@ function throughPort(port) {
   };
 }
 
-/** A page that watches through `relay`, or directly where there is none. */
-export async function openPage(context, url, relay = null) {
+/** A page that watches through `relay`, or directly where there is none; `size` of its window, since
+ * a browser without a graphics card pays for each pixel. */
+export async function openPage(context, url, relay = null, size = null) {
   const page = await context.newPage();
+  if (size) {
+    await page.setViewportSize(size);
+  }
   if (relay) {
     await page.addInitScript(throughPort, relay.port);
   }

@@ -277,6 +277,8 @@ static int64_t take_results(struct gcc *g, struct rtcp_transport_cc *feedback)
     g->news = (struct gcc_news){
         .received = received + (uint32_t)(g->twcc.unknown - unknown - unknown_lost),
         .lost = lost + (uint32_t)unknown_lost,
+        .late = late,
+        .rtt_us = -1,
     };
     return newest_sent_us;
 }
@@ -355,6 +357,7 @@ bool gcc_on_feedback(struct gcc *g, const struct rtcp_feedback *f, int64_t now_u
     }
     g->feedback_us = now_us;
     if (newest_sent_us >= 0) {
+        g->news.rtt_us = now_us - newest_sent_us;
         update_rtt(g, now_us - newest_sent_us);
         update_rate(g, now_us);
     }

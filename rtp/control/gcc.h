@@ -46,6 +46,8 @@ struct gcc_counters {
 /* What the newest feedback told, of packets that are not known any more too. */
 struct gcc_news {
     uint32_t received, lost;
+    uint32_t late;  /* of the received, that had been told as lost */
+    int64_t rtt_us; /* of the newest packet that arrived, and what the feedback waited; -1: none */
 };
 
 struct gcc {

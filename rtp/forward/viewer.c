@@ -47,7 +47,7 @@ int viewer_init(struct viewer *v, const struct viewer_config *config, struct str
     uint64_t random = config->seed;
     v->transport_seq = (uint16_t)draw(&random);
     v->n_tracks = config->n_tracks;
-    v->audio_since_us = INT64_MAX;
+    v->audio_since_us = v->soonest_us = INT64_MAX;
     for (unsigned i = 0; i < v->n_tracks; i++) {
         struct viewer_track *t = &v->tracks[i];
         viewer_track_init(t, &config->tracks[i], streams[i]);

@@ -27,6 +27,7 @@
  */
 #pragma once
 
+#include "rtp/control/loss.h"
 #include "rtp/control/pacer.h"
 #include "rtp/control/report.h"
 #include "rtp/forward/past.h"
@@ -136,8 +137,10 @@ struct viewer_track {
     struct extensions_block extensions;
     struct extensions_block described; /* the same with a dependency descriptor; size 0: never */
     struct report report;
-    uint16_t playout_ms; /* that its player is asked to hold pictures for */
-    int64_t repaired_us; /* when that was last needed */
+    uint16_t playout_ms;  /* that its player is to hold pictures for, */
+    uint16_t holding_ms;  /* and that it is asked to by now */
+    bool playout_guessed; /* by the soonest feedback: no report has told the round trip yet */
+    int64_t repaired_us;  /* when that was last needed */
 
     struct viewer_selection selection;
     int64_t replayed_us; /* when a keyframe last came from the cache; INT64_MIN: never */
@@ -180,6 +183,8 @@ struct viewer {
     char cname[VIEWER_CNAME_MAX];
     uint16_t transport_seq; /* next transport-wide sequence number */
     struct viewer_counters counters;
+    struct loss loss;       /* as its feedback tells */
+    int64_t soonest_us;     /* that feedback came after what it is about; INT64_MAX: none came */
     int64_t unix_offset_us; /* CLOCK_REALTIME - CLOCK_MONOTONIC, given at init */
     /* Its newest reference time (RFC 3611 4.4), which reports answer, so that it can compare its
      * clock with ours: from capture to screen is a sum over both. */

@@ -113,6 +113,12 @@ bool viewer_send_audio(struct viewer *v, struct viewer_train *train, uint8_t *ou
 int64_t viewer_audio_timeout(const struct viewer *v); /* INT64_MAX: none waits */
 
 /* viewer_rtcp.c */
+/* What part of what this track sends is lost, of 256: by its reports, or what is known sooner. */
+unsigned viewer_loss(const struct viewer *v, const struct viewer_track *t);
+/* After feedback has told what is lost. */
+void viewer_follow_loss(struct viewer *v, int64_t now_us);
+/* A live picture is about to be sent, with what its player is asked to hold it for. */
+void viewer_step_playout(struct viewer_track *t);
 void viewer_on_rtcp(struct viewer *v, const uint8_t *data, size_t size, int64_t now_us);
 /* Each writes one sealed datagram; 0: nothing is due. */
 size_t viewer_write_report(struct viewer *v, uint8_t *out, size_t room, int64_t now_us);

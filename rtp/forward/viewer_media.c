@@ -168,6 +168,8 @@ static void send_frame(struct viewer *v, struct viewer_track *t, const struct fr
     uint32_t ts = t->cursor_packet == 0 ? past_begin_frame(past, f->id, f->rtp_ts)
                                         : past_timestamp(&past->runs[past->run], f->id, f->rtp_ts);
     bool first = t->cursor_packet == 0;
+    if (first && f->id > past->runs[past->run].line_id)
+        viewer_step_playout(t);
     uint16_t number = frame_number(past, f, first);
     struct viewer_header h;
     viewer_begin_header(&h, t, false, f->codec, ts);
@@ -310,7 +312,8 @@ static void pop_resend(struct past *past)
  * who believes in the 100 ms that WebRTC takes for unknown, a good deal more. */
 static bool resends_twice(const struct viewer *v, const struct viewer_track *t)
 {
-    return t->report.fraction_lost >= RESEND_TWICE && !(v->path && v->path->narrow);
+    return (t->playout_ms > 0 || viewer_loss(v, t) >= RESEND_TWICE) &&
+           !(v->path && v->path->narrow);
 }
 
 static bool resend_track(struct viewer *v, struct viewer_track *t, struct viewer_train *train,

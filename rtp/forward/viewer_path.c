@@ -425,7 +425,12 @@ bool viewer_path_on_feedback(struct viewer *v, const struct rtcp_feedback *f, in
     bool was_silent = gcc_stalled(&p->gcc, now_us) && now_us - p->gcc.feedback_us >= AWAY_US;
     if (!gcc_on_feedback(&p->gcc, f, now_us))
         return false;
-    bool was_away = was_silent && p->gcc.news.lost > p->gcc.news.received;
+    const struct gcc_news *news = &p->gcc.news;
+    loss_add(&v->loss, news->received, news->lost, news->late, now_us);
+    if (news->rtt_us >= 0 && news->rtt_us < v->soonest_us)
+        v->soonest_us = news->rtt_us;
+    viewer_follow_loss(v, now_us);
+    bool was_away = was_silent && news->lost > news->received;
     struct viewer_track *t;
     for (uint32_t set = v->present & ~v->audio; was_away && (t = viewer_take_track(v, &set));)
         viewer_track_rejoin(t);

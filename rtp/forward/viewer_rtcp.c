@@ -7,6 +7,8 @@
 #define PLAYOUT_LONG_RTT_US 100000
 #define PLAYOUT_LOSS 8      /* of 256 */
 #define PLAYOUT_LOSS_LONG 2 /* the same, where a round trip alone is too long */
+#define PLAYOUT_FIRST_US 10000000
+#define PLAYOUT_PACKETS 3 /* and not fewer than these, before a report says so */
 #define PLAYOUT_MORE_US 110000
 #define PLAYOUT_STEP_MS 50
 #define PLAYOUT_MAX_MS 800
@@ -32,15 +34,63 @@ static bool is_rtx(const struct viewer *v, uint32_t ssrc)
     return false;
 }
 
+unsigned viewer_loss(const struct viewer *v, const struct viewer_track *t)
+{
+    unsigned told = loss_fraction(&v->loss);
+    return told > t->report.fraction_lost ? told : t->report.fraction_lost;
+}
+
+/* As long as no report has told it: the soonest feedback, where even that is long. -1: not known.
+ */
+static int64_t rtt_of(const struct viewer *v, const struct viewer_track *t)
+{
+    if (t->report.rtt_us >= 0)
+        return t->report.rtt_us;
+    return v->soonest_us >= PLAYOUT_LONG_RTT_US && v->soonest_us != INT64_MAX ? v->soonest_us : -1;
+}
+
+/* Where a round trip alone is too long every packet that is lost is a freeze: how many are lost
+ * counts, not what part. A path that begins with one will not be a clean one. */
+static bool is_lossy(const struct viewer *v, const struct viewer_track *t, int64_t rtt_us,
+                     int64_t now_us)
+{
+    uint32_t lost = loss_packets(&v->loss);
+    if (rtt_us >= PLAYOUT_LONG_RTT_US)
+        return t->report.fraction_lost >= PLAYOUT_LOSS_LONG ||
+               lost >= (now_us - v->first_frame_us < PLAYOUT_FIRST_US ? 1 : 2);
+    return rtt_us >= PLAYOUT_RTT_US &&
+           (t->report.fraction_lost >= PLAYOUT_LOSS ||
+            (lost >= PLAYOUT_PACKETS && loss_fraction(&v->loss) >= PLAYOUT_LOSS));
+}
+
+static void ask_to_hold(struct viewer_track *t, uint16_t ms)
+{
+    uint16_t most = ms > 0 ? PLAYOUT_MAX_MS : 0;
+    t->holding_ms = ms;
+    extensions_set_playout(&t->extensions, ms, most);
+    if (t->described.size > 0)
+        extensions_set_playout(&t->described, ms, most);
+}
+
+/* The player pauses for as long as it is asked to hold the next picture for longer: a little with
+ * each of them is a slower pace for a moment, all at once would be the freeze that it is to avoid.
+ */
+void viewer_step_playout(struct viewer_track *t)
+{
+    if (t->holding_ms == t->playout_ms)
+        return;
+    int ms = t->holding_ms + PLAYOUT_STEP_MS;
+    ask_to_hold(t, ms < t->playout_ms ? (uint16_t)ms : t->playout_ms);
+}
+
 /* Shown at once, a picture whose packet was lost stands for a round trip, and for a good deal more
  * where the NACK is lost too, which browsers repeat after 100 ms. Where that happens often they are
  * asked to hold pictures for so long; only with RTX, since without it packets are sent again with
  * the very same bytes. */
 static void follow_playout(struct viewer *v, struct viewer_track *t, int64_t now_us)
 {
-    int64_t rtt_us = t->report.rtt_us;
-    unsigned least = rtt_us >= PLAYOUT_LONG_RTT_US ? PLAYOUT_LOSS_LONG : PLAYOUT_LOSS;
-    bool needed = rtt_us >= PLAYOUT_RTT_US && t->report.fraction_lost >= least;
+    int64_t rtt_us = rtt_of(v, t);
+    bool needed = is_lossy(v, t, rtt_us, now_us);
     if (!t->pads || (!needed && (t->playout_ms == 0 || now_us - t->repaired_us < PLAYOUT_HOLD_US)))
         return;
     int64_t ms = needed ? (rtt_us + PLAYOUT_MORE_US) / 1000 : 0;
@@ -48,15 +98,22 @@ static void follow_playout(struct viewer *v, struct viewer_track *t, int64_t now
         t->repaired_us = now_us;
     if (ms > PLAYOUT_MAX_MS)
         ms = PLAYOUT_MAX_MS;
-    if (needed && t->playout_ms > 0 && ms < t->playout_ms + PLAYOUT_STEP_MS)
+    bool told = t->playout_guessed && t->report.rtt_us >= 0;
+    if (needed && t->playout_ms > 0 && ms < t->playout_ms + PLAYOUT_STEP_MS && !told)
         return;
     if ((t->playout_ms > 0) != (ms > 0))
         viewer_path_note(v, ms > 0 ? VIEWER_WHY_LOSSY : VIEWER_WHY_CLEAN, t, now_us);
     t->playout_ms = (uint16_t)ms;
-    uint16_t most = ms > 0 ? PLAYOUT_MAX_MS : 0;
-    extensions_set_playout(&t->extensions, t->playout_ms, most);
-    if (t->described.size > 0)
-        extensions_set_playout(&t->described, t->playout_ms, most);
+    t->playout_guessed = needed && t->report.rtt_us < 0;
+    if (t->holding_ms > t->playout_ms)
+        ask_to_hold(t, t->playout_ms);
+}
+
+void viewer_follow_loss(struct viewer *v, int64_t now_us)
+{
+    struct viewer_track *t;
+    for (uint32_t set = v->present & v->sent & ~v->audio; (t = viewer_take_track(v, &set));)
+        follow_playout(v, t, now_us);
 }
 
 static void on_blocks(struct viewer *v, const struct rtcp_packet *p, int64_t now_us)

@@ -1,6 +1,7 @@
 #include "tests/sim/receiver.h"
 
 #include "rtp/wire/bytes.h"
+#include "rtp/wire/extensions.h"
 #include "rtp/wire/rtp.h"
 #include "tests/sim/sim.h"
 
@@ -38,6 +39,7 @@ int receiver_init(struct receiver *r, const struct receiver_config *config, uint
     r->check_us = now_us;
     r->report_us = INT64_MAX;
     r->asks = true;
+    twcc_feedback_init(&r->twcc);
     int rc = dtls_create(&r->dtls, config->dtls, config->role, &config->fingerprint, 1);
     for (unsigned i = 0; rc == 0 && i < config->n_tracks; i++)
         rc = init_track(&r->tracks[i], &config->tracks[i], config->rtt_us);
@@ -168,6 +170,18 @@ static void store_packet(struct receiver *r, struct receiver_track *t, uint16_t 
 
 /* --- what comes in --- */
 
+static void note_arrival(struct receiver *r, const struct rtp_header *h, int64_t now_us)
+{
+    size_t size;
+    const uint8_t *value = extensions_find(h->extension_profile, h->extension, h->extension_size,
+                                           r->config.transport_cc_id, &size);
+    if (!value || size != 2)
+        return;
+    if (twcc_feedback_waiting(&r->twcc) == 0 && r->feedback_us < now_us)
+        r->feedback_us = now_us + RECEIVER_FEEDBACK_US;
+    twcc_feedback_on_packet(&r->twcc, get_u16(value), now_us);
+}
+
 static void on_rtp(struct receiver *r, uint8_t *data, size_t size, int64_t now_us)
 {
     struct rtp_header h;
@@ -177,6 +191,7 @@ static void on_rtp(struct receiver *r, uint8_t *data, size_t size, int64_t now_u
         return;
     }
     r->packets++;
+    note_arrival(r, &h, now_us);
     const uint8_t *payload = data + h.header_size;
     for (unsigned i = 0; i < r->config.n_tracks; i++) {
         struct receiver_track *t = &r->tracks[i];
@@ -328,7 +343,10 @@ static size_t write_feedback(struct receiver *r, uint8_t *out, size_t room, int6
         if (size != 0)
             return size;
     }
-    return write_report(r, out, room, now_us);
+    size_t size = write_report(r, out, room, now_us);
+    if (size != 0 || now_us < r->feedback_us)
+        return size;
+    return twcc_feedback_write(&r->twcc, out, room, SENDER_SSRC, r->config.tracks[0].ssrc);
 }
 
 size_t receiver_next_datagram(struct receiver *r, uint8_t *out, size_t room, int64_t now_us)
@@ -349,6 +367,8 @@ int64_t receiver_next_timeout(const struct receiver *r)
     if (r->silent)
         return INT64_MAX;
     int64_t next = r->check_us < r->report_us ? r->check_us : r->report_us;
+    if (twcc_feedback_waiting(&r->twcc) > 0 && r->feedback_us < next)
+        next = r->feedback_us;
     for (unsigned i = 0; r->seal && i < r->config.n_tracks; i++) {
         const struct receiver_track *t = &r->tracks[i];
         int64_t nack = nack_next_timeout(&t->nack);

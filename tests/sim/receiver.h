@@ -3,7 +3,8 @@
  * It sends ICE checks with USE-CANDIDATE, takes part in DTLS, opens what it is sent, asks for lost
  * packets again, takes RTX and plain retransmissions, puts H.264 frames together in order and gives
  * each whole one to `on_frame`. A frame it cannot complete makes it ask for a keyframe (PLI) and
- * wait for it. Receiver reports go out every second.
+ * wait for it. Receiver reports go out every second, transport-wide feedback every 50 ms where
+ * there is any to give.
  *
  * Life: receiver_init; receiver_on_datagram and receiver_on_timeout in, receiver_next_datagram out
  * until it returns 0; receiver_finish. One thread.
@@ -12,6 +13,7 @@
 
 #include "rtp/control/nack.h"
 #include "rtp/control/receive.h"
+#include "rtp/control/twcc_feedback.h"
 #include "rtp/payload/h264.h"
 #include "rtp/session/dtls.h"
 #include "rtp/session/ice_lite.h"
@@ -20,6 +22,7 @@
 #define RECEIVER_TRACKS_MAX 8
 #define RECEIVER_CHECK_US 2500000
 #define RECEIVER_REPORT_US 1000000
+#define RECEIVER_FEEDBACK_US 50000
 #define RECEIVER_WINDOW 4096 /* packets, power of two */
 #define RECEIVER_PAYLOAD_MAX 1200
 #define RECEIVER_FRAME_MAX (1 << 20)
@@ -43,6 +46,7 @@ struct receiver_config {
     enum dtls_role role;
     struct dtls_fingerprint fingerprint; /* the server's */
     int64_t rtt_us;                      /* what it believes, for repeating requests */
+    uint8_t transport_cc_id;             /* 0: no transport-wide feedback */
     unsigned n_tracks;
     struct receiver_track_config tracks[RECEIVER_TRACKS_MAX];
     void (*on_frame)(void *arg, const struct receiver_frame *frame);
@@ -85,6 +89,8 @@ struct receiver {
     uint8_t transaction[12];
     bool ice_done;
     int64_t check_us, report_us;
+    int64_t feedback_us; /* not before */
+    struct twcc_feedback twcc;
     struct dtls *dtls;
     struct seal *seal;
     struct receiver_track tracks[RECEIVER_TRACKS_MAX];

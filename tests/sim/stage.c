@@ -120,6 +120,18 @@ static uint64_t read_id(const uint8_t *unit, size_t size, bool *keyframe)
     return id;
 }
 
+/* A player holds a picture from when it would be there if nothing were lost. */
+static int64_t shown(const struct stage *s, uint32_t timestamp)
+{
+    for (unsigned i = 0; i < STAGE_HOLDS && i < s->n_holds; i++) {
+        const struct stage_hold *h = &s->holds[i];
+        int64_t at = h->sent_us + s->config.path.delay_us + h->hold_us;
+        if (h->timestamp == timestamp && at > s->now_us)
+            return at;
+    }
+    return s->now_us;
+}
+
 static void on_frame(void *arg, const struct receiver_frame *frame)
 {
     static uint8_t expected[FRAME_CAPACITY];
@@ -145,8 +157,12 @@ static void on_frame(void *arg, const struct receiver_frame *frame)
     } else {
         seen->largest_id = id;
     }
-    if (seen->newest_us > 0 && s->now_us - seen->newest_us > FREEZE_US + 1000000 / s->config.fps)
+    int64_t shown_us = shown(s, frame->timestamp);
+    if (shown_us < seen->shown_us)
+        shown_us = seen->shown_us;
+    if (seen->newest_us > 0 && shown_us - seen->shown_us > FREEZE_US + 1000000 / s->config.fps)
         seen->freezes++;
+    seen->shown_us = shown_us;
     seen->newest_us = s->now_us;
     seen->newest_id = id;
     seen->newest_timestamp = frame->timestamp;
@@ -192,6 +208,18 @@ static void watch_transport_seq(struct stage *s, const struct rtp_header *h)
     s->transport_seq = get_u16(value);
 }
 
+static void note_hold(struct stage *s, const struct rtp_header *h)
+{
+    size_t size;
+    const uint8_t *value = extensions_find(h->extension_profile, h->extension, h->extension_size,
+                                           STAGE_PLAYOUT_ID, &size);
+    CHECK(value && size == 3);
+    unsigned newest = (s->n_holds + STAGE_HOLDS - 1) % STAGE_HOLDS;
+    if (s->n_holds == 0 || s->holds[newest].timestamp != h->timestamp)
+        s->holds[s->n_holds++ % STAGE_HOLDS] =
+            (struct stage_hold){h->timestamp, s->now_us, (int64_t)(get_u24(value) >> 12) * 10000};
+}
+
 static void watch_rtp(struct stage *s, const uint8_t *data, size_t size)
 {
     /* it is sealed: how much of it is padding cannot be read */
@@ -210,6 +238,8 @@ static void watch_rtp(struct stage *s, const uint8_t *data, size_t size)
         return;
     }
     bool rtx = h.ssrc >= STAGE_RTX_SSRC;
+    if (h.ssrc == STAGE_SSRC)
+        note_hold(s, &h);
     CHECK(rtx || !w->any || (int32_t)(h.timestamp - w->timestamp) >= 0);
     w->any = true;
     w->seq = h.seq;
@@ -323,7 +353,9 @@ static void make_viewer(struct stage *s)
             .rtx_ssrc = STAGE_RTX_SSRC + i,
             .kind = FORWARDER_VIDEO,
             .formats = {[PAYLOAD_H264] = {102, s->config.no_rtx ? 0 : 103}},
-            .extensions = {.transport_cc = STAGE_TRANSPORT_CC_ID, .playout_delay = 5, .mid = 1},
+            .extensions = {.transport_cc = STAGE_TRANSPORT_CC_ID,
+                           .playout_delay = STAGE_PLAYOUT_ID,
+                           .mid = 1},
             .mid = "0",
         };
     }
@@ -341,6 +373,7 @@ void stage_connect(struct stage *s)
         .dtls = s->client_dtls,
         .role = s->config.role == DTLS_SERVER ? DTLS_CLIENT : DTLS_SERVER,
         .rtt_us = 2 * s->config.path.delay_us,
+        .transport_cc_id = s->config.feedback ? STAGE_TRANSPORT_CC_ID : 0,
         .n_tracks = s->config.n_tracks,
         .on_frame = on_frame,
         .arg = s,

@@ -20,6 +20,8 @@
 #define STAGE_SSRC 0x1000
 #define STAGE_RTX_SSRC 0x2000
 #define STAGE_TRANSPORT_CC_ID 3
+#define STAGE_PLAYOUT_ID 5
+#define STAGE_HOLDS 256
 
 struct stage_config {
     uint64_t seed;
@@ -28,6 +30,7 @@ struct stage_config {
     size_t keyframe_size; /* 0: 40000 */
     size_t frame_size;    /* on average; 0: 10000 */
     bool no_rtx;
+    bool feedback;               /* transport-wide, too: else reports alone tell what is lost */
     bool no_adapt;               /* the pace is the test's own */
     enum dtls_role role;         /* the viewer's; 0: DTLS_SERVER */
     unsigned n_tracks;           /* of the one stream; 0: 1 */
@@ -43,6 +46,12 @@ struct stage_wire {
     uint64_t *digests; /* owned: of the packet sent as each sequence number; 0: none */
 };
 
+/* When a picture of the first track was sent, and what its player was asked to hold it for. */
+struct stage_hold {
+    uint32_t timestamp;
+    int64_t sent_us, hold_us;
+};
+
 /* What the receiver put together of one track. */
 struct stage_seen {
     uint64_t frames, skipped; /* skipped: ids left out, each time up to a keyframe */
@@ -50,6 +59,7 @@ struct stage_seen {
     uint64_t first_id, newest_id, largest_id;
     uint32_t first_timestamp, newest_timestamp;
     int64_t newest_us; /* when it was there */
+    int64_t shown_us;  /* when it was shown: held for as long as it was asked to be */
     uint64_t freezes;  /* pauses of more than 200 ms beyond the frame interval */
 };
 
@@ -88,6 +98,8 @@ struct stage {
     uint16_t transport_seq;
     struct stage_wire wire[2 * VIEWER_TRACKS_MAX];
     unsigned n_wire;
+    struct stage_hold holds[STAGE_HOLDS]; /* the newest */
+    unsigned n_holds;                     /* ever */
 };
 
 void stage_init(struct stage *s, const struct stage_config *config);

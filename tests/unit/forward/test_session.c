@@ -115,6 +115,7 @@ static void loss_hardly_freezes(void **state)
             .gop = 80,
             .keyframe_size = 15000,
             .frame_size = 4500,
+            .feedback = true,
             .path = {.delay_us = 25000, .jitter_us = 1500, .loss = rows[i].loss},
         });
         stage_run(s, 600 * SECOND);
@@ -131,6 +132,49 @@ static void loss_hardly_freezes(void **state)
             assert_int_equal(s->viewer->tracks[0].playout_ms, 0);
         }
         end(s);
+    }
+}
+
+/* Over a long round trip pictures have to be held from the first losses on, which reports tell
+ * after a second or more. */
+static uint64_t first_freezes(double loss, bool feedback)
+{
+    uint64_t freezes = 0;
+    for (unsigned i = 0; i < 12; i++) {
+        struct stage *s = begin(&(struct stage_config){
+            .seed = 500 + i,
+            .fps = 20,
+            .gop = 80,
+            .keyframe_size = 15000,
+            .frame_size = 4500,
+            .feedback = feedback,
+            .path = {.delay_us = 100000, .jitter_us = 1500, .loss = loss},
+        });
+        stage_run(s, 2 * SECOND);
+        stage_connect(s);
+        assert_true(stage_run_until_connected(s));
+        stage_run(s, 10 * SECOND);
+        assert_in_range(s->viewer->tracks[0].playout_ms, 300, 420);
+        assert_int_equal(s->viewer->tracks[0].holding_ms, s->viewer->tracks[0].playout_ms);
+        freezes += s->seen[0].freezes;
+        end(s);
+    }
+    return freezes;
+}
+
+static void loss_is_known_at_once(void **state)
+{
+    (void)state;
+    static const struct {
+        double loss;
+        unsigned most; /* freezes in two minutes of beginnings */
+    } rows[] = {{0.02, 18}, {0.05, 20}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t now = first_freezes(rows[i].loss, true), late = first_freezes(rows[i].loss, false);
+        print_message("%.0f %%: %lu freezes, %lu by reports alone\n", 100 * rows[i].loss, now,
+                      late);
+        assert_in_range(now, 0, rows[i].most);
+        assert_true(late > 2 * now);
     }
 }
 
@@ -561,6 +605,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_frame_arrives),
         cmocka_unit_test(loss_hardly_freezes),
+        cmocka_unit_test(loss_is_known_at_once),
         cmocka_unit_test(goes_on_after_bursts),
         cmocka_unit_test(late_join_starts_from_the_cache),
         cmocka_unit_test(late_join_squeezes_the_past),

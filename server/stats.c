@@ -408,6 +408,7 @@ static json_t *viewer_json(const struct forwarder_viewer_stats *v, const struct 
     stats_set_int(o, "frames_skipped", v->counters.frames_skipped);
     stats_set_int(o, "audio_sent", v->counters.audio_sent);
     stats_set_int(o, "audio_rode", v->counters.audio_rode);
+    stats_set_int(o, "audio_repeated", v->counters.audio_repeated);
     json_object_set_new(o, "unsupported_codec", json_boolean(v->unsupported_codec));
     stats_set_ms(o, "first_frame_ms", v->first_frame_us);
     set_report(o, guest);

@@ -150,6 +150,7 @@ static void fill_audio(const struct guest *g, const struct backend_answer *answe
     t->kind = FORWARDER_AUDIO;
     t->ssrc = g->seat.audio[slot].ssrc;
     t->formats[PAYLOAD_OPUS].payload_type = answer->tracks[i].opus_payload_type;
+    t->red_payload_type = answer->tracks[i].red_payload_type;
 }
 
 static bool hears(const struct guest *g, const struct backend_answer *answer, unsigned slot)

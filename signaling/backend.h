@@ -103,6 +103,7 @@ struct backend_answer {
             uint8_t payload_type, rtx_payload_type;
         } formats[BACKEND_CODECS];
         uint8_t opus_payload_type; /* of audio */
+        uint8_t red_payload_type;  /* of audio: Opus in RED (RFC 2198); 0: not negotiated */
         /* header extension ids, 0: not negotiated */
         uint8_t transport_cc_id, playout_delay_id, mid_id, dependency_id;
     } tracks[2 * BACKEND_STREAMS_MAX];

@@ -52,6 +52,7 @@ enum sdp_codec {
     SDP_CODEC_AV1 = BACKEND_AV1,
     SDP_CODEC_OPUS,
     SDP_CODEC_RTX,
+    SDP_CODEC_RED, /* of sound: redundant audio data (RFC 2198) */
     SDP_CODEC_OTHER
 };
 enum sdp_direction { SDP_SENDRECV = 1, SDP_SENDONLY, SDP_RECVONLY, SDP_INACTIVE };
@@ -69,7 +70,7 @@ struct sdp_format {
     uint8_t payload_type;
     uint8_t codec;    /* enum sdp_codec; 0 while no rtpmap was seen */
     uint8_t feedback; /* enum sdp_feedback */
-    uint8_t apt;      /* of RTX */
+    uint8_t apt;      /* of RTX; of RED, what its first block is */
     bool has_apt, has_fmtp;
     /* H.264 */
     bool has_profile, level_asymmetry;

@@ -28,6 +28,7 @@ bool sdp_is_together(const struct sdp_media *media, const struct sdp_media *firs
 const struct sdp_format *sdp_best_format(const struct sdp_media *media, enum backend_codec codec,
                                          const uint8_t h264_profile[3]);
 uint8_t sdp_opus_of(const struct sdp_media *media); /* its payload type; 0: there is none */
+uint8_t sdp_red_of(const struct sdp_media *media, uint8_t opus_payload_type);
 uint8_t sdp_rtx_of(const struct sdp_media *media, uint8_t payload_type);
 
 int sdp_refuse(char *error, size_t size, const char *sentence); /* -EINVAL */

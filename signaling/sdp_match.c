@@ -130,14 +130,24 @@ uint8_t sdp_opus_of(const struct sdp_media *media)
     return 0;
 }
 
-uint8_t sdp_rtx_of(const struct sdp_media *media, uint8_t payload_type)
+static uint8_t format_for(const struct sdp_media *media, enum sdp_codec codec, uint8_t payload_type)
 {
     for (unsigned i = 0; i < media->n_formats; i++) {
         const struct sdp_format *format = &media->formats[i];
-        if (format->codec == SDP_CODEC_RTX && format->has_apt && format->apt == payload_type)
+        if (format->codec == codec && format->has_apt && format->apt == payload_type)
             return format->payload_type;
     }
     return 0;
+}
+
+uint8_t sdp_red_of(const struct sdp_media *media, uint8_t opus_payload_type)
+{
+    return format_for(media, SDP_CODEC_RED, opus_payload_type);
+}
+
+uint8_t sdp_rtx_of(const struct sdp_media *media, uint8_t payload_type)
+{
+    return format_for(media, SDP_CODEC_RTX, payload_type);
 }
 
 bool sdp_is_ice_text(struct sdp_text value, size_t min, size_t max)
@@ -268,6 +278,7 @@ static bool add_track(struct backend_answer *out, unsigned slot, const struct sd
     memset(&out->tracks[n], 0, sizeof(out->tracks[n]));
     if (media->is_audio) {
         out->tracks[n].opus_payload_type = sdp_opus_of(media);
+        out->tracks[n].red_payload_type = sdp_red_of(media, out->tracks[n].opus_payload_type);
         any = out->tracks[n].opus_payload_type != 0;
     }
     for (unsigned c = BACKEND_H264; c < BACKEND_CODECS && media->is_video; c++) {

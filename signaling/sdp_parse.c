@@ -137,7 +137,7 @@ static enum sdp_codec codec_of(struct sdp_text name, struct sdp_text rate)
         {"H264", "90000", SDP_CODEC_H264},   {"VP8", "90000", SDP_CODEC_VP8},
         {"VP9", "90000", SDP_CODEC_VP9},     {"AV1", "90000", SDP_CODEC_AV1},
         {"opus", "48000/2", SDP_CODEC_OPUS}, /* RFC 7587 7: whatever is in it */
-        {"rtx", "90000", SDP_CODEC_RTX},
+        {"rtx", "90000", SDP_CODEC_RTX},     {"red", "48000/2", SDP_CODEC_RED},
     };
     struct sdp_text parameters = rate, clock = cut(&parameters, '/');
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -157,6 +157,17 @@ static void on_rtpmap(struct parser *p, struct sdp_text value)
         format->codec = (uint8_t)codec_of(name, encoding);
 }
 
+/* a=fmtp:63 111/111: what blocks may be, the first one before the others (RFC 2198 5) */
+static void on_blocks(struct sdp_format *format, struct sdp_text value)
+{
+    unsigned n;
+    struct sdp_text rest = value, first = cut(&rest, '/');
+    if (!is_empty(rest) && number_of(first, 127, &n)) {
+        format->apt = (uint8_t)n;
+        format->has_apt = true;
+    }
+}
+
 /* a=fmtp:96 packetization-mode=1;profile-level-id=42e01f */
 static void on_fmtp(struct parser *p, struct sdp_text value)
 {
@@ -164,6 +175,7 @@ static void on_fmtp(struct parser *p, struct sdp_text value)
     if (!format)
         return;
     format->has_fmtp = true;
+    on_blocks(format, value);
     while (!is_empty(value)) {
         struct sdp_text pair = trim(cut(&value, ';'));
         struct sdp_text key = trim(cut(&pair, '='));

@@ -150,6 +150,9 @@ static void put_format(struct sdp_writer *w, const struct sdp_section_format *f,
     if (f->rtx_payload_type != 0)
         sdp_put(w, "a=rtpmap:%u rtx/90000\r\na=fmtp:%u apt=%u\r\n", f->rtx_payload_type,
                 f->rtx_payload_type, type);
+    if (f->red_payload_type != 0)
+        sdp_put(w, "a=rtpmap:%u red/48000/2\r\na=fmtp:%u %u/%u\r\n", f->red_payload_type,
+                f->red_payload_type, type, type);
 }
 
 static void put_media_line(struct sdp_writer *w, const struct sdp_section *s)
@@ -162,6 +165,8 @@ static void put_media_line(struct sdp_writer *w, const struct sdp_section *s)
         sdp_put(w, " %u", s->formats[i].payload_type);
         if (s->formats[i].rtx_payload_type != 0)
             sdp_put(w, " %u", s->formats[i].rtx_payload_type);
+        if (s->formats[i].red_payload_type != 0)
+            sdp_put(w, " %u", s->formats[i].red_payload_type);
     }
     sdp_put(w, "\r\nc=IN %s %s\r\n", is_ipv6(ip) ? "IP6" : "IP4", ip);
 }

@@ -16,6 +16,7 @@ struct sdp_writer {
 struct sdp_section_format {
     enum sdp_codec codec;
     uint8_t payload_type, rtx_payload_type; /* 0: no RTX */
+    uint8_t red_payload_type;               /* of sound; 0: no RED */
     uint8_t feedback;
     uint8_t profile[3]; /* of H.264 */
     bool level_asymmetry;

@@ -13,6 +13,7 @@ enum {
     PAYLOAD_TYPE_VP9 = PAYLOAD_TYPE_VP8 + 2,
     PAYLOAD_TYPE_AV1 = PAYLOAD_TYPE_VP9 + 2,
     PAYLOAD_TYPE_OPUS = PAYLOAD_TYPE_AV1 + 2,
+    PAYLOAD_TYPE_RED,
 };
 enum {
     SENDER_FEEDBACK =
@@ -96,10 +97,12 @@ static void put_offered(struct sdp_writer *w, const struct backend_room *room,
     if (!audio)
         add_offered_formats(&s, offered, room);
     else
-        s.formats[s.n_formats++] =
-            (struct sdp_section_format){.codec = SDP_CODEC_OPUS,
-                                        .payload_type = PAYLOAD_TYPE_OPUS,
-                                        .feedback = SDP_FEEDBACK_TRANSPORT_CC};
+        s.formats[s.n_formats++] = (struct sdp_section_format){
+            .codec = SDP_CODEC_OPUS,
+            .payload_type = PAYLOAD_TYPE_OPUS,
+            /* a server is given what every server takes */
+            .red_payload_type = offered->full_ice ? 0 : PAYLOAD_TYPE_RED,
+            .feedback = SDP_FEEDBACK_TRANSPORT_CC};
     sdp_put_section(w, &s);
 }
 
@@ -154,9 +157,11 @@ static void add_accepted_formats(struct sdp_section *s, const struct sdp_media *
              !sdp_format_of(media, s->formats[s->n_formats - 1].payload_type)->has_profile))
             sdp_h264_profile(s->formats[s->n_formats - 1].profile, stream);
     }
-    if (plan->tracks[track].opus_payload_type != 0)
-        sdp_accept_format(s, media, SDP_CODEC_OPUS, plan->tracks[track].opus_payload_type, 0,
-                          SDP_FEEDBACK_TRANSPORT_CC);
+    if (plan->tracks[track].opus_payload_type == 0)
+        return;
+    sdp_accept_format(s, media, SDP_CODEC_OPUS, plan->tracks[track].opus_payload_type, 0,
+                      SDP_FEEDBACK_TRANSPORT_CC);
+    s->formats[s->n_formats - 1].red_payload_type = plan->tracks[track].red_payload_type;
 }
 
 static void put_accepted(struct sdp_writer *w, const struct sdp_media *media,

@@ -23,7 +23,8 @@
  *
  * Sound goes before everything else. Its packet rides behind the last one of a picture's train, or
  * before a picture that is smaller still; it waits up to 10 ms for one and then goes alone. It is
- * never sent again.
+ * never sent again; where packets are lost each brings the one before it, too (RED), if the player
+ * takes that.
  */
 #pragma once
 
@@ -77,6 +78,7 @@ struct viewer_track_config {
     enum forwarder_kind kind; /* the stream's */
     uint32_t ssrc, rtx_ssrc;
     struct viewer_format formats[PAYLOAD_CODECS]; /* by enum payload_codec */
+    uint8_t red_payload_type; /* of sound with the packet before (RFC 2198); 0: not negotiated */
     struct extensions_ids extensions;
     char mid[EXTENSIONS_MID_MAX + 1];
 };
@@ -108,6 +110,7 @@ struct viewer_track {
     uint32_t timestamp_offset;
     bool pads; /* video, sent again by RTX whatever its codec: what is sent first may be padded */
     struct viewer_format formats[PAYLOAD_CODECS];
+    uint8_t red_payload_type; /* of sound; 0: none */
 
     /* where it stands */
     bool started;     /* the cursor follows the stream */
@@ -132,6 +135,7 @@ struct viewer_track {
     uint8_t best_temporal; /* LAYER_ANY: all */
     bool rejoins;          /* goes on at a keyframe, with nothing before it */
     bool held;             /* there are frames, but none to be sent */
+    bool jumped;           /* went on at a keyframe: still to be noted */
     bool slide_due;        /* of slides, the next one */
     uint8_t codec;         /* of the newest frame that was sent */
     struct extensions_block extensions;
@@ -140,7 +144,8 @@ struct viewer_track {
     uint16_t playout_ms;  /* that its player is to hold pictures for, */
     uint16_t holding_ms;  /* and that it is asked to by now */
     bool playout_guessed; /* by the soonest feedback: no report has told the round trip yet */
-    int64_t repaired_us;  /* when that was last needed */
+    int64_t repaired_us;  /* when that was last needed, or of sound that each packet comes twice */
+    bool repeats;         /* sound: each packet brings the one before, too */
 
     struct viewer_selection selection;
     int64_t replayed_us; /* when a keyframe last came from the cache; INT64_MIN: never */
@@ -165,6 +170,7 @@ struct viewer_counters {
     uint64_t layer_switches;
     uint64_t frames_skipped;         /* above the temporal limit */
     uint64_t audio_sent, audio_rode; /* packets of sound; those that left in a picture's train */
+    uint64_t audio_repeated;         /* of those sent, that brought the one before, too */
     uint64_t audio_skipped;          /* that were too late */
     uint64_t padding_sent, padding_bytes; /* RTP datagrams that only probe */
     uint64_t bad_rtcp;

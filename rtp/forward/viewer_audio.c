@@ -1,5 +1,7 @@
 #include "rtp/forward/viewer_internal.h"
 
+#include "rtp/payload/red.h"
+
 #include <assert.h>
 
 #define PICTURES_US 100000 /* pictures older than this do not come often enough to wait for one */
@@ -44,6 +46,23 @@ static const struct frame *next_packet(struct viewer *v, struct viewer_track *t)
     return NULL;
 }
 
+static struct red_block block_of(const struct frame *f)
+{
+    const struct packetize_packet *p = &f->payload.packets[0];
+    return (struct red_block){
+        .data = f->payload.data + p->offset, .size = p->size, .rtp_ts = f->rtp_ts};
+}
+
+/* The packet before, if the next one is to bring it, and can. */
+static const struct frame *find_before(const struct viewer_track *t, const struct frame *f)
+{
+    const struct frame *before = t->repeats ? stream_frame(t->stream, t->layer, f->id - 1) : NULL;
+    if (!before || before->codec != f->codec)
+        return NULL;
+    struct red_block previous = block_of(before), current = block_of(f);
+    return red_takes(&previous, &current, PACKETIZE_MAX_PAYLOAD) ? before : NULL;
+}
+
 static bool find_ride(struct viewer *v, struct viewer_ride *ride)
 {
     struct viewer_track *t;
@@ -51,15 +70,37 @@ static bool find_ride(struct viewer *v, struct viewer_ride *ride)
         const struct frame *f = next_packet(v, t);
         if (!f)
             continue;
+        const struct frame *before = find_before(t, f);
+        size_t more = before ? RED_OVERHEAD + before->payload.packets[0].size : 0;
         *ride = (struct viewer_ride){
             .track = t,
             .frame = f,
-            .size = RTP_HEADER_SIZE + t->extensions.size + f->payload.packets[0].size,
+            .before = before,
+            .size = RTP_HEADER_SIZE + t->extensions.size + f->payload.packets[0].size + more,
         };
         return true;
     }
     v->audio_since_us = INT64_MAX;
     return false;
+}
+
+/* What is to be sealed, and where it is: RED is put together where it will leave from. */
+static const uint8_t *write_payload(struct viewer *v, const struct viewer_ride *ride,
+                                    struct viewer_header *h, uint8_t *out, uint16_t *size)
+{
+    struct red_block current = block_of(ride->frame);
+    *size = (uint16_t)current.size;
+    if (!ride->before)
+        return current.data;
+    struct red_block previous = block_of(ride->before);
+    uint8_t codec = ride->frame->codec;
+    int n = red_build(out + h->size, PACKETIZE_MAX_PAYLOAD,
+                      ride->track->formats[codec].payload_type, &previous, &current);
+    assert(n > 0);
+    h->bytes[1] = ride->track->red_payload_type;
+    *size = (uint16_t)n;
+    v->counters.audio_repeated++;
+    return out + h->size;
 }
 
 void viewer_add_audio(struct viewer *v, struct viewer_ride *ride, struct viewer_train *train,
@@ -72,13 +113,14 @@ void viewer_add_audio(struct viewer *v, struct viewer_ride *ride, struct viewer_
     uint8_t *at = out + train->size;
     struct viewer_header h;
     viewer_begin_header(&h, t, false, f->codec, f->rtp_ts);
+    uint16_t size;
+    const uint8_t *payload = write_payload(v, ride, &h, at, &size);
     viewer_put_header(v, t, at, &h, t->seq++, p->marker);
-    viewer_add_segment(train,
-                       seal_rtp(v->peer.seal, at, h.size, f->payload.data + p->offset, p->size));
+    viewer_add_segment(train, seal_rtp(v->peer.seal, at, h.size, payload, size));
     t->cursor_id++;
     v->sent |= 1u << (t - v->tracks);
     v->counters.audio_sent++;
-    report_on_sent(&t->report, 1, p->size);
+    report_on_sent(&t->report, 1, size);
     ride->left = true;
 }
 

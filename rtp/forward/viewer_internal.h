@@ -59,8 +59,9 @@ struct viewer_header {
 struct viewer_ride {
     struct viewer_track *track;
     const struct frame *frame;
-    size_t size; /* header and payload */
-    bool left;   /* it did */
+    const struct frame *before; /* that it brings, too; NULL: none */
+    size_t size;                /* header and payload */
+    bool left;                  /* it did */
 };
 
 void viewer_begin_header(struct viewer_header *h, const struct viewer_track *t, bool rtx,

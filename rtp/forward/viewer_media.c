@@ -252,6 +252,9 @@ bool viewer_send_media(struct viewer *v, struct viewer_train *train, uint8_t *ou
     uint16_t payload_size = f->payload.packets[t->cursor_packet].size;
     unsigned most = segments_allowed(v, t, payload_size, now_us);
     send_frame(v, t, f, ride ? most - 1 : most, ride, train, out);
+    if (t->jumped)
+        viewer_path_note(v, VIEWER_WHY_JUMP, t, now_us);
+    t->jumped = false;
     if (t->cursor_packet == f->payload.n_packets)
         finish_frame(v, t, f, now_us);
     v->next_track = (unsigned)(t - v->tracks + 1) % v->n_tracks;

@@ -39,6 +39,12 @@ const char *viewer_why_name(enum viewer_why why)
         return "lossy";
     case VIEWER_WHY_CLEAN:
         return "clean";
+    case VIEWER_WHY_JUMP:
+        return "keyframe-jump";
+    case VIEWER_WHY_TWICE:
+        return "sound-twice";
+    case VIEWER_WHY_ONCE:
+        return "sound-once";
     case VIEWER_WHY_ASKED:
         return "keyframe-asked";
     }

@@ -39,6 +39,9 @@ enum viewer_why {
     VIEWER_WHY_ASKED, /* the source was asked for it */
     VIEWER_WHY_LOSSY, /* packets are lost: its player shall hold pictures until repairs come */
     VIEWER_WHY_CLEAN, /* it may show them at once again */
+    VIEWER_WHY_JUMP,  /* it had fallen behind, and went on at a keyframe */
+    VIEWER_WHY_TWICE, /* packets are lost: each of sound brings the one before, too */
+    VIEWER_WHY_ONCE,  /* they do so no more */
 };
 
 /* What was decided when. */

@@ -10,6 +10,9 @@
 #define PLAYOUT_FIRST_US 10000000
 #define PLAYOUT_PACKETS 3 /* and not fewer than these, before a report says so */
 #define PLAYOUT_MORE_US 110000
+#define SOUND_LOSS 6       /* of 256: from then on sound comes twice, */
+#define SOUND_LOSS_LEAST 2 /* until less than this is lost */
+#define SOUND_HOLD_US 10000000
 #define PLAYOUT_STEP_MS 50
 #define PLAYOUT_MAX_MS 800
 #define PLAYOUT_HOLD_US 30000000
@@ -109,11 +112,37 @@ static void follow_playout(struct viewer *v, struct viewer_track *t, int64_t now
         ask_to_hold(t, t->playout_ms);
 }
 
+/* Sound is not sent again. On a path that is narrow losses are of its own making, and twice the
+ * sound would make more of them. */
+static void follow_repeats(struct viewer *v, struct viewer_track *t, int64_t now_us)
+{
+    if (t->red_payload_type == 0)
+        return;
+    bool narrow = v->path && v->path->narrow;
+    bool lossy =
+        t->report.fraction_lost >= SOUND_LOSS ||
+        (loss_packets(&v->loss) >= PLAYOUT_PACKETS && loss_fraction(&v->loss) >= SOUND_LOSS);
+    if (viewer_loss(v, t) >= SOUND_LOSS_LEAST)
+        t->repaired_us = now_us;
+    bool repeats = !narrow && (lossy || (t->repeats && now_us - t->repaired_us < SOUND_HOLD_US));
+    if (repeats != t->repeats)
+        viewer_path_note(v, repeats ? VIEWER_WHY_TWICE : VIEWER_WHY_ONCE, t, now_us);
+    t->repeats = repeats;
+}
+
+static void follow_track(struct viewer *v, struct viewer_track *t, int64_t now_us)
+{
+    if (t->kind == FORWARDER_VIDEO)
+        follow_playout(v, t, now_us);
+    else
+        follow_repeats(v, t, now_us);
+}
+
 void viewer_follow_loss(struct viewer *v, int64_t now_us)
 {
     struct viewer_track *t;
-    for (uint32_t set = v->present & v->sent & ~v->audio; (t = viewer_take_track(v, &set));)
-        follow_playout(v, t, now_us);
+    for (uint32_t set = v->present & v->sent; (t = viewer_take_track(v, &set));)
+        follow_track(v, t, now_us);
 }
 
 static void on_blocks(struct viewer *v, const struct rtcp_packet *p, int64_t now_us)
@@ -129,8 +158,7 @@ static void on_blocks(struct viewer *v, const struct rtcp_packet *p, int64_t now
             report_on_block(&t->report, &block, v->unix_offset_us, now_us);
             if (t->kind == FORWARDER_VIDEO && t->report.any_block)
                 viewer_path_on_report(v, &t->report, now_us);
-            if (t->kind == FORWARDER_VIDEO)
-                follow_playout(v, t, now_us);
+            follow_track(v, t, now_us);
         } else if (!is_rtx(v, block.ssrc)) {
             v->counters.bad_rtcp++;
         }

@@ -22,6 +22,7 @@ void viewer_track_init(struct viewer_track *t, const struct viewer_track_config 
     t->ssrc = config->ssrc;
     t->rtx_ssrc = config->rtx_ssrc;
     memcpy(t->formats, config->formats, sizeof(t->formats));
+    t->red_payload_type = config->red_payload_type;
     t->selection = (struct viewer_selection){.layer = -1, .max_temporal = -1};
     t->replayed_us = INT64_MIN;
     t->mode = LAYER_FULL;
@@ -188,6 +189,7 @@ static void count_start(struct viewer *v, struct viewer_track *t)
 {
     if (t->lost) {
         v->counters.keyframe_jumps++;
+        t->jumped = true;
     } else if (!t->joined && t->waiting) {
         t->stream->joins_waited++;
     } else if (!t->joined) {
@@ -355,6 +357,7 @@ void viewer_skip_late(struct viewer *v)
             !is_affordable(v, t->stream, t->layer))
             continue;
         v->counters.keyframe_jumps++;
+        t->jumped = true;
         begin_run(v, t, t->layer, join, false);
     }
 }

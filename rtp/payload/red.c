@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 /* RFC 2198 3: F, block PT, 14 bits of timestamp offset, 10 bits of length; the last block has only
@@ -19,6 +18,13 @@ static bool can_say(const struct red_block *previous, const struct red_block *cu
     return previous->size > 0 && previous->size <= MAX_LENGTH && offset > 0 && offset <= MAX_OFFSET;
 }
 
+bool red_takes(const struct red_block *previous, const struct red_block *current, size_t room)
+{
+    return can_say(previous, current) && room >= RED_OVERHEAD &&
+           previous->size <= room - RED_OVERHEAD &&
+           current->size <= room - RED_OVERHEAD - previous->size;
+}
+
 int red_build(uint8_t *out, size_t room, uint8_t payload_type, const struct red_block *previous,
               const struct red_block *current)
 {
@@ -26,9 +32,7 @@ int red_build(uint8_t *out, size_t room, uint8_t payload_type, const struct red_
     if (room < 1 || current->size > room - 1)
         return -ENOSPC;
     uint8_t *p = out;
-    const bool both = previous && can_say(previous, current) && room >= RED_OVERHEAD &&
-                      previous->size <= room - RED_OVERHEAD &&
-                      current->size <= room - RED_OVERHEAD - previous->size;
+    const bool both = previous && red_takes(previous, current, room);
     if (both) {
         uint32_t offset = current->rtp_ts - previous->rtp_ts;
         put_u32(p,

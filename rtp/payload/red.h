@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,9 @@ struct red_block {
     size_t size;
     uint32_t rtp_ts;
 };
+
+/* Whether both blocks go into one payload of at most `room` bytes, RED_OVERHEAD and their own. */
+bool red_takes(const struct red_block *previous, const struct red_block *current, size_t room);
 
 /* Size of the payload in `out`, or -ENOSPC. `payload_type` is that of the blocks, below 128. The
  * previous block is left out if it is NULL or empty, does not fit `room`, or cannot be said: longer

@@ -30,6 +30,9 @@ const WORDS = {
   back: () => 'It was heard again.',
   lossy: () => 'Packets are lost: pictures are held for a moment, so that what is missing can come again.',
   clean: () => 'Hardly anything is lost any more: pictures are shown at once.',
+  'sound-twice': () => 'Packets are lost: every packet of sound brings the one before it, too.',
+  'sound-once': () => 'Hardly any sound is lost any more: each packet comes once.',
+  'keyframe-jump': () => 'It had fallen behind, and skipped ahead to the newest whole picture.',
   'keyframe-cached': () => 'A whole picture was needed, and was at hand.',
   'keyframe-asked': () => 'A whole picture was needed, and the presenter was asked for one.',
 };

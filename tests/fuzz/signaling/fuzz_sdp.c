@@ -21,6 +21,7 @@ static void check_agreed(const struct backend_answer *a)
         bool any = a->tracks[i].opus_payload_type != 0;
         assert(a->tracks[i].slot < BACKEND_STREAMS_MAX);
         assert(a->tracks[i].opus_payload_type < 128 && any == a->tracks[i].audio);
+        assert(a->tracks[i].red_payload_type < 128 && (any || !a->tracks[i].red_payload_type));
         for (unsigned c = 0; c < BACKEND_CODECS; c++) {
             any |= a->tracks[i].formats[c].payload_type != 0;
             assert(a->tracks[i].formats[c].payload_type < 128);

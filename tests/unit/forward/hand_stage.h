@@ -27,6 +27,7 @@ enum {
     HAND_H264 = 102,
     HAND_VP8 = 104,
     HAND_OPUS = 111,
+    HAND_RED = 63,
     HAND_DEPENDENCY_ID = 4,
     HAND_HEAD = 16, /* bytes at the beginning of a payload */
 };
@@ -42,6 +43,7 @@ struct hand_packet {
     struct rtp_header header;
     size_t padding;
     uint64_t layer, id, packet;
+    uint64_t before_id;    /* of sound that it brings, too; 0: none */
     size_t described_size; /* of its dependency descriptor */
     uint8_t described[EXTENSIONS_DEPENDENCY_MAX];
 };
@@ -103,6 +105,14 @@ static inline void hand_on_rtp(struct hand *h, uint8_t *data, size_t size, unsig
     bool rtx = p->header.ssrc >= HAND_RTX_SSRC;
     const uint8_t *payload = data + p->header.header_size + (rtx ? 2 : 0);
     assert_true(p->header.payload_size >= HAND_HEAD);
+    if (p->header.payload_type == HAND_RED) { /* a block before (RFC 2198 3), and the current one */
+        uint32_t head = (uint32_t)payload[0] << 24 | (uint32_t)payload[1] << 16 |
+                        (uint32_t)payload[2] << 8 | payload[3];
+        assert_int_equal(head >> 24, 0x80 | HAND_OPUS);
+        assert_int_equal(payload[4], HAND_OPUS);
+        p->before_id = hand_read(payload + 5 + 8);
+        payload += 5 + (head & 0x3ff);
+    }
     size_t described_size = 0;
     const uint8_t *described =
         extensions_find(p->header.extension_profile, p->header.extension, p->header.extension_size,
@@ -290,6 +300,7 @@ static inline struct hand *hand_new(bool rtx)
                            .dependency = video ? HAND_DEPENDENCY_ID : 0},
             .mid = {(char)('0' + i)},
         };
+        config.tracks[i].red_payload_type = video ? 0 : HAND_RED;
         config.tracks[i].formats[video ? PAYLOAD_H264 : PAYLOAD_OPUS] =
             (struct viewer_format){video ? HAND_H264 : HAND_OPUS, video && rtx ? 103 : 0};
     }

@@ -70,6 +70,11 @@ static void a_late_one_goes_on_at_the_newest_keyframe(void **state)
     struct stage *s = stall(30, 3 * SECOND);
     assert_in_range(s->seen[0].skipped, 60, 92);
     assert_int_equal(s->viewer->counters.keyframe_jumps, 1);
+    const struct viewer_path *p = s->viewer->path;
+    unsigned jumps = 0;
+    for (unsigned i = 0; i < VIEWER_DECISIONS && i < p->n_decisions; i++)
+        jumps += p->decisions[i].why == VIEWER_WHY_JUMP;
+    assert_int_equal(jumps, 1); /* as the viewer can be told */
     assert_int_equal(s->keyframe_requests, 1);
     end(s);
 }

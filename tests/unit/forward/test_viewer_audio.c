@@ -264,6 +264,115 @@ static void sound_alone_plays(void **state)
     hand_free(h);
 }
 
+/* Of the last second, as the far end says. */
+static void report_loss(struct hand *h, uint8_t fraction)
+{
+    uint8_t rtcp[64];
+    struct rtcp_report_block block = {.ssrc = HAND_SSRC + HAND_AUDIO, .fraction_lost = fraction};
+    size_t size = rtcp_write_rr(rtcp, sizeof(rtcp), HAND_FAR_SSRC, &block, 1);
+    viewer_on_rtcp(h->v, rtcp, size, h->now_us);
+}
+
+/* Packets of sound, 20 ms apart; how many of them brought the one before. */
+static unsigned play(struct hand *h, unsigned n)
+{
+    unsigned from = h->n_sent, twice = 0;
+    for (unsigned i = 0; i < n; i++) {
+        hand_push_sound(h);
+        hand_run(h, 20000);
+    }
+    assert_int_equal(h->n_sent - from, n);
+    for (unsigned i = from; i < h->n_sent; i++) {
+        const struct hand_packet *p = &h->sent[i];
+        bool red = p->header.payload_type == HAND_RED;
+        assert_int_equal(p->header.payload_type, red ? HAND_RED : HAND_OPUS);
+        assert_int_equal(p->before_id, red ? p->id - 1 : 0);
+        twice += red;
+    }
+    return twice;
+}
+
+static void where_much_is_lost_each_brings_the_one_before(void **state)
+{
+    (void)state;
+    struct hand *h = hand_new(true);
+    hand_attach(h, HAND_AUDIO, 1);
+    assert_int_equal(play(h, 10), 0);
+    report_loss(h, 5);
+    assert_int_equal(play(h, 50), 0);
+    report_loss(h, 6);
+    assert_int_equal(play(h, 50), 50);
+    report_loss(h, 0); /* goes on for a while */
+    assert_int_equal(play(h, 400), 400);
+    report_loss(h, 0);
+    assert_int_equal(play(h, 60), 60);
+    report_loss(h, 0);
+    assert_int_equal(play(h, 50), 0);
+    assert_int_equal(h->v->counters.audio_repeated, 510);
+    hand_check(h);
+    hand_free(h);
+}
+
+/* What would not fit its header, or the datagram, is left out. */
+static void what_cannot_be_said_comes_once(void **state)
+{
+    (void)state;
+    struct hand *h = hand_new(true);
+    hand_attach(h, HAND_AUDIO, 1);
+    assert_int_equal(play(h, 2), 0);
+    report_loss(h, 26);
+    assert_int_equal(play(h, 1), 1);
+    hand_run(h, 400000); /* silence: 14 bits of samples are no more than 341 ms */
+    assert_int_equal(play(h, 1), 0);
+    assert_int_equal(play(h, 1), 1);
+    hand_push_sizes(h, HAND_AUDIO, 0, true, &(const uint16_t){1030}, 1, 0);
+    hand_run(h, 20000);
+    assert_int_equal(last(h)->header.payload_type, HAND_OPUS);
+    assert_int_equal(play(h, 1), 0);
+    assert_int_equal(play(h, 1), 1);
+    hand_check(h);
+    hand_free(h);
+}
+
+static void sound_that_comes_twice_rides(void **state)
+{
+    (void)state;
+    struct hand *h = begin(true);
+    hand_push_sound(h);
+    hand_run(h, 20000);
+    report_loss(h, 26);
+    h->n_sent = h->n_trains = 0;
+    for (int i = 0; i < 3; i++) {
+        hand_push_sound(h);
+        hand_push_sizes(h, HAND_VIDEO, 0, false, (const uint16_t[]){1000, 950}, 2, 0);
+        hand_run(h, 2000);
+    }
+    assert_int_equal(h->n_trains, 3);
+    assert_int_equal(last(h)->header.payload_type, HAND_RED);
+    /* larger than this picture, smaller than that one */
+    hand_push_sound(h);
+    hand_push_sizes(h, HAND_VIDEO, 0, false, (const uint16_t[]){290}, 1, 0);
+    hand_run(h, 2000);
+    hand_push_sound(h);
+    hand_push_sizes(h, HAND_VIDEO, 0, false, (const uint16_t[]){310}, 1, 0);
+    assert_int_equal(h->v->counters.audio_rode, 5);
+    assert_int_equal(h->v->counters.audio_repeated, 5);
+    hand_check(h);
+    hand_free(h);
+}
+
+static void who_takes_no_red_gets_none(void **state)
+{
+    (void)state;
+    struct hand *h = hand_new(true);
+    h->v->tracks[HAND_AUDIO].red_payload_type = 0;
+    hand_attach(h, HAND_AUDIO, 1);
+    assert_int_equal(play(h, 2), 0);
+    report_loss(h, 26);
+    assert_int_equal(play(h, 50), 0);
+    hand_free(h);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -286,6 +395,10 @@ int main(void)
         cmocka_unit_test(reports_tie_sound_and_picture_to_one_clock),
         cmocka_unit_test(reference_times_are_answered),
         cmocka_unit_test(sound_alone_plays),
+        cmocka_unit_test(where_much_is_lost_each_brings_the_one_before),
+        cmocka_unit_test(what_cannot_be_said_comes_once),
+        cmocka_unit_test(sound_that_comes_twice_rides),
+        cmocka_unit_test(who_takes_no_red_gets_none),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

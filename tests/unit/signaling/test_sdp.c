@@ -305,7 +305,7 @@ static void offer_says_everything(void **state)
         "a=ice-lite\r\n",
         "a=extmap-allow-mixed\r\n",
         "m=video 8189 UDP/TLS/RTP/SAVPF 96 97 112 113 114 115 116 117\r\nc=IN IP4 192.0.2.10\r\n",
-        "m=audio 8189 UDP/TLS/RTP/SAVPF 118\r\n",
+        "m=audio 8189 UDP/TLS/RTP/SAVPF 118 119\r\n",
         "a=rtpmap:112 VP8/90000\r\n",
         "a=rtpmap:113 rtx/90000\r\na=fmtp:113 apt=112\r\n",
         "a=rtpmap:114 VP9/90000\r\na=fmtp:114 profile-id=0\r\n",
@@ -313,7 +313,8 @@ static void offer_says_everything(void **state)
         "a=rtcp-fb:116 nack pli\r\n",
         "a=rtpmap:118 opus/48000/2\r\n"
         "a=fmtp:118 minptime=10;stereo=1;sprop-stereo=1;useinbandfec=1\r\n"
-        "a=rtcp-fb:118 transport-cc\r\na=ssrc:3000 cname:amphi\r\n",
+        "a=rtcp-fb:118 transport-cc\r\n"
+        "a=rtpmap:119 red/48000/2\r\na=fmtp:119 118/118\r\na=ssrc:3000 cname:amphi\r\n",
         "a=mid:2\r\n",
         "a=sendonly\r\n",
         "a=setup:actpass\r\n",

@@ -427,7 +427,9 @@ static void whep_sound_goes_with_its_picture(void **state)
     assert_int_equal(w->plan.tracks[0].opus_payload_type, 111);
     assert_int_equal(w->places.media[1], 1);
     has(w->text, "a=group:BUNDLE 0 1\r\n");
-    has(w->text, "m=audio 8189 UDP/TLS/RTP/SAVPF 111\r\n");
+    assert_int_equal(w->plan.tracks[0].red_payload_type, 63);
+    has(w->text, "m=audio 8189 UDP/TLS/RTP/SAVPF 111 63\r\n");
+    has(w->text, "a=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\n");
     has(w->text, "a=rtpmap:111 opus/48000/2\r\n"
                  "a=fmtp:111 minptime=10;stereo=1;sprop-stereo=1;useinbandfec=1\r\n");
     has(w->text, "a=msid:video0 audio0\r\n");
@@ -443,6 +445,36 @@ static void whep_sound_goes_with_its_picture(void **state)
     assert_true(w->plan.tracks[0].audio);
     assert_int_equal(answer_with(&f, text, 1)->status, -ENOTSUP);
     free(text);
+}
+
+/* RED of something else than our Opus, of nothing that is said, or of pictures is not for us. */
+static void whep_red_is_of_opus(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *to;
+        unsigned red;
+    } rows[] = {
+        {"a=fmtp:63 111/111\r\n", "a=fmtp:63 111/111/111\r\n", 63},
+        {"a=fmtp:63 111/111\r\n", "a=fmtp:63 0/111\r\n", 0},
+        {"a=fmtp:63 111/111\r\n", "a=fmtp:63 111\r\n", 0},
+        {"a=fmtp:63 111/111\r\n", "a=fmtp:63 /\r\n", 0},
+        {"a=fmtp:63 111/111\r\n", "a=fmtp:63 300/300\r\n", 0},
+        {"a=fmtp:63 111/111\r\n", "", 0},
+        {"red/48000/2", "red/8000", 0},
+    };
+    struct fake f;
+    fake_init(&f, 2);
+    f.room.streams[0].has_audio = true;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *text = edit(chromium_offer, rows[i].from, rows[i].to);
+        const struct whep *w = answer_with(&f, text, -1);
+        assert_int_equal(w->status, 0);
+        assert_int_equal(w->plan.tracks[0].opus_payload_type, 111);
+        assert_int_equal(w->plan.tracks[0].red_payload_type, rows[i].red);
+        assert_int_equal(strstr(w->text, " red/") != NULL, rows[i].red != 0);
+        free(text);
+    }
 }
 
 /* With max-bundle only the first m-line has the transport, and others a port of 0 (RFC 9143 6). */
@@ -542,6 +574,7 @@ int main(void)
         cmocka_unit_test(whep_codec_of_the_stream_first),
         cmocka_unit_test(whep_slots_are_sparse),
         cmocka_unit_test(whep_sound_goes_with_its_picture),
+        cmocka_unit_test(whep_red_is_of_opus),
         cmocka_unit_test(whep_bundle_only),
         cmocka_unit_test(whep_that_does_not_fit),
         cmocka_unit_test(an_answer_too_long_is_refused),

@@ -15,7 +15,8 @@ test('each decision is told in words', () => {
   assert.match(words(layer({ mode: 'fewer' })), /fewer pictures a second/);
   assert.match(words(layer({ mode: 'slides' })), /single pictures/);
   assert.match(words(layer({ mode: 'audio' })), /sound alone/);
-  for (const why of ['wide', 'away', 'back', 'keyframe-cached', 'keyframe-asked']) {
+  for (const why of ['wide', 'away', 'back', 'keyframe-cached', 'keyframe-asked',
+    'keyframe-jump', 'sound-twice', 'sound-once']) {
     assert.ok(words(path(why, 0)).length > 15, why);
   }
 });

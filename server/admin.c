@@ -122,7 +122,7 @@ static const char *on_unready(void *arg)
 /* --- sources that come and go --- */
 
 static int on_add_source(void *arg, const char *code, const char *source, const char *options,
-                         unsigned *slot, char *error, size_t error_size)
+                         uint32_t *ticket, char *error, size_t error_size)
 {
     struct server *s = arg;
     struct room *room = server_find_room(s, code);
@@ -134,14 +134,7 @@ static int on_add_source(void *arg, const char *code, const char *source, const 
     media->coding = s->config.coding;
     int err = media_read(media, source, options, error, error_size);
     if (!err)
-        err = room_add_source(room, media, slot, error, error_size);
-    if (err == -ENOENT)
-        err = -ENXIO; /* the room is there, but not what is to be shown in it */
-    if (!err) {
-        follow_set(s->follow, room->slots[*slot].video_stream, media->video.kind,
-                   media->video.arg[0] ? media->video.arg : NULL);
-        server_tell_room(s, room);
-    }
+        err = adding_begin(s, room, media, ticket, error, error_size);
     g_free(media);
     return err;
 }

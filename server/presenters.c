@@ -103,7 +103,7 @@ static int on_publish_slot(void *arg, const char *code, unsigned taken)
 {
     const struct room *room = server_find_room(arg, code);
     for (unsigned i = 0; room && i < BACKEND_STREAMS_MAX; i++) {
-        if (!room->slots[i].source && !(taken & 1u << i))
+        if (!room_is_native(room, i) && !(taken & 1u << i))
             return (int)i;
     }
     return room ? -ENOSPC : -ENOENT;
@@ -177,7 +177,7 @@ static int fill_config(uint32_t id, const struct guest *g, const struct backend_
         const struct backend_publish_track *t = &what->tracks[i];
         if (t->slot >= BACKEND_STREAMS_MAX)
             return -EINVAL;
-        if (g->room->slots[t->slot].source)
+        if (room_is_native(g->room, t->slot))
             return -EBUSY;
         if (!fill_track(&g->room->slots[t->slot], t, &out->tracks[out->n_tracks++]))
             return -EINVAL;

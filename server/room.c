@@ -125,9 +125,9 @@ static const char *text_or_null(const char *text)
     return text[0] ? text : NULL;
 }
 
-static struct source_config source_config(struct room *r, const struct room_slot *slot)
+static struct source_config source_config(struct room *r, const struct room_slot *slot,
+                                          const struct media *m)
 {
-    const struct media *m = slot->media;
     return (struct source_config){
         .kind = m->video.kind,
         .arg = text_or_null(m->video.arg),
@@ -144,26 +144,18 @@ static struct source_config source_config(struct room *r, const struct room_slot
     };
 }
 
-static struct source_audio_config audio_config(struct room *r, const struct room_slot *slot)
+static struct source_audio_config audio_config(struct room *r, const struct room_slot *slot,
+                                               const struct media *m)
 {
     return (struct source_audio_config){
-        .kind = slot->media->audio.kind,
-        .arg = text_or_null(slot->media->audio.arg),
-        .coding = slot->media->coding.sound,
+        .kind = text_or_null(m->audio.kind),
+        .arg = text_or_null(m->audio.arg),
+        .coding = m->coding.sound,
         .forwarder = r->forwarder,
         .stream_id = slot->audio_stream,
         .on_change = on_source_change,
         .on_change_arg = r,
     };
-}
-
-static int open_audio(struct room *r, struct room_slot *slot, char *error, size_t error_size)
-{
-    const struct source_audio_config config = audio_config(r, slot);
-    int err = source_audio_open(&slot->audio, &config, error, error_size);
-    if (err)
-        slot->audio = NULL;
-    return err;
 }
 
 static int start_slot(struct room_slot *slot)
@@ -174,30 +166,15 @@ static int start_slot(struct room_slot *slot)
     return err;
 }
 
-static int open_slot(struct room *r, struct room_slot *slot, char *error, size_t error_size)
+static bool is_taken(const struct room *r, unsigned slot)
 {
-    const struct source_config config = source_config(r, slot);
-    int err = source_open(&slot->source, &config, error, error_size);
-    if (err) {
-        slot->source = NULL;
-        return err;
-    }
-    slot->has_audio = slot->media->audio.kind[0] != '\0';
-    if (slot->has_audio)
-        err = open_audio(r, slot, error, error_size);
-    if (!err && r->started) {
-        err = start_slot(slot);
-        if (err)
-            snprintf(error, error_size, "cannot start its threads: %s", strerror(-err));
-    }
-    return err;
+    return room_is_native(r, slot) || r->slots[slot].feed.presenter;
 }
 
-int room_add_source(struct room *r, const struct media *media, unsigned *slot, char *error,
-                    size_t error_size)
+int room_keep_slot(struct room *r, unsigned *slot, char *error, size_t error_size)
 {
     unsigned i = 0;
-    while (i < BACKEND_STREAMS_MAX && (r->slots[i].source || r->slots[i].feed.presenter))
+    while (i < BACKEND_STREAMS_MAX && is_taken(r, i))
         i++;
     if (i == BACKEND_STREAMS_MAX) {
         snprintf(error, error_size, "the room has %d streams already", BACKEND_STREAMS_MAX);
@@ -207,14 +184,66 @@ int room_add_source(struct room *r, const struct media *media, unsigned *slot, c
     int err = room_open_streams(r);
     if (err)
         return err;
-    r->slots[i].media = malloc(sizeof(*media));
-    if (!r->slots[i].media)
-        return -ENOMEM;
-    *r->slots[i].media = *media;
-    err = open_slot(r, &r->slots[i], error, error_size);
+    r->slots[i].kept = true;
+    *slot = i;
+    return 0;
+}
+
+void room_free_slot(struct room *r, unsigned slot)
+{
+    r->slots[slot].kept = false;
+}
+
+void room_opening_config(struct room *r, unsigned slot, struct media *media,
+                         struct source_opening_config *out)
+{
+    *out = (struct source_opening_config){
+        .media = media,
+        .video = source_config(r, &r->slots[slot], media),
+        .audio = audio_config(r, &r->slots[slot], media),
+    };
+}
+
+int room_fill_slot(struct room *r, unsigned slot, struct opened *opened, char *error,
+                   size_t error_size)
+{
+    struct room_slot *s = &r->slots[slot];
+    assert(s->kept && !s->source);
+    s->kept = false;
+    s->source = opened->source;
+    s->audio = opened->audio;
+    s->media = opened->media;
+    s->has_audio = s->audio != NULL;
+    int err = r->started ? start_slot(s) : 0;
+    if (!err)
+        return 0;
+    snprintf(error, error_size, "cannot start its threads: %s", strerror(-err));
+    empty_slot(s);
+    return err;
+}
+
+int room_add_source(struct room *r, const struct media *media, unsigned *slot, char *error,
+                    size_t error_size)
+{
+    struct source_opening_config config;
+    struct opened opened;
+    unsigned i;
+    int err = room_keep_slot(r, &i, error, error_size);
     if (err)
-        empty_slot(&r->slots[i]);
+        return err;
+    struct media *copy = malloc(sizeof(*copy));
+    if (!copy) {
+        room_free_slot(r, i);
+        return -ENOMEM;
+    }
+    *copy = *media;
+    room_opening_config(r, i, copy, &config);
+    err = source_open_all(&opened, &config, error, error_size);
+    if (err)
+        room_free_slot(r, i);
     else
+        err = room_fill_slot(r, i, &opened, error, error_size);
+    if (!err)
         *slot = i;
     return err;
 }
@@ -248,7 +277,7 @@ static void end_audio(struct room_slot *slot, const char *reason, int64_t now_us
 
 static void begin_audio(struct room *r, struct room_slot *slot, int64_t now_us)
 {
-    const struct source_audio_config config = audio_config(r, slot);
+    const struct source_audio_config config = audio_config(r, slot, slot->media);
     slot->audio_retry_us = now_us + ROOM_AUDIO_RETRY_US;
     if (audio_opening_begin(&slot->opening, &config) != 0)
         slot->opening = NULL;
@@ -299,6 +328,11 @@ bool room_is_empty(const struct room *r)
             return false;
     }
     return true;
+}
+
+bool room_is_native(const struct room *r, unsigned slot)
+{
+    return r->slots[slot].source || r->slots[slot].kept;
 }
 
 bool room_is_reconnecting(const struct room *r)

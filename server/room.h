@@ -16,6 +16,7 @@
 #include "server/rights.h"
 #include "server/source.h"
 #include "server/source_audio.h"
+#include "server/source_opening.h"
 #include "signaling/backend.h"
 
 #include <stdatomic.h>
@@ -27,6 +28,7 @@
 struct room_slot {
     uint32_t video_stream, audio_stream; /* the forwarder's; 0: not made yet, then for good */
     struct source *source;               /* owned; NULL: free */
+    bool kept;                           /* free, for a source that is being opened */
     struct media *media;                 /* owned; of the source */
     struct feed feed;                    /* where it has no source */
     bool has_audio;                      /* it is to have sound, which may be gone for now */
@@ -83,11 +85,21 @@ void room_finish(struct room *r); /* zeroed memory is fine */
  * streams, else 0 or -errno; with a sentence. */
 int room_add_source(struct room *r, const struct media *media, unsigned *slot, char *error,
                     size_t error_size);
+/* The same in steps, for one that is opened elsewhere meanwhile: the slot is kept, then filled with
+ * what was opened as `out` says (it is the room's from then on, and gone when it cannot be
+ * started), or free again. */
+int room_keep_slot(struct room *r, unsigned *slot, char *error, size_t error_size);
+void room_opening_config(struct room *r, unsigned slot, struct media *media,
+                         struct source_opening_config *out);
+int room_fill_slot(struct room *r, unsigned slot, struct opened *opened, char *error,
+                   size_t error_size);
+void room_free_slot(struct room *r, unsigned slot);
 int room_remove_source(struct room *r, unsigned slot); /* -ENOENT: nothing is there */
 /* For whoever feeds its slots: its streams are there afterwards. 0 or -errno. */
 int room_open_streams(struct room *r);
 /* Of a slot that is taken. */
-bool room_is_reconnecting(const struct room *r); /* somebody who is gone is waited for */
+bool room_is_reconnecting(const struct room *r);          /* somebody who is gone is waited for */
+bool room_is_native(const struct room *r, unsigned slot); /* a source is there, or is to come */
 bool room_has_sound(const struct room *r, unsigned slot);
 int room_layer(const struct room *r, unsigned slot, int layer); /* the forwarder's; see feed.h */
 void room_changed(struct room *r);                              /* any thread: `wake` follows */

@@ -171,6 +171,7 @@ void server_end_room(struct server *s, struct room *room)
             follow_clear(s->follow, room->slots[i].video_stream);
     }
     presenters_end_all(s, room);
+    adding_end_all(s, room);
     send_guests_away(s, room);
     if (room == s->source_room)
         s->source_room = NULL;
@@ -245,6 +246,7 @@ static void handle_events(struct server *s)
     int64_t now_us = server_now_us();
     if (now_us >= s->next_tick_us)
         tick(s, now_us);
+    adding_round(s);
     operating_round(s, now_us);
     for (unsigned i = 0; i < s->n_companions; i++) {
         if (s->companions[i].on_round)
@@ -515,6 +517,7 @@ void server_destroy(struct server *s)
     /* sources first: they call into both others; then viewers get their goodbye; signaling last,
      * since workers wake it */
     follow_destroy(s->follow);
+    adding_end_all(s, NULL);
     if (s->forwarder)
         presenters_end_all(s, NULL);
     rooms_finish(&s->rooms);

@@ -7,6 +7,7 @@
  *     presenters.c  what it asks for those who send something into a room
  *     audience.c  how viewers fare, for who presents to them
  *     operating.c  it is drained, and told its options anew
+ *     adding.c   sources that are being opened for a room
  *     hosting.c  what it asks for those who have rooms, and who may what in them
  */
 #pragma once
@@ -53,6 +54,16 @@ struct server_peer {
     const char (*fingerprints)[BACKEND_FINGERPRINT_MAX];
 };
 
+#define SERVER_ADDING_MAX 8
+
+/* A source that is being opened. */
+struct server_adding {
+    struct source_opening *opening; /* owned; NULL: this place is free */
+    struct room *room;              /* borrowed; `slot` is kept for it */
+    unsigned slot;
+    uint32_t ticket;
+};
+
 struct server {
     struct config config; /* changed by operating.c alone */
     /* immutable after create */
@@ -74,6 +85,8 @@ struct server {
     int64_t limited_us; /* when sources were last told what their viewers take */
     struct watch_tokens tokens;
     struct stats_denied denied;
+    struct server_adding adding[SERVER_ADDING_MAX];
+    uint32_t last_ticket;
     struct room *source_room;   /* borrowed: of --source; NULL: none */
     struct _GHashTable *guests; /* viewer id -> struct guest, owned */
     int64_t next_tick_us;
@@ -120,6 +133,11 @@ void audience_fill_backend(struct backend *out);
 /* What a presenter's encoder is to make, for those who watch: he is told of changes. */
 void audience_wish(struct server *s, uint32_t id, struct guest *g, int64_t now_us);
 void operating_round(struct server *s, int64_t now_us);
+/* -EINPROGRESS: http_on_source_added follows, with this ticket; else -errno with a sentence. */
+int adding_begin(struct server *s, struct room *room, const struct media *media, uint32_t *ticket,
+                 char *error, size_t error_size);
+void adding_round(struct server *s);
+void adding_end_all(struct server *s, const struct room *room); /* room NULL: of all, unheard */
 void admin_fill_backend(struct server *s, struct backend *out);
 void hosting_fill_backend(struct server *s, struct backend *out);
 /* To a new room: its presenter's secret, "": one is made up, and the watch password, "": none. */

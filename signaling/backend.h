@@ -241,10 +241,11 @@ struct backend {
     void (*viewer_report)(void *arg, uint32_t viewer_id, const struct backend_viewer_report *r);
 
     /* The admin's. Each may be NULL: this server cannot. Room codes are normalized. `add_source`:
-     * 0 and the slot; -ENOENT no such room, -ENOSPC no slot is free, else -errno; with a sentence.
-     * `options` is a JSON object: the request without its "source". */
+     * -EINPROGRESS: it is being opened, and http_on_source_added follows with this ticket, which is
+     * not 0; -ENOENT no such room, -ENOSPC no slot is free, -EAGAIN too many are being opened, else
+     * -errno; with a sentence. `options` is a JSON object: the request without its "source". */
     int (*add_source)(void *arg, const char *room, const char *source, const char *options,
-                      unsigned *slot, char *error, size_t error_size);
+                      uint32_t *ticket, char *error, size_t error_size);
     int (*remove_source)(void *arg, const char *room, unsigned slot); /* 0, -ENOENT */
     int (*set_source)(void *arg, const char *room, unsigned slot,
                       const struct backend_source_change *change, char *error, size_t error_size);
@@ -295,6 +296,15 @@ struct backend {
     /* NULL: fine; else one word for the 503 ("starting", "source-failed"). */
     const char *(*unhealthy)(void *arg);
     const char *(*unready)(void *arg);
+};
+
+/* What became of a source that was added, from the server to signaling. */
+struct backend_source_added {
+    uint32_t ticket;
+    int status; /* 0, or -errno as of add_source */
+    char room[BACKEND_ROOM_MAX];
+    unsigned slot;
+    char error[240]; /* a sentence, or "" */
 };
 
 /* What became of a viewer, from the server to signaling. */

@@ -403,6 +403,7 @@ int http_create(struct http **out, const struct http_config *config, char *error
     h->routes = routes_create(config->backend);
     h->viewers = g_hash_table_new(NULL, NULL);
     h->waiting = g_hash_table_new(NULL, NULL);
+    h->opening = g_hash_table_new(NULL, NULL);
     h->events = g_hash_table_new(NULL, NULL);
     h->rooms = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
     http_resume_create(h);
@@ -439,6 +440,7 @@ void http_destroy(struct http *h)
     assert(!h->connections);
     g_hash_table_destroy(h->viewers);
     g_hash_table_destroy(h->waiting);
+    g_hash_table_destroy(h->opening);
     g_hash_table_destroy(h->events);
     g_hash_table_destroy(h->rooms);
     http_resume_destroy(h);
@@ -497,6 +499,13 @@ void http_on_candidate(struct http *h, uint32_t viewer_id, const char *candidate
     c = g_hash_table_lookup(h->waiting, GUINT_TO_POINTER(viewer_id));
     if (c && !candidate)
         http_transaction_resume(c);
+}
+
+void http_on_source_added(struct http *h, const struct backend_source_added *result)
+{
+    struct http_connection *c = g_hash_table_lookup(h->opening, GUINT_TO_POINTER(result->ticket));
+    if (c)
+        http_transaction_on_source(c, result);
 }
 
 void http_on_publish_wish(struct http *h, uint32_t publisher_id, uint64_t bitrate_bps,

@@ -22,6 +22,7 @@
 #define HTTP_CHUNK 65536                        /* written at once */
 #define HTTP_REQUEST_US (20 * INT64_C(1000000)) /* for a body; for each part of an answer */
 #define HTTP_GATHER_US (2 * INT64_C(1000000))   /* an answer waits for candidates */
+#define HTTP_OPEN_US (60 * INT64_C(1000000))    /* or for a source that is being opened */
 #define HTTP_DISCARD_MAX (1024 * 1024)          /* of a body nobody wants, to keep the connection */
 #define HTTP_SOCKET_QUEUE_MAX (256 * 1024)      /* bytes that wait for one slow WebSocket */
 #define HTTP_SOCKET_STALL_US (30 * INT64_C(1000000)) /* without taking any of them */
@@ -77,6 +78,7 @@ struct http_transaction {
     bool answered;      /* `answer` is valid */
     uint32_t waits_for; /* a viewer's candidates, see routes.h; 0: it does not */
     lws_sorted_usec_list_t wait;
+    uint32_t waits_for_source;          /* its ticket; 0: for none */
     struct http_connection *connection; /* borrowed: owns this */
     char *body;                         /* owned */
     size_t body_size, body_room, body_limit;
@@ -121,6 +123,7 @@ struct http {
     struct guess_limit *guesses; /* owned */
     struct _GHashTable *events;  /* owned; id of a stream of events -> struct http_connection */
     struct _GHashTable *waiting; /* owned; viewer id -> struct http_connection that waits for it */
+    struct _GHashTable *opening; /* owned; ticket of a source -> the same */
     lws_sorted_usec_list_t tick;
     uint16_t port;
     bool accept_paused;
@@ -140,6 +143,8 @@ int http_transaction_begin(struct http_connection *c);
 int http_transaction_on_body(struct http_connection *c, const void *data, size_t size);
 int http_transaction_on_complete(struct http_connection *c);
 int http_transaction_on_writable(struct http_connection *c);
+void http_transaction_on_source(struct http_connection *c,
+                                const struct backend_source_added *result);
 void http_transaction_resume(struct http_connection *c); /* what it waited for is there */
 void http_transaction_end(struct http_connection *c);
 void http_transaction_tick(struct http_connection *c, int64_t now_us);

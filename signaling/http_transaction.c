@@ -134,9 +134,29 @@ static void stop_waiting(struct http_transaction *t)
     t->waits_for = 0;
 }
 
+static void wait_for_source(struct http_transaction *t, uint32_t ticket)
+{
+    t->waits_for_source = ticket;
+    t->deadline_us = http_now_us() + HTTP_OPEN_US;
+    g_hash_table_insert(t->connection->http->opening, GUINT_TO_POINTER(ticket), t->connection);
+}
+
+static void stop_waiting_for_source(struct http_transaction *t)
+{
+    g_hash_table_remove(t->connection->http->opening, GUINT_TO_POINTER(t->waits_for_source));
+    t->waits_for_source = 0;
+}
+
 static const char *allow_origin(const struct http_transaction *t)
 {
     return t->allow_origin[0] != '\0' ? t->allow_origin : NULL;
+}
+
+static void begin_answer(struct http_connection *c)
+{
+    c->transaction->answered = true;
+    c->transaction->deadline_us = http_now_us() + HTTP_REQUEST_US;
+    lws_callback_on_writable(c->wsi);
 }
 
 void http_transaction_resume(struct http_connection *c)
@@ -145,9 +165,16 @@ void http_transaction_resume(struct http_connection *c)
     uint32_t viewer_id = t->waits_for;
     stop_waiting(t);
     routes_resume(c->http->routes, viewer_id, allow_origin(t), &t->answer);
-    t->answered = true;
-    t->deadline_us = http_now_us() + HTTP_REQUEST_US;
-    lws_callback_on_writable(c->wsi);
+    begin_answer(c);
+}
+
+void http_transaction_on_source(struct http_connection *c,
+                                const struct backend_source_added *result)
+{
+    struct http_transaction *t = c->transaction;
+    stop_waiting_for_source(t);
+    routes_source_added(result, allow_origin(t), &t->answer);
+    begin_answer(c);
 }
 
 /* Whether the client came by https, as far as a proxy of ours is to be believed. */
@@ -193,9 +220,11 @@ static void ask_routes(struct http_connection *c)
         .guess_arg = c,
     };
     routes_handle(c->http->routes, &request, &t->answer);
-    t->answered = t->answer.waits_for == 0;
-    if (!t->answered)
+    t->answered = t->answer.waits_for == 0 && t->answer.waits_for_source == 0;
+    if (t->answer.waits_for != 0)
         wait_for(t, t->answer.waits_for);
+    if (t->answer.waits_for_source != 0)
+        wait_for_source(t, t->answer.waits_for_source);
 }
 
 static void refuse(struct http_connection *c, int status, const char *detail)
@@ -340,7 +369,8 @@ int http_transaction_on_complete(struct http_connection *c)
         return 0;
     if (!c->transaction->answered)
         ask_routes(c);
-    c->transaction->deadline_us = http_now_us() + HTTP_REQUEST_US;
+    if (c->transaction->waits_for_source == 0)
+        c->transaction->deadline_us = http_now_us() + HTTP_REQUEST_US;
     lws_callback_on_writable(c->wsi);
     return 0;
 }
@@ -384,6 +414,8 @@ void http_transaction_end(struct http_connection *c)
         routes_abandon(c->http->routes, t->waits_for);
         stop_waiting(t);
     }
+    if (t->waits_for_source != 0)
+        stop_waiting_for_source(t); /* the source comes nevertheless */
     free(t->answer.owned);
     free(t->body);
     free(t);

@@ -224,13 +224,21 @@ void routes_handle(struct routes *r, const struct routes_request *request,
                    struct routes_answer *answer)
 {
     dispatch(r, request, answer);
-    if (answer->waits_for != 0)
+    if (answer->waits_for != 0 || answer->waits_for_source != 0)
         return;
     if (is_for_other_sites(request->path))
         answer_cors(answer, request->method, request->allow_origin);
     answer_finish(answer);
     if (request->method == ROUTES_HEAD)
         answer->body_size = 0; /* Content-Length is what a GET would have */
+}
+
+void routes_source_added(const struct backend_source_added *result, const char *allow_origin,
+                         struct routes_answer *answer)
+{
+    routes_answer_source(answer, result);
+    answer_cors(answer, ROUTES_POST, allow_origin);
+    answer_finish(answer);
 }
 
 void routes_refuse(struct routes_answer *answer, int status, const char *detail)

@@ -52,6 +52,8 @@ struct routes_answer {
     /* Not 0: there is no answer yet, but one by routes_resume, once this viewer's candidates are
      * complete or it takes too long; else routes_abandon. */
     uint32_t waits_for;
+    /* Not 0: there is no answer yet, but one by routes_source_added for this ticket. */
+    uint32_t waits_for_source;
     /* Not 0: the head is followed by what routes_take_events says, until it ends. */
     uint32_t events;
     int status;
@@ -80,6 +82,8 @@ void routes_move_to_tls(struct routes_answer *answer, const char *host, const ch
 void routes_on_candidate(struct routes *r, uint32_t viewer_id, const char *candidate);
 void routes_resume(struct routes *r, uint32_t viewer_id, const char *allow_origin,
                    struct routes_answer *answer);
+void routes_source_added(const struct backend_source_added *result, const char *allow_origin,
+                         struct routes_answer *answer);
 void routes_abandon(struct routes *r, uint32_t viewer_id); /* nobody waits for it any more */
 /* What there is to say on a stream of events: malloc'd, NULL is nothing. False: it has ended. To be
  * asked when a room changed, and each second. */

@@ -70,7 +70,7 @@ static void add(const struct backend *backend, const struct routes_request *q,
                 struct routes_answer *a, const char *room)
 {
     char error[240] = "";
-    unsigned slot = 0;
+    uint32_t ticket = 0;
     struct message_source source;
     if (!is_json(q, a))
         return;
@@ -80,17 +80,25 @@ static void add(const struct backend *backend, const struct routes_request *q,
                        "{\"source\":\"screen\",\"bitrate_kbps\":3000}");
         return;
     }
-    int status = backend->add_source(backend->arg, room, source.source, source.options, &slot,
+    int status = backend->add_source(backend->arg, room, source.source, source.options, &ticket,
                                      error, sizeof(error));
     message_source_finish(&source);
-    if (status != 0) {
+    if (status == -EINPROGRESS)
+        *a = (struct routes_answer){.waits_for_source = ticket};
+    else
         failed(a, status, error);
+}
+
+void routes_answer_source(struct routes_answer *a, const struct backend_source_added *result)
+{
+    if (result->status != 0) {
+        failed(a, result->status, result->error);
         return;
     }
     answer_begin(a, 201);
-    answer_header(a, "Location: /api/v1/rooms/%s/sources/video%u", room, slot);
+    answer_header(a, "Location: /api/v1/rooms/%s/sources/video%u", result->room, result->slot);
     answer_header(a, "Cache-Control: no-store");
-    if (!answer_owned_text(a, "application/json", message_track(slot)))
+    if (!answer_owned_text(a, "application/json", message_track(result->slot)))
         answer_problem(a, 500, "the server is out of memory");
 }
 

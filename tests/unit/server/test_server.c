@@ -1,4 +1,5 @@
 /* test_server.c - a whole server, as those who come to it see it. */
+#include "server/source.h"
 #include "tests/unit/server/server_fixture.h"
 
 static int setup(void **state)
@@ -119,12 +120,133 @@ static void policies_are_read_anew(void **state)
     unlink(path);
 }
 
+/* --- sources whose display hangs --- */
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool hangs; /* whatever is opened from now on */
+    unsigned n; /* that hang */
+} display = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+int __real_source_open(struct source **out, const struct source_config *config, char *error,
+                       size_t error_size);
+int __wrap_source_open(struct source **out, const struct source_config *config, char *error,
+                       size_t error_size);
+
+int __wrap_source_open(struct source **out, const struct source_config *config, char *error,
+                       size_t error_size)
+{
+    pthread_mutex_lock(&display.lock);
+    display.n++;
+    pthread_cond_broadcast(&display.changed);
+    while (display.hangs)
+        pthread_cond_wait(&display.changed, &display.lock);
+    display.n--;
+    pthread_cond_broadcast(&display.changed);
+    pthread_mutex_unlock(&display.lock);
+    return __real_source_open(out, config, error, error_size);
+}
+
+static void set_hanging(bool hangs)
+{
+    pthread_mutex_lock(&display.lock);
+    display.hangs = hangs;
+    pthread_cond_broadcast(&display.changed);
+    pthread_mutex_unlock(&display.lock);
+}
+
+static void wait_for_hanging(unsigned n)
+{
+    pthread_mutex_lock(&display.lock);
+    while (display.n != n)
+        pthread_cond_wait(&display.changed, &display.lock);
+    pthread_mutex_unlock(&display.lock);
+}
+
+/* Its answer is read later. */
+static int add_source(const struct fixture *f, const char *room)
+{
+    char path[100];
+    int fd = connect_to_port(f->port);
+    snprintf(path, sizeof(path), "/api/v1/rooms/%s/sources", room);
+    request(fd, "POST", path, FIXTURE_ADMIN "Content-Type: application/json\r\n",
+            "{\"source\":\"pattern:384x176\"}");
+    return fd;
+}
+
+static void answer_is(int fd, int status, const char *text)
+{
+    struct reply r = read_reply(fd, false);
+    if (r.status != status || !strstr(r.body, text))
+        fail_msg("%d %s", r.status, r.body);
+    close(fd);
+}
+
+static void make_room(const struct fixture *f, const char *code)
+{
+    char body[100];
+    snprintf(body, sizeof(body), "{\"room\":\"%s\"}", code);
+    struct reply r = fixture_ask(f, "POST", "/api/v1/rooms",
+                                 FIXTURE_ADMIN "Content-Type: application/json\r\n", body);
+    assert_int_equal(r.status, 201);
+}
+
+static void a_display_that_hangs_holds_nobody_up(void **state)
+{
+    const struct fixture *f = *state;
+    int waiting[7];
+    set_hanging(true);
+    for (unsigned i = 0; i < 7; i++) {
+        waiting[i] = add_source(f, FIXTURE_ROOM);
+        wait_for_hanging(i + 1); /* so that they come in this order */
+    }
+    struct reply r = fixture_ask(f, "GET", "/api/v1/rooms/" FIXTURE_ROOM, "", NULL);
+    assert_int_equal(r.status, 200);
+    assert_null(strstr(r.body, "video1"));
+    answer_is(add_source(f, FIXTURE_ROOM), 409, "streams already"); /* each slot is kept for one */
+    make_room(f, "CALM-FOX-008");
+    int other = add_source(f, "CALM-FOX-008");
+    wait_for_hanging(8);
+    answer_is(add_source(f, "CALM-FOX-008"), 503, "being opened already");
+    r = fixture_ask(f, "DELETE", "/api/v1/rooms/CALM-FOX-008", FIXTURE_ADMIN, NULL);
+    assert_int_equal(r.status, 204);
+    answer_is(other, 404, "the room has ended");
+    close(waiting[0]); /* it comes nevertheless */
+    set_hanging(false);
+    for (unsigned i = 1; i < 7; i++) {
+        char track[16];
+        snprintf(track, sizeof(track), "video%u", i + 1);
+        answer_is(waiting[i], 201, track);
+    }
+    r = fixture_ask(f, "DELETE", "/api/v1/rooms/" FIXTURE_ROOM "/sources/video1", FIXTURE_ADMIN,
+                    NULL);
+    assert_int_equal(r.status, 204);
+}
+
+static void a_server_ends_while_a_display_hangs(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_start(&f, (const char *const[]){NULL});
+    set_hanging(true);
+    int fd = add_source(&f, FIXTURE_ROOM);
+    wait_for_hanging(1);
+    fixture_stop(&f);
+    assert_true(is_closed(fd));
+    close(fd);
+    set_hanging(false);
+    wait_for_hanging(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(presenters_hear_how_many_watch, setup, teardown),
         cmocka_unit_test(who_watches_hears_of_draining),
         cmocka_unit_test(policies_are_read_anew),
+        cmocka_unit_test_setup_teardown(a_display_that_hangs_holds_nobody_up, setup, teardown),
+        cmocka_unit_test(a_server_ends_while_a_display_hangs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

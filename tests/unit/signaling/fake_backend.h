@@ -40,6 +40,7 @@ struct fake {
     int source_status;
     char source_room[BACKEND_ROOM_MAX], source[64], source_options[200];
     unsigned source_slot, n_removed;
+    uint32_t last_ticket;
     struct backend_source_change change;
     /* with fake_use_agents */
     int restart_status;
@@ -198,7 +199,7 @@ static inline void fake_report(void *arg, uint32_t viewer_id,
 }
 
 static inline int fake_add_source(void *arg, const char *room, const char *source,
-                                  const char *options, unsigned *slot, char *error,
+                                  const char *options, uint32_t *ticket, char *error,
                                   size_t error_size)
 {
     struct fake *f = arg;
@@ -206,8 +207,8 @@ static inline int fake_add_source(void *arg, const char *room, const char *sourc
     snprintf(f->source, sizeof(f->source), "%s", source);
     snprintf(f->source_options, sizeof(f->source_options), "%s", options);
     snprintf(error, error_size, "the fake has no %.40s", source);
-    *slot = f->source_slot;
-    return f->source_status;
+    *ticket = f->source_status == 0 ? ++f->last_ticket : 0;
+    return f->source_status == 0 ? -EINPROGRESS : f->source_status;
 }
 
 static inline int fake_remove_source(void *arg, const char *room, unsigned slot)

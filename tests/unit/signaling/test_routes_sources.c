@@ -55,6 +55,21 @@ static int ask(enum routes_method method, const char *path, const char *text)
     return handle(&request);
 }
 
+/* What became of the source that was asked for last. */
+static int become(int status)
+{
+    const struct backend_source_added result = {.ticket = answer.waits_for_source,
+                                                .status = status,
+                                                .room = FAKE_ROOM,
+                                                .slot = 3,
+                                                .error = "the fake has no camera"};
+    assert_int_equal(result.ticket, fake.last_ticket);
+    routes_source_added(&result, "*", &answer);
+    snprintf(body, sizeof(body), "%.*s", (int)answer.body_size, (const char *)answer.body);
+    free(answer.owned);
+    return answer.status;
+}
+
 static void body_has(const char *what)
 {
     if (!strstr(body, what))
@@ -64,9 +79,9 @@ static void body_has(const char *what)
 static void sources_are_added(void **state)
 {
     (void)state;
-    fake.source_slot = 3;
-    assert_int_equal(
-        ask(ROUTES_POST, SOURCES, "{\"source\":\"screen:1\",\"fps\":15,\"audio\":\"tone\"}"), 201);
+    ask(ROUTES_POST, SOURCES, "{\"source\":\"screen:1\",\"fps\":15,\"audio\":\"tone\"}");
+    assert_int_equal(become(0), 201);
+    assert_non_null(strstr(answer.head, "Access-Control-Allow-Origin: *\r\n"));
     assert_string_equal(body, "{\"trackId\":\"video3\"}");
     assert_non_null(
         strstr(answer.head, "Location: /api/v1/rooms/" FAKE_ROOM "/sources/video3\r\n"));
@@ -83,6 +98,10 @@ static void refusals_say_why(void **state)
     } rows[] = {{-ENOENT, 404}, {-ENOSPC, 409}, {-EINVAL, 422}, {-ENODEV, 422},
                 {-EAGAIN, 503}, {-ENOMEM, 500}, {-EIO, 500}};
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        fake.source_status = 0;
+        ask(ROUTES_POST, SOURCES, "{\"source\":\"camera\"}");
+        assert_int_equal(become(rows[i].error), rows[i].status);
+        body_has("the fake has no camera");
         fake.source_status = rows[i].error;
         assert_int_equal(ask(ROUTES_POST, SOURCES, "{\"source\":\"camera\"}"), rows[i].status);
         body_has("the fake has no camera");

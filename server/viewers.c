@@ -307,9 +307,9 @@ void viewers_fill_backend(struct server *s, struct backend *out)
     out->select = on_select;
     out->keyframe = on_keyframe;
     out->viewer_report = on_viewer_report;
+    out->restart = on_restart;
     if (s->config.ice_full) { /* an agent has sockets of its own */
         out->candidate = on_candidate;
-        out->restart = on_restart;
     } else if (!s->config.no_ice_tcp) {
         out->tcp = on_tcp;
     }

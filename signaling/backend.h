@@ -224,9 +224,9 @@ struct backend {
     /* With full ICE, else NULL: a candidate of the peer, "candidate:..."; "": there will be no
      * more. From reserve on; unknown ids are fine. */
     void (*candidate)(void *arg, uint32_t viewer_id, const char *text);
-    /* The same: ICE restart with these credentials of the peer. 0 with ours, new ones, and the
-     * candidates come again; or -errno. Who restarts it says nothing of the peer at first ("", ""),
-     * and gives its answer with `ours` NULL. */
+    /* ICE restart with these credentials of the peer: 0 with ours, new ones, or -errno. With full
+     * ICE the candidates come again, and who restarts it himself says nothing of the peer at first
+     * ("", ""), and gives its answer with `ours` NULL. May be NULL. */
     int (*restart)(void *arg, uint32_t viewer_id, const char *ufrag, const char *pwd,
                    struct backend_credentials *ours);
     /* A connection to the HTTP port that begins with a STUN message (RFC 6544, RFC 4571): the

@@ -178,7 +178,7 @@ static void restart(struct session_resource *r, struct session_answer *answer,
 {
     char ufrag[BACKEND_UFRAG_MAX], pwd[BACKEND_PWD_MAX];
     struct backend_credentials ours;
-    if (!r->backend->restart) {
+    if (!r->backend->restart || !r->backend->candidate) { /* there would be none to tell */
         session_answer_error(answer, 422,
                              "ICE restart is not supported; DELETE this session, POST again");
         return;

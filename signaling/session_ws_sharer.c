@@ -326,7 +326,7 @@ static int change_published(struct session_ws *s, const struct backend_publicati
     if (restarts) {
         struct backend_credentials ours;
         if (!b->restart)
-            return -EALREADY; /* ICE-lite has one pair of credentials for a seat */
+            return -EALREADY;
         int status = b->restart(b->arg, s->viewer_id, agreed->ufrag, agreed->pwd, &ours);
         if (status != 0)
             return status;

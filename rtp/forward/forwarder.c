@@ -432,8 +432,10 @@ int forwarder_restart(struct forwarder *f, uint32_t viewer_id, const char *ufrag
                       struct ice_local *ours)
 {
     struct seat *seat = forwarder_find_seat(f, viewer_id);
-    if (!f->full_ice || !seat || seat->state != SEAT_TAKEN)
+    if (!seat || seat->state != SEAT_TAKEN)
         return -ENOENT;
+    if (!f->full_ice && (!ours || !ufrag[0])) /* a lite agent never begins */
+        return -EINVAL;
     struct worker_restart *r = calloc(1, sizeof(*r));
     if (!r)
         return -ENOMEM;

@@ -139,9 +139,9 @@ bool forwarder_next_candidate(struct forwarder *f, struct forwarder_candidate *o
  * without full ICE. */
 void forwarder_add_candidate(struct forwarder *f, uint32_t viewer_id, const char *text);
 
-/* With full ICE: a restart with these credentials of the peer (RFC 8445 9). Ours are new too, and
- * the candidates are told again. When it is we who restart, the peer's are "" at first, and come
- * later, with `ours` NULL. 0; -ENOENT: no such viewer; -EAGAIN. */
+/* A restart with these credentials of the peer (RFC 8445 9). Ours are new too, and with full ICE
+ * the candidates are told again. Then it may also be we who restart: the peer's are "" at first,
+ * and come later, with `ours` NULL. 0; -ENOENT: no such viewer; -EAGAIN. */
 int forwarder_restart(struct forwarder *f, uint32_t viewer_id, const char *ufrag, const char *pwd,
                       struct ice_local *ours);
 

@@ -238,6 +238,12 @@ bool ingest_on_stray(struct ingest *in, uint8_t *data, size_t size, const struct
     return true;
 }
 
+void ingest_restart(struct ingest *in, const struct ice_local *local, const char *remote_ufrag,
+                    const char *remote_pwd)
+{
+    peer_restart(&in->peer, local, remote_ufrag, remote_pwd);
+}
+
 void ingest_on_path(struct ingest *in, const struct address *remote, int64_t now_us)
 {
     if (in->state == INGEST_CLOSED)

@@ -149,6 +149,9 @@ void ingest_on_datagram(struct ingest *in, uint8_t *data, size_t size, const str
 /* One from an address that is nobody's; was it this publisher's? (peer_on_stray) */
 bool ingest_on_stray(struct ingest *in, uint8_t *data, size_t size, const struct address *from,
                      int64_t now_us);
+/* Without config->peer.full_ice: see peer_restart. */
+void ingest_restart(struct ingest *in, const struct ice_local *local, const char *remote_ufrag,
+                    const char *remote_pwd);
 /* With config->peer.full_ice: see peer_on_path. */
 void ingest_on_path(struct ingest *in, const struct address *remote, int64_t now_us);
 void ingest_on_path_lost(struct ingest *in, int64_t now_us);

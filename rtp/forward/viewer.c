@@ -172,6 +172,12 @@ bool viewer_on_stray(struct viewer *v, uint8_t *data, size_t size, const struct 
     return true;
 }
 
+void viewer_restart(struct viewer *v, const struct ice_local *local, const char *remote_ufrag,
+                    const char *remote_pwd)
+{
+    peer_restart(&v->peer, local, remote_ufrag, remote_pwd);
+}
+
 void viewer_on_path(struct viewer *v, const struct address *remote, int64_t now_us)
 {
     if (v->state == VIEWER_CLOSED)

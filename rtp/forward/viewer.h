@@ -236,6 +236,9 @@ void viewer_on_datagram(struct viewer *v, uint8_t *data, size_t size, const stru
 /* One from an address that is nobody's; was it this viewer's? (peer_on_stray) */
 bool viewer_on_stray(struct viewer *v, uint8_t *data, size_t size, const struct address *from,
                      int64_t now_us);
+/* Without config->peer.full_ice: see peer_restart. */
+void viewer_restart(struct viewer *v, const struct ice_local *local, const char *remote_ufrag,
+                    const char *remote_pwd);
 /* With config->peer.full_ice: see peer_on_path. */
 void viewer_on_path(struct viewer *v, const struct address *remote, int64_t now_us);
 void viewer_on_path_lost(struct viewer *v, int64_t now_us);

@@ -243,7 +243,10 @@ static void on_agent_message(struct worker *w, const struct worker_message *m)
         worker_agent_add_candidate(w, m->candidate.viewer_id, m->candidate.text);
         free(m->candidate.text);
     } else {
-        worker_agent_restart(w, m->restart);
+        if (w->agents)
+            worker_agent_restart(w, m->restart);
+        else
+            worker_viewer_restart(w, m->restart);
         free(m->restart);
     }
 }

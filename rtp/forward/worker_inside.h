@@ -251,6 +251,7 @@ static inline const struct peer *worker_viewer_peer(const struct worker_viewer *
 
 enum viewer_state worker_viewer_state(const struct worker_viewer *wv);
 void worker_viewer_begin(struct worker *w, struct worker_viewer *wv);
+void worker_viewer_restart(struct worker *w, const struct worker_restart *r); /* ICE-lite */
 /* After any input: what it has to send goes to the batch, its deadline is filed, its state told. It
  * may be gone afterwards. */
 void worker_viewer_settle(struct worker *w, struct worker_viewer *wv);

@@ -362,6 +362,15 @@ void worker_viewer_close(struct worker *w, uint32_t id)
     worker_viewer_settle(w, wv);
 }
 
+void worker_viewer_restart(struct worker *w, const struct worker_restart *r)
+{
+    struct worker_viewer *wv = worker_viewer_find(w, r->viewer_id);
+    if (wv && wv->ingest)
+        ingest_restart(wv->ingest, &r->local, r->ufrag, r->pwd);
+    else if (wv)
+        viewer_restart(&wv->viewer, &r->local, r->ufrag, r->pwd);
+}
+
 void worker_viewers_close_all(struct worker *w)
 {
     while (w->n_viewers > 0) {

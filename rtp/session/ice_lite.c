@@ -88,6 +88,15 @@ void ice_lite_init(struct ice_lite *ice, const struct ice_local *local, const ch
     ice->proof_next_us = INT64_MAX;
 }
 
+void ice_lite_restart(struct ice_lite *ice, const struct ice_local *local, const char *remote_ufrag,
+                      const char *remote_pwd)
+{
+    ice->local = *local;
+    snprintf(ice->remote_ufrag, sizeof(ice->remote_ufrag), "%s", remote_ufrag);
+    snprintf(ice->remote_pwd, sizeof(ice->remote_pwd), "%s", remote_pwd);
+    ice->has_transaction = false; /* its answer would be signed with what was before */
+}
+
 /* RFC 8445 7.2.2: "ours:theirs". */
 static bool is_local_ufrag(const struct ice_lite *ice, const uint8_t *username, size_t size)
 {

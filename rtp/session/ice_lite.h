@@ -25,7 +25,7 @@
 #define ICE_TRANSACTION_SIZE 12
 
 struct ice_lite {
-    /* immutable after init */
+    /* changed by a restart alone */
     struct ice_local local;
     char remote_ufrag[ICE_UFRAG_MAX + 1]; /* "": not known, any is taken */
 
@@ -35,7 +35,7 @@ struct ice_lite {
     uint64_t checks, bad_checks, address_changes;
 
     /* of our checks */
-    char remote_pwd[ICE_PWD_MAX + 1]; /* immutable after init */
+    char remote_pwd[ICE_PWD_MAX + 1]; /* changed by a restart alone */
     bool proved;                      /* `remote` is */
     bool has_proved_before;
     struct address proved_before; /* the last one that was: back to it needs no new proof */
@@ -55,6 +55,10 @@ enum ice_result {
 
 void ice_lite_init(struct ice_lite *ice, const struct ice_local *local, const char *remote_ufrag,
                    const char *remote_pwd, int64_t now_us);
+/* RFC 8445 9: from now on checks with these credentials count, and no others. Media goes where it
+ * went until one of them chooses another way. */
+void ice_lite_restart(struct ice_lite *ice, const struct ice_local *local, const char *remote_ufrag,
+                      const char *remote_pwd);
 /* Takes one STUN datagram. If *reply_size (in: room, at least 512) is not 0 afterwards, `reply` is
  * to be sent back to `from`. */
 enum ice_result ice_lite_on_stun(struct ice_lite *ice, const uint8_t *data, size_t size,

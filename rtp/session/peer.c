@@ -107,6 +107,13 @@ static void on_stun(struct peer *p, const uint8_t *data, size_t size, const stru
         begin_dtls(p, now_us);
 }
 
+void peer_restart(struct peer *p, const struct ice_local *local, const char *remote_ufrag,
+                  const char *remote_pwd)
+{
+    assert(!p->full_ice);
+    ice_lite_restart(&p->ice, local, remote_ufrag, remote_pwd);
+}
+
 void peer_on_path(struct peer *p, const struct address *remote, int64_t now_us)
 {
     assert(p->full_ice);

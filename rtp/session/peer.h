@@ -75,6 +75,9 @@ enum peer_input peer_on_datagram(struct peer *p, uint8_t *data, size_t *size,
  * nothing has changed but `data`. */
 bool peer_on_stray(struct peer *p, uint8_t *data, size_t *size, const struct address *from,
                    int64_t now_us);
+/* Without full_ice: see ice_lite_restart. */
+void peer_restart(struct peer *p, const struct ice_local *local, const char *remote_ufrag,
+                  const char *remote_pwd);
 /* With full_ice: the agent has chosen a path to `remote`, or another one. */
 void peer_on_path(struct peer *p, const struct address *remote, int64_t now_us);
 void peer_on_path_lost(struct peer *p, int64_t now_us);

@@ -3,9 +3,11 @@
  * Four pictures and one sound have their m-lines from the first offer on, so that sources come and go by
  * replaceTrack() and `stream-activated`, without another offer. A new connection is made for a first
  * source, after a failure, for another codec and for layers on or off; the old one is closed when that
- * works, or when the server closes it. A lost socket alone ends nothing: see `resumed` of AmphiClient.
+ * works, or when the server closes it. A lost socket alone ends nothing: see `resumed` of AmphiClient. A
+ * connection whose network has gone restarts ICE first, of which viewers see nothing.
  *
  *   media:  none -> negotiating -> live -> lost (a new connection is on its way) -> negotiating
+ *                                  live -> negotiating (ICE restarts) -> live or lost
  *
  * Events: `change`; `closed`; `ended` {source}: its capture was ended from outside; `wish` {bitrate, layers, reason}:
  * what the server asks of the encoder, of which the rate is kept to already (layers: the numbers of those
@@ -16,7 +18,8 @@ import { Backoff } from './backoff.js';
 import { triedWords } from './doctor.js';
 
 export const SLOTS = 4;
-const DISCONNECTED_LIMIT = 3000;
+const DISCONNECTED_LIMIT = 1500;
+const RESTART_LIMIT = 5000; // from the offer of other credentials for ICE to a way
 const CONNECT_LIMIT = 10000; // answer to connected
 const ANSWER_LIMIT = 10000;
 const START_KBPS = 2500;
@@ -137,6 +140,8 @@ class Link {
     this.since = 0;
     this.liveAt = null;
     this.answered = false;
+    this.waits = false; // for a socket, to restart ICE
+    this.restarts = false; // ICE, and has no way yet
     this.early = []; // candidates that came before the answer
     this.applying = Promise.resolve(); // setParameters goes one after another
     this.report = null;
@@ -381,10 +386,49 @@ export class Publisher extends EventTarget {
   }
 
   #onJoined() {
-    if (this.#client.resumed && this.media === 'live' && this.#link?.state === 'connected') {
+    const link = this.#link;
+    if (this.#client.resumed && this.media === 'live' && link?.state === 'connected') {
       this.active.forEach((source) => this.#announce(source));
+    } else if (this.#client.resumed && (link?.waits || (link?.restarts && !link.answered))) {
+      link.restarts = false; // nobody has heard of it
+      this.#restartIce(link);
     } else if (this.#sound || this.active.length > 0) {
       this.#begin();
+    }
+  }
+
+  /* Another way for the connection that is (RFC 8445 9). If it finds none in time there is a new one. */
+  async #restartIce(link) {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#lateTimer);
+    const may = link === this.#link && link.liveAt !== null && !link.restarts && link.pc.restartIce;
+    if (!may) {
+      this.#fail(link, 'media-lost', '');
+      return;
+    }
+    link.waits = this.#client.state !== 'joined'; // without a socket there is nobody to tell
+    if (link.waits) {
+      this.#lateTimer = setTimeout(() => this.#fail(link, 'media-lost', ''), CONNECT_LIMIT);
+      return;
+    }
+    link.restarts = true;
+    link.answered = false;
+    link.since = this.#now();
+    this.#lateTimer = setTimeout(() => link.restarts && this.#fail(link, 'media-lost', ''), RESTART_LIMIT);
+    this.#setMedia('negotiating');
+    this.#client.probe(); // its network may have gone too
+    link.pc.restartIce();
+    await this.#offer(link);
+  }
+
+  async #offer(link) {
+    try {
+      await link.pc.setLocalDescription(await link.pc.createOffer());
+      if (link === this.#link) {
+        this.#client.send({ type: 'offer', sdp: nameTracks(link.pc.localDescription.sdp), peerId: this.#client.peerId });
+      }
+    } catch (error) {
+      this.#fail(link, 'bad-offer', error.message);
     }
   }
 
@@ -402,13 +446,11 @@ export class Publisher extends EventTarget {
     this.#setMedia('negotiating');
     try {
       this.#addTransceivers(link);
-      await link.pc.setLocalDescription(await link.pc.createOffer());
-      if (link === this.#link) {
-        this.#client.send({ type: 'offer', sdp: nameTracks(link.pc.localDescription.sdp), peerId: this.#client.peerId });
-      }
     } catch (error) {
       this.#fail(link, 'bad-offer', error.message);
+      return;
     }
+    await this.#offer(link);
   }
 
   /* What carries goes on until its successor does; one that never did makes room at once. */
@@ -471,6 +513,9 @@ export class Publisher extends EventTarget {
         this.#announce(source);
         this.#limit(source);
       });
+      if (link.restarts && link.state === 'connected') { // its way of before is still good
+        this.#onWay(link);
+      }
     }
   }
 
@@ -508,19 +553,27 @@ export class Publisher extends EventTarget {
       }
       return;
     }
-    clearTimeout(this.#lateTimer);
     if (link.state === 'connected') {
-      this.#drop(this.#old);
-      this.#old = null;
-      this.#backoff.reset();
-      this.failure = null;
-      link.liveAt ??= this.#now();
-      this.#setMedia('live');
-    } else if (link.state === 'disconnected') {
-      this.#lateTimer = setTimeout(() => this.#fail(link, 'media-lost', ''), DISCONNECTED_LIMIT);
+      this.#onWay(link);
+    } else if (link.state === 'disconnected' && !link.restarts) {
+      clearTimeout(this.#lateTimer);
+      this.#lateTimer = setTimeout(() => this.#restartIce(link), DISCONNECTED_LIMIT);
+    } else if (link.state === 'failed' && link.liveAt !== null && !link.waits) {
+      this.#restartIce(link);
     } else if (link.state === 'failed' || link.state === 'closed') {
-      this.#fail(link, this.media === 'live' ? 'media-lost' : 'ice-failed', '');
+      this.#fail(link, link.liveAt === null ? 'ice-failed' : 'media-lost', '');
     }
+  }
+
+  #onWay(link) {
+    clearTimeout(this.#lateTimer);
+    this.#drop(this.#old);
+    this.#old = null;
+    this.#backoff.reset();
+    this.failure = null;
+    link.liveAt ??= this.#now();
+    link.restarts = link.waits = false;
+    this.#setMedia('live');
   }
 
   #onError({ code, error }) {
@@ -546,6 +599,8 @@ export class Publisher extends EventTarget {
     if (this.media === 'lost' && this.#client.state === 'joined') {
       clearTimeout(this.#timer);
       this.#client.rejoin();
+    } else if (this.media === 'live' && this.#link?.state === 'disconnected') {
+      this.#restartIce(this.#link);
     } else {
       this.#client.retryNow();
     }

@@ -78,6 +78,34 @@ test('a reload is survived, and a lost connection', { timeout: 90000 }, async ()
   assert.equal(await presenter.evaluate(() => window.amphi.room), room);
 });
 
+test('a network that has changed needs no other connection: ICE restarts', { timeout: 60000 }, async () => {
+  const ufrag = () => presenter.evaluate(() => /a=ice-ufrag:(\S+)/.exec(window.amphi.publisher.peerConnection.currentRemoteDescription.sdp)[1]);
+  const before = { ufrag: await ufrag(), publisher: (await inRoom()).publishers[0].id };
+  const pc = await presenter.evaluateHandle(() => window.amphi.publisher.peerConnection);
+  await viewer.evaluate(() => {
+    window.seen = new Set();
+    window.amphi.client.addEventListener('streams', () => window.seen.add(window.amphi.client.reconnecting));
+  });
+  await presenter.evaluate((connection) => { // what the browser says when its way is gone
+    Object.defineProperty(connection, 'connectionState', { value: 'failed', configurable: true });
+    connection.onconnectionstatechange();
+    delete connection.connectionState;
+  }, pc);
+  await until('the server has other credentials', async () => await ufrag() !== before.ufrag, PATIENCE);
+  await state(presenter, 'live');
+  await until('the new way carries', () => presenter.evaluate(async (connection) => {
+    const all = [...(await connection.getStats()).values()];
+    const transport = all.find(({ type }) => type === 'transport');
+    const pair = all.find(({ id }) => id === transport.selectedCandidatePairId);
+    return all.find(({ id }) => id === pair.localCandidateId).usernameFragment
+      === /a=ice-ufrag:(\S+)/.exec(connection.localDescription.sdp)[1];
+  }, pc), PATIENCE);
+  await plays(viewer);
+  assert.ok(await presenter.evaluate((connection) => connection === window.amphi.publisher.peerConnection, pc), 'one connection');
+  assert.equal((await inRoom()).publishers[0].id, before.publisher);
+  assert.ok(!await viewer.evaluate(() => window.seen.has(true)), 'nobody was told to wait');
+});
+
 test('sound is heard, and the presenter knows how they fare', { timeout: 90000 }, async () => {
   const heard = () => viewer.evaluate(async () => [...(await window.amphi.peerConnection.getStats()).values()]
     .filter((s) => s.type === 'inbound-rtp' && s.kind === 'audio').reduce((sum, s) => sum + s.bytesReceived, 0));

@@ -349,6 +349,34 @@ static void test_address_changes_only_by_nomination(void **state)
 }
 
 /* RFC 8489 14.5: what stands behind MESSAGE-INTEGRITY is not signed and does not count. */
+static void test_a_restart_changes_what_counts(void **state)
+{
+    (void)state;
+    static const struct ice_local fresh = {.ufrag = "fedcba9876543210",
+                                           .pwd = "zyxwvutsrqponmlkjihgfedc"};
+    struct ice_lite ice;
+    struct address first = at("192.0.2.1", 1000), second = at("198.51.100.7", 1001);
+    uint8_t before[512], after[512], mixed[512];
+    size_t n_before = build(before, sizeof(before), &good);
+    struct request r = good;
+    r.username = "fedcba9876543210:theirs";
+    r.pwd = fresh.pwd;
+    size_t n_mixed = build(mixed, sizeof(mixed), &r);
+    r.username = "fedcba9876543210:news";
+    size_t n_after = build(after, sizeof(after), &r);
+    ice_lite_init(&ice, &local, "theirs", "", 0);
+    assert_int_equal(ask(&ice, before, n_before, &first, SECOND).result, ICE_SELECTED);
+    assert_int_equal(ask(&ice, after, n_after, &second, SECOND).result, ICE_IGNORED);
+
+    ice_lite_restart(&ice, &fresh, "news", "0123456789012345678901");
+    assert_true(ice.selected && address_equal(&ice.remote, &first));
+    assert_int_equal(ask(&ice, before, n_before, &first, 2 * SECOND).result, ICE_IGNORED);
+    assert_int_equal(ask(&ice, mixed, n_mixed, &second, 2 * SECOND).result, ICE_IGNORED);
+    assert_true(address_equal(&ice.remote, &first));
+    assert_int_equal(ask(&ice, after, n_after, &second, 3 * SECOND).result, ICE_SELECTED);
+    assert_true(address_equal(&ice.remote, &second));
+}
+
 static void test_unsigned_nomination_is_ignored(void **state)
 {
     (void)state;
@@ -653,6 +681,7 @@ int main(void)
         cmocka_unit_test(test_every_flipped_bit_and_truncation),
         cmocka_unit_test(test_short_integrity_attribute),
         cmocka_unit_test(test_address_changes_only_by_nomination),
+        cmocka_unit_test(test_a_restart_changes_what_counts),
         cmocka_unit_test(test_unsigned_nomination_is_ignored),
         cmocka_unit_test(test_consent_counts_valid_checks_only),
         cmocka_unit_test(test_a_new_address_has_to_answer),

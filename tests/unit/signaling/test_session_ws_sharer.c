@@ -243,7 +243,7 @@ static void ice_restarts(void **state)
     for (char *at = other; (at = strstr(at, "a=ice-ufrag:")) != NULL; at++)
         memcpy(at + 12, "NEWS", 4);
     share(t, gopeep_publish);
-    send_sdp(t, "offer", other, NULL, 1); /* ICE-lite has no others */
+    send_sdp(t, "offer", other, NULL, 1); /* this backend cannot */
     is_error(t, 0, "not-supported");
     send_text(t, "{\"type\":\"sharer-stopped\"}", 0);
     fake_use_agents(&t->fake);

@@ -72,6 +72,10 @@ class FakeConnection {
     return new Map();
   }
 
+  restartIce() {
+    this.restarts = (this.restarts ?? 0) + 1;
+  }
+
   close() {
     this.closed = true;
   }
@@ -98,6 +102,8 @@ class FakeClient extends EventTarget {
   }
 
   retryNow() {}
+
+  probe() {}
 
   emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
@@ -220,7 +226,7 @@ test('a connection that fails is made anew, with growing patience', async (t) =>
   await live(stage);
   const waits = [];
   for (let i = 0; i < 4; i += 1) {
-    FakeConnection.last.become('failed');
+    FakeConnection.last.become('closed');
     assert.equal(stage.publisher.media, 'lost');
     const { rejoins } = stage.client;
     const from = stage.clock.now;
@@ -234,16 +240,59 @@ test('a connection that fails is made anew, with growing patience', async (t) =>
   assert.ok(waits[0] < 1600 && waits[3] > 2 * waits[0] && waits.every((ms) => ms <= 36000), String(waits));
 });
 
-test('3 s without a way are forgiven, and no more', async (t) => {
+test('a moment without a way is forgiven; then ICE restarts, and if that is no help there is a new connection', async (t) => {
   const stage = setup(t);
   await live(stage);
-  FakeConnection.last.become('disconnected');
-  stage.clock.advance(2900);
-  FakeConnection.last.become('connected');
+  const pc = FakeConnection.last;
+  pc.become('disconnected');
+  stage.clock.advance(1400);
+  pc.become('connected');
   stage.clock.advance(5000);
-  assert.equal(stage.publisher.media, 'live');
-  FakeConnection.last.become('disconnected');
-  stage.clock.advance(3100);
+  assert.deepEqual([stage.publisher.media, pc.restarts], ['live', undefined]);
+  pc.become('disconnected');
+  stage.clock.advance(1600);
+  await settle();
+  assert.deepEqual([stage.publisher.media, pc.restarts, stage.client.of('offer').length], ['negotiating', 1, 2]);
+  stage.client.emit('answer', { sdp: 'v=0' });
+  await settle();
+  pc.become('connected');
+  stage.clock.advance(20000);
+  assert.deepEqual([stage.publisher.media, FakeConnection.last, pc.closed, stage.client.rejoins], ['live', pc, undefined, 0]);
+  pc.become('failed');
+  await settle();
+  assert.deepEqual([stage.publisher.media, pc.restarts], ['negotiating', 2]);
+  stage.clock.advance(5100);
+  assert.deepEqual([stage.publisher.media, stage.publisher.failure.code], ['lost', 'media-lost']);
+  stage.clock.advance(1600);
+  assert.equal(stage.client.rejoins, 1);
+});
+
+test('ICE restarts once there is a socket again, of the same session', async (t) => {
+  const stage = setup(t);
+  await live(stage);
+  const pc = FakeConnection.last;
+  stage.client.state = 'waiting';
+  pc.become('disconnected');
+  stage.clock.advance(1600);
+  assert.equal(pc.restarts, undefined);
+  stage.client.join(true);
+  await settle();
+  assert.deepEqual([pc.restarts, stage.client.of('offer').length], [1, 2]);
+  stage.client.join(true); // the offer went into a socket that was dead
+  await settle();
+  assert.deepEqual([pc.restarts, stage.client.of('offer').length], [2, 3]);
+  pc.connectionState = 'connected';
+  stage.client.emit('answer', { sdp: 'v=0' });
+  await settle();
+  assert.deepEqual([stage.publisher.media, FakeConnection.last], ['live', pc]);
+});
+
+test('a server that restarts no ICE gets a new connection', async (t) => {
+  const stage = setup(t);
+  await live(stage);
+  FakeConnection.last.become('failed');
+  await settle();
+  stage.client.emit('error', { code: 'not-supported', error: '' });
   assert.equal(stage.publisher.media, 'lost');
 });
 

@@ -104,6 +104,7 @@ struct sdp_media {
     enum sdp_direction direction;
     bool is_video, is_audio, is_rtp; /* is_rtp: of a DTLS-SRTP profile with feedback */
     bool rtcp_mux, rtcp_rsize, bundle_only, bundled;
+    bool reference_time; /* it would send receiver reference times (RFC 3611 5.1) */
     struct sdp_transport transport;
     struct sdp_extensions extensions;
     unsigned n_formats;

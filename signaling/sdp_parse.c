@@ -414,6 +414,18 @@ static void on_flag(struct parser *p, struct sdp_text name)
         p->media->bundle_only = true;
 }
 
+/* rcvr-rtt=all rcvr-rtt=sender:10000 pkt-loss-rle (RFC 3611 5.1) */
+static void on_rtcp_xr(struct parser *p, struct sdp_text line)
+{
+    for (;;) {
+        struct sdp_text format = next_word(&line);
+        if (is_empty(format))
+            return;
+        if (p->media && sdp_text_is(cut(&format, '='), "rcvr-rtt"))
+            p->media->reference_time = true;
+    }
+}
+
 static int on_attribute(struct parser *p, struct sdp_text line)
 {
     struct sdp_text name = cut(&line, ':');
@@ -427,6 +439,8 @@ static int on_attribute(struct parser *p, struct sdp_text line)
         on_fmtp(p, line);
     else if (sdp_text_is(name, "rtcp-fb"))
         on_rtcp_fb(p, line);
+    else if (sdp_text_is(name, "rtcp-xr"))
+        on_rtcp_xr(p, line);
     else if (sdp_text_is(name, "extmap"))
         on_extmap(p, line);
     else if (sdp_text_is(name, "msid"))

@@ -183,6 +183,9 @@ static void put_accepted(struct sdp_writer *w, const struct sdp_media *media,
                        .mid = plan->tracks[track].mid_id,
                        .dependency = plan->tracks[track].dependency_id},
         .rtcp_rsize = media->rtcp_rsize,
+        /* of one m-line's kind alone, as in offers: a viewer's last reference is what is answered
+         */
+        .reference_time = media->reference_time && media->is_video,
     };
     add_accepted_formats(&s, media, plan, track, stream);
     sdp_put_section(w, &s);

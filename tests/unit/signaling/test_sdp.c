@@ -15,6 +15,7 @@ static void reads_chromium(void **state)
     assert_false(sdp.media[0].is_video);
     const struct sdp_media *video = &sdp.media[1];
     assert_true(video->is_video && video->is_rtp && video->bundled && video->rtcp_mux);
+    assert_true(video->reference_time);
     assert_true(video->rtcp_rsize);
     assert_int_equal(video->direction, SDP_RECVONLY);
     assert_true(sdp_text_is(video->mid, "1"));

@@ -272,6 +272,7 @@ static void whep_of_chromium(void **state)
     has(w->text, "a=setup:passive\r\n");
     has(w->text, "profile-level-id=42c028\r\n"); /* the stream's, not the 42e01f of the offer */
     has(w->text, "a=fmtp:109 apt=108\r\n");
+    has(w->text, "a=rtcp-xr:rcvr-rtt=all\r\n");
     has(w->text, "a=extmap:3 " SDP_URI_TRANSPORT_CC "\r\n");
     has(w->text, "a=ice-lite\r\n");
     has(w->text, "a=sendonly\r\n");
@@ -317,12 +318,36 @@ static void whep_of_others(void **state)
     assert_int_equal(w->plan.tracks[0].mid_id, 1);
     has_not(w->text, "ccm fir");
     has_not(w->text, "a=rtcp-rsize");
+    has_not(w->text, "a=rtcp-xr");
 
     w = answer_offer(libdatachannel_offer, 1, -1);
     assert_int_equal(w->status, 0);
     assert_string_equal(w->plan.ufrag, "GxQv");
     assert_int_equal(w->plan.n_fingerprints, 1);
     has(w->text, "a=setup:passive\r\n");
+}
+
+/* RFC 3611 5.1: as its player asks, whatever else it knows. */
+static void whep_reference_times(void **state)
+{
+    static const struct {
+        const char *attribute;
+        bool answered;
+    } rows[] = {{"rcvr-rtt=sender:10000", true},
+                {"pkt-loss-rle rcvr-rtt=all", true},
+                {"stat-summary=loss,dup", false},
+                {"rcvr-rttx=all", false},
+                {"", false}};
+    (void)state;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char line[80];
+        snprintf(line, sizeof(line), "a=rtcp-mux\r\na=rtcp-xr:%s\r\n", rows[i].attribute);
+        char *offer = edit(aiortc_offer, "a=rtcp-mux\r\n", line);
+        const struct whep *w = answer_offer(offer, 1, -1);
+        assert_int_equal(w->status, 0);
+        assert_int_equal(strstr(w->text, "a=rtcp-xr:rcvr-rtt=all\r\n") != NULL, rows[i].answered);
+        free(offer);
+    }
 }
 
 /* Two m=video for two streams; `?stream=` puts one on the first. */
@@ -570,6 +595,7 @@ int main(void)
         cmocka_unit_test(whep_of_chromium),
         cmocka_unit_test(whep_of_firefox),
         cmocka_unit_test(whep_of_others),
+        cmocka_unit_test(whep_reference_times),
         cmocka_unit_test(whep_streams_in_order),
         cmocka_unit_test(whep_codec_of_the_stream_first),
         cmocka_unit_test(whep_slots_are_sparse),

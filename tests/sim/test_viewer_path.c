@@ -1,5 +1,5 @@
-/* test_viewer_path.c - viewers of one broadcast in three layers, each behind a link of its own, on
- * a virtual clock: what they get of it, and when.
+/* test_viewer_path.c - viewers of one broadcast in up to three layers, with sound where a test says
+ * so, each behind a link of its own, on a virtual clock: what they get of it, and when.
  *
  * A receiver here reports arrivals (transport-wide feedback every 50 ms), asks for a keyframe when
  * it cannot go on, and never for lost packets. A frame's payload says which it is.
@@ -24,6 +24,8 @@
 #define PLI_US 300000
 #define SSRC 0x1000
 #define RTX_SSRC 0x2000
+#define SOUND_SSRC 0x3000
+#define SOUND_US 20000
 #define TRANSPORT_CC_ID 3
 
 enum { LAYERS = 3, MANY = 3, FPS = 30, PACKETS = 65536, PACKET = 1100, SCRATCH = 64 * 1232 };
@@ -33,7 +35,7 @@ static const uint64_t rates[LAYERS] = {300000, 800000, 2500000};
 struct info {
     uint16_t transport_seq, packet, n_packets;
     uint8_t layer;
-    bool media, keyframe;
+    bool media, sound, keyframe;
     uint64_t id;
 };
 
@@ -57,18 +59,25 @@ struct seat {
     int64_t picture_us;     /* when it came */
     int64_t longest_gap_us; /* without one */
     uint64_t pictures, digest, padding, most_train;
+
+    uint64_t sounds; /* pieces that came */
+    int64_t sound_us, longest_silence_us;
 };
 
 struct house {
     struct stream_news news;
     struct stream_layer layers[LAYERS];
-    struct stream stream;
+    struct stream stream, sound;
+    struct stream_layer sound_layer;
+    uint64_t sound_id; /* the next one; 0: there is no sound */
+    const uint64_t *rates;
     struct keyframe_budget keyframes[LAYERS];
     uint64_t next_id[LAYERS], keyframes_made;
     struct frame_pool *pool;
     struct dtls_context *dtls;
-    int64_t now_us, frame_us;
+    int64_t now_us, frame_us, sound_us;
     unsigned n_layers, n;
+    unsigned gop; /* 0: keyframes come only when they are asked for */
     struct seat seats[MANY];
     uint8_t scratch[SCRATCH];
 };
@@ -89,9 +98,20 @@ static void on_picture(struct house *h, struct seat *s, const struct info *i)
     s->pictures++;
 }
 
+static void on_sound(struct house *h, struct seat *s)
+{
+    int64_t gap_us = h->now_us - s->sound_us;
+    if (s->sounds > 0 && gap_us > s->longest_silence_us)
+        s->longest_silence_us = gap_us;
+    s->sound_us = h->now_us;
+    s->sounds++;
+}
+
 static void on_arrival(struct house *h, struct seat *s, const struct info *i)
 {
     twcc_feedback_on_packet(&s->twcc, i->transport_seq, h->now_us);
+    if (i->sound)
+        on_sound(h, s);
     if (!i->media)
         return;
     if (i->packet == 0) {
@@ -146,7 +166,8 @@ static void read_info(struct seat *s, uint8_t *data, size_t size, struct info *i
     const uint8_t *value = extensions_find(r.extension_profile, r.extension, r.extension_size,
                                            TRANSPORT_CC_ID, &value_size);
     assert_non_null(value);
-    *i = (struct info){.transport_seq = get_u16(value), .media = r.ssrc == SSRC};
+    *i = (struct info){
+        .transport_seq = get_u16(value), .media = r.ssrc == SSRC, .sound = r.ssrc == SOUND_SSRC};
     s->padding += r.ssrc == RTX_SSRC && r.payload_size == 0;
     if (!i->media)
         return;
@@ -187,16 +208,21 @@ static void move_in(struct house *h, uint64_t link_bps)
         .seed = h->n,
         .cname = "house",
         .peer = {.role = DTLS_SERVER, .n_fingerprints = 1, .fingerprints = {{.hash_size = 32}}},
-        .n_tracks = 1,
+        .n_tracks = 2,
         .tracks = {{.stream_id = 1,
                     .kind = FORWARDER_VIDEO,
                     .ssrc = SSRC,
                     .rtx_ssrc = RTX_SSRC,
                     .formats = {[PAYLOAD_H264] = {102, 103}},
+                    .extensions = {.transport_cc = TRANSPORT_CC_ID}},
+                   {.stream_id = 2,
+                    .kind = FORWARDER_AUDIO,
+                    .ssrc = SOUND_SSRC,
+                    .formats = {[PAYLOAD_OPUS] = {111, 0}},
                     .extensions = {.transport_cc = TRANSPORT_CC_ID}}},
     };
-    struct stream *streams[1] = {&h->stream};
-    struct viewer *v = s->v = malloc(viewer_size(1));
+    struct stream *streams[2] = {&h->stream, &h->sound};
+    struct viewer *v = s->v = malloc(viewer_size(2));
     s->link = malloc(sizeof(*s->link));
     assert_true(v && s->link);
     bottleneck_init(s->link, link_bps, 20000, 300000, h->n);
@@ -219,8 +245,9 @@ static void move_in(struct house *h, uint64_t link_bps)
 static void publish_layer(struct house *h, unsigned layer)
 {
     struct keyframe_budget *b = &h->keyframes[layer];
-    bool keyframe = h->next_id[layer] == 1 || keyframe_due(b, h->now_us);
-    size_t size = (size_t)rates[layer] / 8 / FPS * (keyframe ? 5 : 1);
+    bool over = h->gop > 0 && h->next_id[layer] % h->gop == 0;
+    bool keyframe = h->next_id[layer] == 1 || over || keyframe_due(b, h->now_us);
+    size_t size = (size_t)h->rates[layer] / 8 / FPS * (keyframe ? 5 : 1);
     unsigned n = (unsigned)((size + PACKET - 1) / PACKET);
     struct frame *f = frame_get(h->pool);
     assert_non_null(f);
@@ -255,6 +282,28 @@ static void publish_layer(struct house *h, unsigned layer)
     }
 }
 
+/* 32 kbit/s of it. */
+static void publish_sound(struct house *h)
+{
+    struct frame *f = frame_get(h->pool);
+    assert_non_null(f);
+    f->id = h->sound_id++;
+    f->codec = PAYLOAD_OPUS;
+    f->captured_us = h->now_us;
+    f->rtp_ts = (uint32_t)(h->now_us * 48 / 1000);
+    f->keyframe = true;
+    f->payload.size = 80;
+    memset(f->payload.data, 0, f->payload.size);
+    f->payload.packets[0] = (struct packetize_packet){.size = 80, .marker = true};
+    f->payload.n_packets = 1;
+    stream_push(&h->sound, 0, f);
+    for (unsigned i = 0; i < h->n; i++) {
+        viewer_on_frame(h->seats[i].v, &h->sound, h->now_us);
+        drain(h, &h->seats[i]);
+    }
+    h->sound_us += SOUND_US;
+}
+
 static void take_news(struct house *h)
 {
     while (stream_news_take(&h->news)) {
@@ -273,6 +322,8 @@ static void run(struct house *h, int64_t for_us)
             publish_layer(h, i);
         if (h->now_us >= h->frame_us)
             h->frame_us += SECOND / FPS;
+        if (h->sound_id > 0 && h->now_us >= h->sound_us)
+            publish_sound(h);
         for (unsigned i = 0; i < h->n; i++) {
             struct seat *s = &h->seats[i];
             if (viewer_next_timeout(s->v, h->now_us) <= h->now_us) {
@@ -285,7 +336,7 @@ static void run(struct house *h, int64_t for_us)
     }
 }
 
-static struct house *build(unsigned n_layers)
+static struct house *build_with(unsigned n_layers, const uint64_t *layer_rates, bool sound)
 {
     struct house *h = calloc(1, sizeof(*h));
     assert_non_null(h);
@@ -293,14 +344,24 @@ static struct house *build(unsigned n_layers)
     h->pool = frame_pool_new(100000, 128);
     stream_init(&h->stream, 1, FORWARDER_VIDEO, &h->news);
     stream_attach(&h->stream, h->layers, n_layers);
+    stream_init(&h->sound, 2, FORWARDER_AUDIO, &h->news);
+    if (sound)
+        stream_attach(&h->sound, &h->sound_layer, 1);
+    h->sound_id = sound;
     h->n_layers = n_layers;
-    h->now_us = h->frame_us = 1000 * SECOND;
+    h->rates = layer_rates;
+    h->now_us = h->frame_us = h->sound_us = 1000 * SECOND;
     for (unsigned i = 0; i < n_layers; i++) {
         keyframe_init(&h->keyframes[i], KEYFRAME_MIN_GAP_US);
         h->next_id[i] = 1;
     }
     run(h, 2 * SECOND); /* it has been on for a while */
     return h;
+}
+
+static struct house *build(unsigned n_layers)
+{
+    return build_with(n_layers, rates, false);
 }
 
 static void tear_down(struct house *h)
@@ -312,6 +373,7 @@ static void tear_down(struct house *h)
         seal_destroy(h->seats[i].far);
     }
     stream_detach(&h->stream);
+    stream_detach(&h->sound);
     frame_pool_close(h->pool);
     dtls_context_destroy(h->dtls);
     free(h);
@@ -325,9 +387,11 @@ static void explain(const struct house *h)
     for (unsigned i = 0; i < h->n; i++) {
         const struct seat *s = &h->seats[i];
         const struct viewer_path *p = s->v->path;
-        print_message("seat %u layer %u pictures %lu gap %ld ms wait p95 %d ms estimate %lu\n", i,
-                      s->layer, s->pictures, s->longest_gap_us / 1000,
-                      bottleneck_wait_ms(s->link, 0, 0.95), gcc_estimate_bps(&p->gcc));
+        print_message("seat %u layer %u pictures %lu gap %ld ms sounds %lu silence %ld ms "
+                      "wait p95 %d ms estimate %lu\n",
+                      i, s->layer, s->pictures, s->longest_gap_us / 1000, s->sounds,
+                      s->longest_silence_us / 1000, bottleneck_wait_ms(s->link, 0, 0.95),
+                      gcc_estimate_bps(&p->gcc));
         uint32_t k = p->n_decisions > VIEWER_DECISIONS ? p->n_decisions - VIEWER_DECISIONS : 0;
         for (; k < p->n_decisions; k++) {
             const struct viewer_decision *d = &p->decisions[k % VIEWER_DECISIONS];
@@ -441,6 +505,63 @@ static void each_at_its_best(void **state)
     tear_down(alone);
 }
 
+/* A broadcast that the slow one can see move, and one of which it can have a picture now and then.
+ */
+struct broadcast {
+    unsigned n_layers;
+    uint64_t rates[LAYERS];
+    uint64_t pictures;      /* of the slow one, at least, in the last 30 s */
+    int64_t longest_gap_us; /* and at most without one */
+};
+
+static const struct broadcast broadcasts[] = {
+    {3, {156000, 625000, 2500000}, 29 * FPS, 200000},
+    {1, {2500000}, 3, 12 * SECOND},
+};
+
+static void run_measured(struct house *h)
+{
+    run(h, 10 * SECOND);
+    for (unsigned i = 0; i < h->n; i++) {
+        h->seats[i].longest_gap_us = h->seats[i].longest_silence_us = 0;
+        h->seats[i].pictures = h->seats[i].sounds = 0;
+    }
+    run(h, 30 * SECOND);
+}
+
+static void one_is_slow_and_one_is_fast(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < sizeof(broadcasts) / sizeof(broadcasts[0]); i++) {
+        const struct broadcast *b = &broadcasts[i];
+        struct house *alone = build_with(b->n_layers, b->rates, true);
+        alone->gop = 4 * FPS;
+        move_in(alone, 20000000);
+        run_measured(alone);
+        struct house *h = build_with(b->n_layers, b->rates, true);
+        h->gop = 4 * FPS;
+        move_in(h, 20000000);
+        move_in(h, 300000);
+        run_measured(h);
+        explain(h);
+        const struct seat *fast = &h->seats[0], *slow = &h->seats[1];
+        assert_int_equal(fast->layer, b->n_layers - 1);
+        /* of one layer it is sent the keyframes, too, that the slow one needs */
+        assert_true(b->n_layers == 1 || fast->digest == alone->seats[0].digest);
+        assert_true(fast->pictures + 2 >= 30 * FPS);
+        assert_true(fast->longest_gap_us < 100000);
+        assert_true(slow->pictures >= b->pictures);
+        assert_true(slow->picture_us > h->now_us - b->longest_gap_us);
+        assert_in_range(slow->longest_gap_us, 0, b->longest_gap_us);
+        for (unsigned k = 0; k < h->n; k++) {
+            assert_true(h->seats[k].sounds + 2 >= 30 * SECOND / SOUND_US);
+            assert_true(h->seats[k].longest_silence_us < 200000);
+        }
+        tear_down(h);
+        tear_down(alone);
+    }
+}
+
 static void the_picture_is_back_after_a_blackout(void **state)
 {
     (void)state;
@@ -513,6 +634,7 @@ int main(void)
         cmocka_unit_test(an_unhindered_path_costs_nothing),
         cmocka_unit_test(a_busy_receiver_is_left_alone),
         cmocka_unit_test(each_at_its_best),
+        cmocka_unit_test(one_is_slow_and_one_is_fast),
         cmocka_unit_test(the_picture_is_back_after_a_blackout),
         cmocka_unit_test(one_layer_becomes_slides),
         cmocka_unit_test(without_feedback_nothing_changes),

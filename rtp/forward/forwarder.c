@@ -428,8 +428,8 @@ static bool copy_text(char *out, size_t room, const char *text)
     return true;
 }
 
-int forwarder_restart(struct forwarder *f, uint32_t viewer_id, const char *ufrag, const char *pwd,
-                      struct ice_local *ours)
+static int restart(struct forwarder *f, uint32_t viewer_id, const char *ufrag, const char *pwd,
+                   struct ice_local *ours, bool moves)
 {
     struct seat *seat = forwarder_find_seat(f, viewer_id);
     if (!seat || seat->state != SEAT_TAKEN)
@@ -440,6 +440,7 @@ int forwarder_restart(struct forwarder *f, uint32_t viewer_id, const char *ufrag
     if (!r)
         return -ENOMEM;
     r->viewer_id = viewer_id;
+    r->moves = moves;
     int rc = -EINVAL;
     if (copy_text(r->ufrag, sizeof(r->ufrag), ufrag) && copy_text(r->pwd, sizeof(r->pwd), pwd))
         rc = !ours || make_credentials(&r->local, seat->worker, viewer_id) ? 0 : -EIO;
@@ -450,5 +451,33 @@ int forwarder_restart(struct forwarder *f, uint32_t viewer_id, const char *ufrag
         free(r);
     else if (ours)
         *ours = local;
+    return rc;
+}
+
+int forwarder_restart(struct forwarder *f, uint32_t viewer_id, const char *ufrag, const char *pwd,
+                      struct ice_local *ours)
+{
+    return restart(f, viewer_id, ufrag, pwd, ours, false);
+}
+
+int forwarder_move(struct forwarder *f, uint32_t viewer_id, struct ice_local *ours)
+{
+    return restart(f, viewer_id, "", "", ours, true);
+}
+
+int forwarder_add_relay(struct forwarder *f, uint32_t viewer_id, const struct ice_relay *relay)
+{
+    struct seat *seat = forwarder_find_seat(f, viewer_id);
+    if (!f->full_ice || !seat || seat->state == SEAT_LEAVING)
+        return -ENOENT;
+    struct worker_relay *r = malloc(sizeof(*r));
+    if (!r)
+        return -ENOMEM;
+    *r = (struct worker_relay){.viewer_id = viewer_id, .relay = *relay};
+    int rc = worker_give_relay(f->workers[seat->worker], r);
+    if (rc != 0) {
+        explicit_bzero(r, sizeof(*r));
+        free(r);
+    }
     return rc;
 }

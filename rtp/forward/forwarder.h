@@ -144,6 +144,11 @@ void forwarder_add_candidate(struct forwarder *f, uint32_t viewer_id, const char
  * and come later, with `ours` NULL. 0; -ENOENT: no such viewer; -EAGAIN. */
 int forwarder_restart(struct forwarder *f, uint32_t viewer_id, const char *ufrag, const char *pwd,
                       struct ice_local *ours);
+/* Likewise from new sockets on the addresses that this machine has now; the old ones are used until
+ * the new ones have a pair. `ours` NULL: with the credentials that we had. */
+int forwarder_move(struct forwarder *f, uint32_t viewer_id, struct ice_local *ours);
+/* With full ICE, from reserve on: one more TURN server (ice_full_add_relay). */
+int forwarder_add_relay(struct forwarder *f, uint32_t viewer_id, const struct ice_relay *relay);
 
 /* --- statistics: a copy, taken by each worker on its own thread when asked --- */
 

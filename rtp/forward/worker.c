@@ -172,6 +172,12 @@ int worker_restart(struct worker *w, struct worker_restart *r)
                                &w->candidates_waiting, WORKER_CANDIDATES_WAITING_MAX);
 }
 
+int worker_give_relay(struct worker *w, struct worker_relay *r)
+{
+    return worker_post_bounded(w, &(struct worker_message){.type = WORKER_RELAY, .relay = r},
+                               &w->candidates_waiting, WORKER_CANDIDATES_WAITING_MAX);
+}
+
 void worker_ask(struct worker *w, struct worker_query *q)
 {
     worker_post(w, &(struct worker_message){.type = WORKER_QUERY, .query = q});
@@ -226,6 +232,12 @@ static void on_wish(struct worker *w, const struct worker_message *m)
     worker_viewer_settle(w, wv);
 }
 
+static void forget_relay(struct worker_relay *r)
+{
+    explicit_bzero(r, sizeof(*r)); /* its credentials */
+    free(r);
+}
+
 /* With full ICE. */
 static void on_agent_message(struct worker *w, const struct worker_message *m)
 {
@@ -242,6 +254,9 @@ static void on_agent_message(struct worker *w, const struct worker_message *m)
     if (m->type == WORKER_CANDIDATE) {
         worker_agent_add_candidate(w, m->candidate.viewer_id, m->candidate.text);
         free(m->candidate.text);
+    } else if (m->type == WORKER_RELAY) {
+        worker_agent_add_relay(w, m->relay);
+        forget_relay(m->relay);
     } else {
         if (w->agents)
             worker_agent_restart(w, m->restart);
@@ -312,6 +327,7 @@ static void on_message(struct worker *w, const struct worker_message *m)
     case WORKER_CANCEL_AGENT:
     case WORKER_CANDIDATE:
     case WORKER_RESTART:
+    case WORKER_RELAY:
         on_agent_message(w, m);
         break;
     case WORKER_QUERY:
@@ -345,6 +361,8 @@ static void dispose(const struct worker_message *m)
         free(m->candidate.text);
     else if (m->type == WORKER_RESTART)
         free(m->restart);
+    else if (m->type == WORKER_RELAY)
+        forget_relay(m->relay);
 }
 
 static size_t mail_waiting(struct worker *w)

@@ -112,8 +112,14 @@ struct worker_restart {
     uint32_t viewer_id;
     struct ice_local local;
     char ufrag[ICE_UFRAG_MAX + 1], pwd[ICE_PWD_MAX + 1]; /* the peer's */
+    bool moves; /* with new sockets, and with the old credentials if it has no others */
 };
 int worker_restart(struct worker *w, struct worker_restart *r /* the same */);
+struct worker_relay {
+    uint32_t viewer_id;
+    struct ice_relay relay;
+};
+int worker_give_relay(struct worker *w, struct worker_relay *r /* the same */);
 
 /* A copy of everything worth knowing, filled on the worker's thread. */
 struct worker_query {

@@ -26,6 +26,7 @@ struct worker_agent {
     uint32_t id;                          /* the viewer's */
     struct ice_local local;
     struct ice_full *ice;         /* owned; NULL: could not be made */
+    struct ice_full *old;         /* owned; its pair is used until `ice` has one; NULL: none */
     struct worker_viewer *viewer; /* NULL before it begins and after it has ended */
     bool news;                    /* its viewer has to be settled */
     bool ready;                   /* descriptors change no more */
@@ -34,7 +35,7 @@ struct worker_agent {
     int64_t close_by_us;
     struct heap_node due;
     unsigned n_watched;
-    struct agent_watch watched[ICE_FULL_POLL_MAX];
+    struct agent_watch watched[2 * ICE_FULL_POLL_MAX];
 };
 
 struct worker_agents {
@@ -70,6 +71,7 @@ void worker_agent_free(struct worker_agent *a)
     if (!a)
         return;
     ice_full_destroy(a->ice);
+    ice_full_destroy(a->old);
     explicit_bzero(&a->local, sizeof(a->local));
     free(a);
 }
@@ -119,15 +121,21 @@ int64_t worker_agents_timeout(const struct worker_agents *all)
     return first ? first->at_us : INT64_MAX;
 }
 
-static void add_counters(struct worker_agents_counters *sum, const struct worker_agent *a)
+static void add_counters_of(struct worker_agents_counters *sum, const struct ice_full *ice)
 {
-    if (!a->ice)
+    if (!ice)
         return;
-    const struct ice_full_counters *c = ice_full_counters(a->ice);
+    const struct ice_full_counters *c = ice_full_counters(ice);
     sum->packets_sent += c->packets_sent;
     sum->bytes_sent += c->bytes_sent;
     sum->send_calls += c->send_calls;
     sum->send_errors += c->send_errors;
+}
+
+static void add_counters(struct worker_agents_counters *sum, const struct worker_agent *a)
+{
+    add_counters_of(sum, a->ice);
+    add_counters_of(sum, a->old);
 }
 
 struct worker_agents_counters worker_agents_counters(const struct worker_agents *all)
@@ -209,7 +217,7 @@ static void watch(struct worker_agents *all, struct worker_agent *a, const struc
         (void)epoll_ctl(all->epoll_fd, EPOLL_CTL_ADD, fds[i].fd, &e);
     }
     a->n_watched = n;
-    a->ready = ice_full_state(a->ice) == ICE_FULL_READY && ice_full_has_gathered(a->ice);
+    a->ready = ice_full_state(a->ice) == ICE_FULL_READY && ice_full_has_gathered(a->ice) && !a->old;
 }
 
 /* libnice ticks about once a second for each agent, mostly for nothing, and nothing it does then is
@@ -223,10 +231,13 @@ static int64_t its_turn(const struct worker_agent *a, int64_t at_us)
 
 static void file(struct worker_agents *all, struct worker_agent *a)
 {
-    struct pollfd fds[ICE_FULL_POLL_MAX];
+    struct pollfd fds[2 * ICE_FULL_POLL_MAX];
     unsigned n = ice_full_poll(a->ice, fds);
+    n += a->old ? ice_full_poll(a->old, fds + n) : 0;
     watch(all, a, fds, n);
     int64_t at_us = ice_full_timeout(a->ice);
+    if (a->old && ice_full_timeout(a->old) < at_us)
+        at_us = ice_full_timeout(a->old);
     if (a->closing && a->close_by_us < at_us)
         at_us = a->close_by_us;
     if (a->ready && !ice_full_is_relayed(a->ice) && at_us != INT64_MAX)
@@ -236,12 +247,21 @@ static void file(struct worker_agents *all, struct worker_agent *a)
     heap_set(&all->dues, &a->due, at_us > now_us ? at_us : now_us + 1);
 }
 
+static void drop_old(struct worker_agents *all, struct worker_agent *a)
+{
+    add_counters_of(&all->ended, a->old);
+    ice_full_destroy(a->old);
+    a->old = NULL;
+}
+
 /* After anything that was done to the agent. Under enter. */
 static void settle(struct worker_agents *all, struct worker_agent *a)
 {
     struct worker_viewer *wv = a->viewer;
     if (a->gone)
         return;
+    if (a->old && !a->closing && ice_full_state(a->ice) == ICE_FULL_READY)
+        drop_old(all, a);
     if (a->closing && (ice_full_is_closed(a->ice) || all->worker->now_us >= a->close_by_us)) {
         discard(all, a);
         return;
@@ -303,13 +323,33 @@ static void on_state(void *arg, enum ice_full_state state, const struct address 
         return;
     if (state == ICE_FULL_READY)
         on_path(a->viewer, remote, now_us);
-    else if (state == ICE_FULL_FAILED && worker_viewer_peer(a->viewer)->ice.selected)
+    else if (state == ICE_FULL_FAILED && !a->old && worker_viewer_peer(a->viewer)->ice.selected)
         on_path_lost(a->viewer, now_us);
     a->ready = false;
     a->news = true;
 }
 
 /* --- orders --- */
+
+/* NULL: no socket could be bound. */
+static struct ice_full *make(struct worker *w, struct worker_agent *a)
+{
+    struct ice_full *ice;
+    struct ice_full_config config = {
+        .servers = w->config.ice,
+        .events = {.arg = a,
+                   .on_candidate = on_candidate,
+                   .on_datagram = on_datagram,
+                   .on_state = on_state},
+        .local = a->local,
+        .controlling = a->controlling,
+    };
+    if (ice_full_create(&ice, &config) != 0)
+        return NULL;
+    if (!w->config.udp.gso)
+        ice_full_disable_gso(ice);
+    return ice;
+}
 
 void worker_agent_take(struct worker *w, struct worker_agent *a)
 {
@@ -322,22 +362,11 @@ void worker_agent_take(struct worker *w, struct worker_agent *a)
     if (all->first)
         all->first->previous = a;
     all->first = a;
-    struct ice_full_config config = {
-        .servers = w->config.ice,
-        .events = {.arg = a,
-                   .on_candidate = on_candidate,
-                   .on_datagram = on_datagram,
-                   .on_state = on_state},
-        .local = a->local,
-        .controlling = a->controlling,
-    };
-    if (ice_full_create(&a->ice, &config) != 0) {
+    a->ice = make(w, a);
+    if (a->ice)
+        file(all, a);
+    else
         on_candidate(a, NULL);
-        return;
-    }
-    if (!w->config.udp.gso)
-        ice_full_disable_gso(a->ice);
-    file(all, a);
 }
 
 /* It belongs to nobody any more. Under enter. */
@@ -378,6 +407,34 @@ void worker_agent_add_candidate(struct worker *w, uint32_t viewer_id, const char
     leave(all);
 }
 
+void worker_agent_add_relay(struct worker *w, const struct worker_relay *r)
+{
+    struct worker_agents *all = w->agents;
+    struct worker_agent *a = find(all, r->viewer_id);
+    if (!a || !a->ice)
+        return; /* its viewer has ended meanwhile */
+    enter(all);
+    a->ready = false;
+    if (!ice_full_add_relay(a->ice, &r->relay))
+        on_candidate(a, NULL); /* whoever waits for the end of them has it */
+    settle(all, a);
+    leave(all);
+}
+
+/* What has a pair goes on until the new one has. */
+static void move(struct worker_agents *all, struct worker_agent *a)
+{
+    struct ice_full *fresh = make(all->worker, a);
+    if (!fresh)
+        return;
+    ice_full_hand_over(a->ice, fresh);
+    if (a->old)
+        drop_old(all, a);
+    a->old = a->ice;
+    a->ice = fresh;
+    a->ready = false;
+}
+
 void worker_agent_restart(struct worker *w, const struct worker_restart *r)
 {
     struct worker_agents *all = w->agents;
@@ -385,7 +442,11 @@ void worker_agent_restart(struct worker *w, const struct worker_restart *r)
     if (!a || !a->viewer)
         return; /* it has ended meanwhile */
     enter(all);
-    bool ok = !r->local.ufrag[0] || ice_full_restart(a->ice, &r->local);
+    if (r->local.ufrag[0])
+        a->local = r->local;
+    if (r->moves)
+        move(all, a);
+    bool ok = r->moves || !r->local.ufrag[0] || ice_full_restart(a->ice, &r->local);
     if (ok && r->ufrag[0])
         (void)ice_full_set_remote(a->ice, r->ufrag, r->pwd);
     settle(all, a);
@@ -426,8 +487,9 @@ void worker_agent_send(struct worker *w, struct worker_viewer *wv, const uint8_t
                        const struct viewer_train *train)
 {
     struct worker_agent *a = wv->agent;
-    (void)ice_full_send(a->ice, data, train->size, train->segment_size);
-    if (ice_full_is_relayed(a->ice))
+    struct ice_full *ice = a->old ? a->old : a->ice;
+    (void)ice_full_send(ice, data, train->size, train->segment_size);
+    if (ice_full_is_relayed(ice))
         file(w->agents, a);
 }
 
@@ -435,6 +497,8 @@ void worker_agent_send(struct worker *w, struct worker_viewer *wv, const uint8_t
 
 static void run_agent(struct worker_agents *all, struct worker_agent *a)
 {
+    if (a->old)
+        ice_full_run(a->old, all->worker->now_us);
     ice_full_run(a->ice, all->worker->now_us);
     settle(all, a);
 }
@@ -458,6 +522,8 @@ void worker_agents_run(struct worker *w)
         if (a->gone)
             continue;
         ice_full_on_ready(a->ice, ready->fd, (short)events[i].events);
+        if (a->old)
+            ice_full_on_ready(a->old, ready->fd, (short)events[i].events);
         run_agent(all, a);
     }
     run_dues(all);

@@ -4,6 +4,9 @@
  *     reserved: gathers ──viewer begins──▶ checks ──▶ its viewer's path ──viewer ends──▶ closing
  *         └──────────────── seat given back ─────────────────────────────────────────▶ (gone)
  *
+ * One that moves is made anew, on the addresses that the machine has by then; the old one's pair
+ * carries media until the new one has chosen its own.
+ *
  * An agent is made when a seat is reserved, so that its candidates are there when the viewer's
  * description is written, and belongs to the viewer of that id. Its candidates go to the signaling
  * thread through a mailbox. A closing one gives its relays back, for at most a second.
@@ -42,6 +45,7 @@ void worker_agent_take(struct worker *w, struct worker_agent *a /* takes ownersh
 void worker_agent_cancel(struct worker *w, uint32_t viewer_id);
 void worker_agent_add_candidate(struct worker *w, uint32_t viewer_id, const char *text);
 void worker_agent_restart(struct worker *w, const struct worker_restart *r);
+void worker_agent_add_relay(struct worker *w, const struct worker_relay *r);
 void worker_agents_run(struct worker *w);
 void worker_agents_end(struct worker *w); /* with its thread: waits until relays are given back */
 

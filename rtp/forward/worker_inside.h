@@ -116,6 +116,7 @@ enum worker_message_type {
     WORKER_CANCEL_AGENT,
     WORKER_CANDIDATE,
     WORKER_RESTART,
+    WORKER_RELAY,
     WORKER_QUERY,
     WORKER_SYNC,
     WORKER_QUIT,
@@ -158,6 +159,7 @@ struct worker_message {
             char *text; /* owned */
         } candidate;
         struct worker_restart *restart; /* owned */
+        struct worker_relay *relay;     /* owned */
         struct worker_query *query;
     };
 };

@@ -37,6 +37,9 @@ struct ice_full {
 
     enum ice_full_state state;
     bool gathered, closing, closed;
+    bool muted;       /* another one takes over */
+    unsigned n_added; /* relays beside the servers' */
+    struct ice_relay added[ICE_FULL_TURN_MAX];
     bool lost;                   /* consent: nothing leaves until a restart */
     int64_t consent_deadline_us; /* INT64_MAX while the peer answers */
 
@@ -103,6 +106,11 @@ static bool take_path(struct ice_full *ice)
 
 /* --- what libnice tells --- */
 
+static bool is_over(const struct ice_full *ice)
+{
+    return ice->closing || ice->muted;
+}
+
 static void set_state(struct ice_full *ice, enum ice_full_state state)
 {
     ice->state = state;
@@ -114,7 +122,7 @@ static void on_selected(NiceAgent *agent, guint stream, guint component, NiceCan
 {
     struct ice_full *ice = arg;
     (void)agent, (void)stream, (void)component, (void)local, (void)remote;
-    if (ice->closing || ice->lost || !take_path(ice))
+    if (is_over(ice) || ice->lost || !take_path(ice))
         return;
     ice->consent_deadline_us = INT64_MAX;
     set_state(ice, ICE_FULL_READY);
@@ -125,7 +133,7 @@ static void on_component_state(NiceAgent *agent, guint stream, guint component, 
 {
     struct ice_full *ice = arg;
     (void)agent, (void)stream, (void)component;
-    if (ice->closing || ice->lost)
+    if (is_over(ice) || ice->lost)
         return;
     if (state == NICE_COMPONENT_STATE_CONNECTED || state == NICE_COMPONENT_STATE_READY) {
         if (ice->chosen)
@@ -153,7 +161,7 @@ static void on_new_candidate(NiceAgent *agent, NiceCandidate *candidate, gpointe
 {
     struct ice_full *ice = arg;
     (void)agent;
-    if (!ice->closing)
+    if (!is_over(ice))
         tell_candidate(ice, candidate);
 }
 
@@ -161,7 +169,7 @@ static void on_gathered(NiceAgent *agent, guint stream, gpointer arg)
 {
     struct ice_full *ice = arg;
     (void)agent, (void)stream;
-    if (ice->closing || ice->gathered)
+    if (is_over(ice) || ice->gathered)
         return;
     ice->gathered = true;
     ice->events.on_candidate(ice->events.arg, NULL);
@@ -214,6 +222,15 @@ static void write_ip(const struct address *a, char out[ADDRESS_TEXT])
     nice_address_to_string(&n, out);
 }
 
+static bool set_relay(struct ice_full *ice, const struct ice_relay *relay)
+{
+    char ip[ADDRESS_TEXT];
+    write_ip(&relay->address, ip);
+    return nice_agent_set_relay_info(
+        ice->agent, ice->stream, COMPONENT, ip, address_port(&relay->address), relay->user,
+        relay->password, relay->tcp ? NICE_RELAY_TYPE_TURN_TCP : NICE_RELAY_TYPE_TURN_UDP);
+}
+
 static bool add_servers(struct ice_full *ice)
 {
     const struct ice_servers *s = ice->servers;
@@ -224,11 +241,7 @@ static bool add_servers(struct ice_full *ice)
                      (guint)address_port(&s->stun), NULL);
     }
     for (unsigned i = 0; i < s->n_turn; i++) {
-        write_ip(&s->turn[i].address, ip);
-        if (!nice_agent_set_relay_info(
-                ice->agent, ice->stream, COMPONENT, ip, address_port(&s->turn[i].address),
-                s->turn[i].user, s->turn[i].password,
-                s->turn[i].tcp ? NICE_RELAY_TYPE_TURN_TCP : NICE_RELAY_TYPE_TURN_UDP))
+        if (!set_relay(ice, &s->turn[i]))
             return false;
     }
     for (unsigned i = 0; i < s->n_addresses; i++) {
@@ -323,7 +336,7 @@ void ice_full_close(struct ice_full *ice)
         return;
     ice->closing = true;
     drop_path(ice);
-    if (ice->servers->n_turn == 0) {
+    if (ice->servers->n_turn + ice->n_added == 0) {
         ice->closed = true;
         return;
     }
@@ -467,6 +480,37 @@ bool ice_full_restart(struct ice_full *ice, const struct ice_local *local)
     return true;
 }
 
+static bool has_relay(const struct ice_relay *list, unsigned n, const struct ice_relay *relay)
+{
+    bool has = false;
+    for (unsigned i = 0; i < n; i++)
+        has |= list[i].tcp == relay->tcp && address_equal(&list[i].address, &relay->address);
+    return has;
+}
+
+bool ice_full_add_relay(struct ice_full *ice, const struct ice_relay *relay)
+{
+    ice->is_fresh = false;
+    if (is_over(ice) || ice->servers->n_turn + ice->n_added >= ICE_FULL_TURN_MAX ||
+        has_relay(ice->servers->turn, ice->servers->n_turn, relay) ||
+        has_relay(ice->added, ice->n_added, relay))
+        return false;
+    ice->gathered = false; /* libnice gathers on, from the sockets it has */
+    if (!set_relay(ice, relay)) {
+        ice->gathered = true;
+        return false;
+    }
+    ice->added[ice->n_added++] = *relay;
+    return true;
+}
+
+void ice_full_hand_over(struct ice_full *ice, struct ice_full *next)
+{
+    ice->muted = true;
+    for (unsigned i = 0; i < ice->n_added; i++)
+        (void)ice_full_add_relay(next, &ice->added[i]);
+}
+
 /* --- the loop --- */
 
 static void check(struct ice_full *ice)
@@ -523,7 +567,7 @@ void ice_full_run(struct ice_full *ice, int64_t now_us)
         check(ice);
         query(ice);
     }
-    if (now_us < ice->consent_deadline_us || ice->closing)
+    if (now_us < ice->consent_deadline_us || is_over(ice))
         return;
     ice->consent_deadline_us = INT64_MAX;
     ice->lost = true;

@@ -30,16 +30,19 @@
 #define ICE_FULL_SEGMENTS_MAX 64  /* datagrams of one train */
 #define ICE_FULL_CLOSE_US 1000000 /* the longest wait for relays to be given back */
 
+/* A TURN server. */
+struct ice_relay {
+    struct address address;
+    bool tcp; /* to the relay; media from there on is UDP */
+    char user[ICE_FULL_TEXT_MAX], password[ICE_FULL_TEXT_MAX];
+};
+
 /* What every agent of a process is told alike. */
 struct ice_servers {
     bool has_stun;
     struct address stun;
     unsigned n_turn;
-    struct {
-        struct address address;
-        bool tcp; /* to the relay; media from there on is UDP */
-        char user[ICE_FULL_TEXT_MAX], password[ICE_FULL_TEXT_MAX];
-    } turn[ICE_FULL_TURN_MAX];
+    struct ice_relay turn[ICE_FULL_TURN_MAX];
     bool force_relay;     /* no other candidates than relayed ones */
     unsigned n_addresses; /* 0: every address of this machine but loopback */
     struct address addresses[ICE_FULL_ADDRESSES_MAX];
@@ -88,6 +91,13 @@ void ice_full_add_candidate(struct ice_full *ice, const char *text);
 /* RFC 8445 2.4: new credentials of ours, candidates are gathered again, the old pair stays in use
  * until a new one is chosen. The peer's new credentials have to follow. */
 bool ice_full_restart(struct ice_full *ice, const struct ice_local *local);
+/* One more relay than the servers it was made with, at any time: its candidates are told as they
+ * come, and then that there will be no more. False: it is there already, or ICE_FULL_TURN_MAX are.
+ */
+bool ice_full_add_relay(struct ice_full *ice, const struct ice_relay *relay);
+/* `next`, made with the same servers, takes over: it gets the relays that were added, and this one
+ * goes on sending and receiving on the pair it has, but tells nothing of candidates and states. */
+void ice_full_hand_over(struct ice_full *ice, struct ice_full *next);
 
 /* How many descriptors stand in `fds` (ICE_FULL_POLL_MAX), with the events to wait for. */
 unsigned ice_full_poll(struct ice_full *ice, struct pollfd *fds);

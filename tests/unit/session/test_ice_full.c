@@ -551,7 +551,33 @@ static void open_relayed(struct side *a, struct side *b, const struct ice_server
     }
 }
 
-static void relays(bool tcp)
+static void open_then_relay(struct side *a, struct side *b, const struct ice_servers *servers,
+                            const struct ice_relay *relay)
+{
+    int64_t end_us = now_us() + WAIT_US;
+    for (;;) {
+        open_side(a, "aaaa", servers, 0);
+        open_side(b, "bbbb", servers, 0);
+        run_until(a, b, both_gathered);
+        assert_int_equal(a->n_candidates, 0);
+        assert_true(ice_full_add_relay(a->ice, relay));
+        assert_false(ice_full_add_relay(a->ice, relay)); /* it is there already */
+        assert_true(ice_full_add_relay(b->ice, relay));
+        assert_false(ice_full_has_gathered(a->ice));
+        a->n_ends = b->n_ends = 0;
+        run_until(a, b, both_gathered);
+        if (a->n_candidates > 0 && b->n_candidates > 0)
+            return;
+        assert_true(now_us() < end_us);
+        ice_full_close(a->ice);
+        ice_full_close(b->ice);
+        run_until(a, b, both_closed);
+        close_sides(a, b);
+    }
+}
+
+/* `late`: they learn of it after everything else was gathered. */
+static void relays(bool tcp, bool late)
 {
     struct turn_server turn;
     if (!turn_server_start(&turn, "2")) {
@@ -565,10 +591,15 @@ static void relays(bool tcp)
     servers.turn[0].tcp = tcp;
     snprintf(servers.turn[0].user, ICE_FULL_TEXT_MAX, TURN_SERVER_USER);
     snprintf(servers.turn[0].password, ICE_FULL_TEXT_MAX, TURN_SERVER_PASSWORD);
+    const struct ice_relay relay = servers.turn[0];
+    servers.n_turn = late ? 0 : 1;
     /* Two relays are all that this user may have: the second round needs the first one's back. */
     for (int round = 0; round < 2; round++) {
         struct side a, b;
-        open_relayed(&a, &b, &servers);
+        if (late)
+            open_then_relay(&a, &b, &servers, &relay);
+        else
+            open_relayed(&a, &b, &servers);
         connect_sides(&a, &b);
         assert_int_equal(a.n_candidates, 1);
         assert_non_null(strstr(a.candidates[0], "typ relay"));
@@ -586,13 +617,20 @@ static void relays(bool tcp)
 static void relays_over_udp(void **state)
 {
     (void)state;
-    relays(false);
+    relays(false, false);
 }
 
 static void relays_over_tcp(void **state)
 {
     (void)state;
-    relays(true);
+    relays(true, false);
+}
+
+static void relays_that_are_named_late(void **state)
+{
+    (void)state;
+    relays(false, true);
+    relays(true, true);
 }
 
 /* Whoever cannot wait for the relay's answer loses nothing of its own. */
@@ -637,6 +675,7 @@ int main(void)
         cmocka_unit_test(asks_a_stun_server),
         cmocka_unit_test(relays_over_udp),
         cmocka_unit_test(relays_over_tcp),
+        cmocka_unit_test(relays_that_are_named_late),
         cmocka_unit_test(closes_although_the_relay_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,7 +198,7 @@ static int check_together(const struct config *c, char *error, size_t size)
                       "needs the other of --tls-cert and --tls-key");
     if (c->force_relay && !c->ice_full)
         return refuse(error, size, "force-relay", "needs --ice full");
-    if (c->force_relay && c->n_turn == 0)
+    if (c->force_relay && c->n_turn == 0 && !c->publishes) /* a server elsewhere may name one */
         return refuse(error, size, "force-relay", "needs --turn");
     if (c->audio.kind[0] && c->n_sources == 0)
         return refuse(error, size, "audio", "needs --source");

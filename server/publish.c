@@ -122,20 +122,9 @@ static void take_room(struct publish *p, const struct whip_reply *r)
               p->made.code);
 }
 
-static void note_relay(struct publish *p, const char *links)
-{
-    struct whip_server servers[WHIP_SERVERS_MAX];
-    unsigned n = links ? whip_reply_servers(servers, links) : 0;
-    p->relay[0] = '\0';
-    for (unsigned i = 0; i < n && !p->relay[0]; i++) {
-        if (strncmp(servers[i].url, "turn", 4) == 0)
-            memcpy(p->relay, servers[i].url, sizeof(p->relay));
-    }
-}
-
 static void take_answer(struct publish *p, const struct whip_reply *r)
 {
-    note_relay(p, r->links);
+    publish_note_relays(p, r->links);
     char error[300];
     if (!p->next || !p->next->asked) { /* nobody wants it any more */
         (void)whip_client_delete(p->client);
@@ -184,6 +173,8 @@ static void take_replies(struct publish *p)
         } else if (r.what == WHIP_DELETE) {
             if (p->stopped)
                 attempt_drop(p, &p->now);
+        } else if (r.what == WHIP_LOOK_UP) {
+            publish_take_address(p, &r);
         } else if (r.tag == TAG_ROOM) {
             take_room(p, &r);
         } else if (p->on_api) {
@@ -232,9 +223,9 @@ static void lose(struct publish *p, struct attempt **a, const char *reason)
 {
     bool was_live = a == &p->now;
     char why[360];
-    bool no_way = strncmp(reason, "ice-", 4) == 0 && p->relay[0];
+    bool no_way = strncmp(reason, "ice-", 4) == 0 && p->n_relays > 0;
     snprintf(why, sizeof(why), "%s%s%s", sentence_of(reason),
-             no_way ? "; the server names the relay " : "", no_way ? p->relay : "");
+             no_way ? "; nor over the server's relay " : "", no_way ? p->relays[0].text : "");
     attempt_drop(p, a);
     if (p->stopped)
         return;
@@ -372,6 +363,7 @@ int publish_create(struct publish **out, const struct publish_config *config)
     if (!p)
         return -ENOMEM;
     p->backend = *config->backend;
+    p->agent = config->agent;
     p->state = PUBLISH_IDLE;
     snprintf(p->room, sizeof(p->room), "%s", config->room);
     snprintf(p->url, sizeof(p->url), "%s", config->url);
@@ -393,6 +385,6 @@ void publish_destroy(struct publish *p)
     whip_client_destroy(p->client); /* first, so that the server knows it from us */
     attempt_drop(p, &p->now);
     attempt_drop(p, &p->next);
-    explicit_bzero(&p->made, sizeof(p->made));
+    explicit_bzero(p, sizeof(*p)); /* the room's secret, credentials of relays */
     free(p);
 }

@@ -10,16 +10,18 @@
  *
  * What was lost is tried again: at once, then 1, 2, 4 ... 30 s apart, with a random part so that
  * many do not come back together, and not before a Retry-After. A server that refuses for good
- * before anything was ever live ends it. When what is shown changes its m-lines, or the addresses
- * of this machine have changed, a second session is begun beside the first, which goes on until
- * the other one stands: who publishes with the same secret takes over. A server that does not know
- * that (409) is told to end the first one.
+ * before anything was ever live ends it. When what is shown changes its m-lines, a second session
+ * is begun beside the first, which goes on until the other one stands: who publishes with the same
+ * secret takes over. A server that does not know that (409) is told to end the first one.
  *
  * A server that is named without a room is asked to make one first (publish_room.h), again with the
  * same code if it has forgotten it.
  *
- * When the far side has gone silent an ICE restart looks for another way for the same session; if
- * the server cannot do that, a new session does.
+ * When the far side has gone silent, or this machine has other addresses, another way is looked for
+ * for the same session: by an ICE restart, or, as a server with ICE-lite takes whoever knows the
+ * credentials from anywhere, from new sockets alone. If that does not help, a new session does.
+ *
+ * TURN servers that the server names with its answer (Link) are added to our own.
  *
  * Life: publish_create, then publish_round whenever `wake` was called or anything happened, at
  * least once a second, and what the backend tells about viewers; publish_destroy ends the session
@@ -27,6 +29,7 @@
  */
 #pragma once
 
+#include "rtp/session/ice_full.h"
 #include "server/whip_client.h"
 #include "signaling/backend.h"
 
@@ -48,11 +51,20 @@ enum publish_state {
     PUBLISH_STOPPED, /* by the person */
 };
 
+/* What ICE agents can do beyond what signaling wants of them; each as the forwarder's, or NULL. */
+struct publish_agent {
+    void *arg;
+    int (*add_relay)(void *arg, uint32_t viewer_id, const struct ice_relay *relay);
+    /* With new credentials, into `ours`, or NULL: with the old ones. */
+    int (*move)(void *arg, uint32_t viewer_id, struct backend_credentials *ours);
+};
+
 struct publish_config {
     const struct backend *backend;      /* borrowed; with full ICE */
     const char *room;                   /* of the backend; copied, like the rest */
     const char *url, *secret, *ca_file; /* the latter two may be NULL */
-    void (*wake)(void *arg);            /* any thread: publish_round is due */
+    struct publish_agent agent;
+    void (*wake)(void *arg); /* any thread: publish_round is due */
     void *wake_arg;
 };
 
@@ -78,7 +90,7 @@ void publish_on_viewer(struct publish *p, uint32_t viewer_id, enum backend_viewe
                        const char *reason, int64_t now_us);
 void publish_on_candidate(struct publish *p, uint32_t viewer_id, const char *text);
 
-/* This machine's addresses have changed: a new session from the new ones. */
+/* This machine's addresses have changed: media goes on from the new ones. */
 void publish_on_addresses(struct publish *p);
 /* Of the live session the far side is not heard any more, or is again. */
 void publish_on_silence(struct publish *p, bool silent);

@@ -1,4 +1,3 @@
-#include "server/publish_fragment.h"
 #include "server/publish_inside.h"
 
 #include <stdio.h>
@@ -12,6 +11,7 @@ void attempt_drop(struct publish *p, struct attempt **a)
     if (!*a)
         return;
     p->backend.leave(p->backend.arg, (*a)->seat.viewer_id);
+    free((*a)->answer);
     explicit_bzero(*a, sizeof(**a)); /* its credentials */
     free(*a);
     *a = NULL;
@@ -96,23 +96,28 @@ void attempt_ask(struct publish *p)
 
 /* --- candidates of ours --- */
 
+static void keep_line(struct attempt *a, const char *text)
+{
+    size_t used = strlen(a->trickle);
+    int n = snprintf(a->trickle + used, sizeof(a->trickle) - used, "a=%s\r\n", text);
+    if (n < 0 || (size_t)n >= sizeof(a->trickle) - used)
+        a->trickle[used] = '\0';
+}
+
 void attempt_tell_candidates(struct publish *p, struct attempt *a)
 {
     char fragment[PUBLISH_TRICKLE_MAX + 512];
-    if (!a || !a->started || !a->trickle[0] || p->patching || !p->can_patch)
+    if (!a || !a->started || p->patching || !p->can_patch)
+        return;
+    if (a->ends && a->gathered && a->n_looked_up == 0) {
+        keep_line(a, "end-of-candidates");
+        a->ends = false;
+    }
+    if (!a->trickle[0])
         return;
     int n = publish_fragment_write(fragment, sizeof(fragment), a->ufrag, a->pwd, a->trickle);
     a->trickle[0] = '\0';
     p->patching = n > 0 && whip_client_patch(p->client, fragment) == 0;
-}
-
-static void keep_candidate(struct attempt *a, const char *text)
-{
-    size_t used = strlen(a->trickle);
-    int n = snprintf(a->trickle + used, sizeof(a->trickle) - used, "a=%s\r\n",
-                     text ? text : "end-of-candidates");
-    if (n < 0 || (size_t)n >= sizeof(a->trickle) - used)
-        a->trickle[used] = '\0';
 }
 
 bool attempt_is_of(const struct attempt *a, uint32_t viewer_id)
@@ -125,10 +130,14 @@ void publish_on_candidate(struct publish *p, uint32_t viewer_id, const char *tex
     struct attempt *a = attempt_is_of(p->next, viewer_id) ? p->next : p->now;
     if (!attempt_is_of(a, viewer_id))
         return;
-    bool late = a->asked || sdp_add_candidate(a->offer, sizeof(a->offer), text) < 0;
-    if (late)
-        keep_candidate(a, text);
+    /* That an offer has them all is not said: the answer may name relays (RFC 8838 14). */
     a->gathered |= text == NULL;
+    if (!text || a->silent)
+        return;
+    if (a->asked || sdp_add_candidate(a->offer, sizeof(a->offer), text) < 0) {
+        keep_line(a, text);
+        a->ends = true;
+    }
 }
 
 /* --- what the server answers --- */
@@ -167,5 +176,11 @@ void attempt_start(struct publish *p, const struct whip_reply *r, char error[300
         return;
     }
     a->started = true;
+    a->lite = sdp.ice_lite;
+    snprintf(a->theirs.ufrag, sizeof(a->theirs.ufrag), "%s", agreed.ufrag);
+    snprintf(a->theirs.pwd, sizeof(a->theirs.pwd), "%s", agreed.pwd);
+    a->answer = strdup(r->body);
+    a->answer_size = r->body_size;
     attempt_take_candidates(p, a, r->body, r->body_size);
+    publish_use_relays(p, a);
 }

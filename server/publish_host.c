@@ -176,6 +176,24 @@ static void on_candidate(void *arg, uint32_t viewer_id, const char *text)
     publish_on_candidate(h->publish, viewer_id, text);
 }
 
+static int on_relay(void *arg, uint32_t viewer_id, const struct ice_relay *relay)
+{
+    struct publish_host *h = arg;
+    return forwarder_add_relay(h->server->forwarder, viewer_id, relay);
+}
+
+static int on_move(void *arg, uint32_t viewer_id, struct backend_credentials *ours)
+{
+    struct publish_host *h = arg;
+    struct ice_local local;
+    int rc = forwarder_move(h->server->forwarder, viewer_id, ours ? &local : NULL);
+    if (rc != 0 || !ours)
+        return rc;
+    snprintf(ours->ufrag, sizeof(ours->ufrag), "%s", local.ufrag);
+    snprintf(ours->pwd, sizeof(ours->pwd), "%s", local.pwd);
+    return 0;
+}
+
 static void wake(void *arg)
 {
     server_wake(arg);
@@ -196,6 +214,7 @@ int publish_host_create(struct publish_host **out, struct server *s, const struc
         .url = config->to,
         .secret = config->secret,
         .ca_file = config->ca_file[0] ? config->ca_file : NULL,
+        .agent = {.arg = h, .add_relay = on_relay, .move = on_move},
         .wake = wake,
         .wake_arg = s,
     };

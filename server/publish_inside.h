@@ -3,10 +3,13 @@
  *     publish.c           life, rounds, when to try again, and what the server's replies mean
  *     publish_attempt.c   one session: what is offered, its candidates, its answer
  *     publish_restart.c   another way for the session that is live
+ *     publish_relay.c     the TURN servers that the server names
  */
 #pragma once
 
+#include "server/ice_url.h"
 #include "server/publish.h"
+#include "server/publish_fragment.h"
 #include "server/publish_room.h"
 #include "server/whip_reply.h"
 #include "signaling/sdp.h"
@@ -27,23 +30,34 @@ struct attempt {
     bool gathered;                     /* all of our candidates are known */
     bool asked;                        /* the offer is on its way, or was answered */
     bool started;                      /* the answer fits */
+    bool lite;                         /* the server's ICE */
+    bool silent;                       /* a move to a lite server: it needs no candidates */
+    bool ends;                         /* what was trickled ends with our last candidate */
+    unsigned n_looked_up;              /* relays whose address is being looked up */
     int64_t live_us;                   /* 0: not yet */
     char ufrag[32], pwd[64];           /* ours, of the last restart */
     char trickle[PUBLISH_TRICKLE_MAX]; /* lines that are still to be told */
     char offer[SDP_WRITE_MAX];
+    struct publish_credentials theirs;
+    char *answer; /* owned; its candidates are needed again when we move */
+    size_t answer_size;
 };
 
 struct publish {
     struct backend backend;
+    struct publish_agent agent;
     char room[BACKEND_ROOM_MAX];
     struct whip_client *client; /* owned */
     void (*on_api)(void *arg, const struct whip_reply *r);
     void *api_arg;
     int64_t now_us;
-    char url[WHIP_CLIENT_URL_MAX];      /* as it was given */
-    char endpoint[WHIP_CLIENT_URL_MAX]; /* "": there is no room yet */
-    struct publish_room made;           /* at our request */
-    char relay[WHIP_SERVER_TEXT_MAX];   /* a TURN server that the server named, or "" */
+    char url[WHIP_CLIENT_URL_MAX];           /* as it was given */
+    char endpoint[WHIP_CLIENT_URL_MAX];      /* "": there is no room yet */
+    struct publish_room made;                /* at our request */
+    struct ice_url relays[WHIP_SERVERS_MAX]; /* that the server of the last answer named */
+    char users[WHIP_SERVERS_MAX][WHIP_SERVER_TEXT_MAX];
+    char passwords[WHIP_SERVERS_MAX][WHIP_SERVER_TEXT_MAX];
+    unsigned n_relays, n_answers; /* of all times; tells old lookups */
 
     enum publish_state state;
     int64_t since_us;
@@ -85,6 +99,12 @@ bool attempt_is_of(const struct attempt *a, uint32_t viewer_id);
 void attempt_tell_candidates(struct publish *p, struct attempt *a); /* late ones; NULL is fine */
 /* Theirs, of an answer or a fragment: all there will be. */
 void attempt_take_candidates(struct publish *p, struct attempt *a, const char *text, size_t size);
+
+/* --- publish_relay.c --- */
+
+void publish_note_relays(struct publish *p, const char *links); /* of an answer; NULL: none */
+void publish_use_relays(struct publish *p, struct attempt *a);  /* that has started */
+void publish_take_address(struct publish *p, const struct whip_reply *r); /* of one of them */
 
 /* --- publish_restart.c --- */
 

@@ -2,8 +2,10 @@
 
 #include "server/whip_reply.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -270,6 +272,24 @@ static void perform(struct whip_client *c, const struct request *r, const char *
     curl_slist_free_all(fields);
 }
 
+static void look_up(const struct request *r, struct whip_reply *reply)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM}, *found;
+    char ip[INET6_ADDRSTRLEN];
+    *reply = (struct whip_reply){.what = r->what, .tag = r->tag, .retry_after_s = -1};
+    int rc = getaddrinfo(r->path, NULL, &hints, &found);
+    if (rc == 0) {
+        rc =
+            getnameinfo(found->ai_addr, found->ai_addrlen, ip, sizeof(ip), NULL, 0, NI_NUMERICHOST);
+        freeaddrinfo(found);
+    }
+    reply->body = rc == 0 ? strdup(ip) : NULL;
+    reply->body_size = reply->body ? strlen(ip) : 0;
+    reply->ok = reply->body != NULL;
+    if (rc != 0)
+        snprintf(reply->error, sizeof(reply->error), "%s", gai_strerror(rc));
+}
+
 static void serve(struct whip_client *c, const struct request *r, struct whip_reply *reply)
 {
     char url[WHIP_CLIENT_URL_MAX], base[WHIP_CLIENT_URL_MAX], bearer[BEARER_MAX];
@@ -349,7 +369,10 @@ static void *run(void *arg)
         bool any = wait_locked(c, &r);
         pthread_mutex_unlock(&c->lock);
         if (any) {
-            serve(c, &r, &reply);
+            if (r.what == WHIP_LOOK_UP)
+                look_up(&r, &reply);
+            else
+                serve(c, &r, &reply);
             free_request(&r);
         }
         pthread_mutex_lock(&c->lock);
@@ -527,6 +550,11 @@ int whip_client_api(struct whip_client *c, int tag, const char *method, const ch
     return push(c, r, path, json);
 }
 
+int whip_client_look_up(struct whip_client *c, int tag, const char *host)
+{
+    return push(c, (struct request){.what = WHIP_LOOK_UP, .tag = tag}, host, NULL);
+}
+
 bool whip_client_next(struct whip_client *c, struct whip_reply *out)
 {
     pthread_mutex_lock(&c->lock);
@@ -543,6 +571,8 @@ bool whip_client_next(struct whip_client *c, struct whip_reply *out)
 void whip_reply_free(struct whip_reply *r)
 {
     free(r->body);
+    if (r->links)
+        explicit_bzero(r->links, strlen(r->links)); /* credentials of relays */
     free(r->links);
     *r = (struct whip_reply){0};
 }

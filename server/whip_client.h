@@ -35,17 +35,17 @@ struct whip_client_config {
     void *wake_arg;
 };
 
-enum whip_client_what { WHIP_POST = 1, WHIP_PATCH, WHIP_DELETE, WHIP_API };
+enum whip_client_what { WHIP_POST = 1, WHIP_PATCH, WHIP_DELETE, WHIP_API, WHIP_LOOK_UP };
 
 struct whip_reply {
     enum whip_client_what what;
-    int tag;           /* of WHIP_API: what was given */
+    int tag;           /* of WHIP_API and WHIP_LOOK_UP: what was given */
     int status;        /* of HTTP; 0: there was no answer */
     bool ok;           /* the status is what success looks like */
     bool permanent;    /* the same again would end the same */
     int retry_after_s; /* -1: not said */
     char error[320];   /* "" or a sentence for the person who publishes */
-    char *body;        /* owned: free it; terminated; NULL: none */
+    char *body;        /* owned: free it; terminated; NULL: none; of WHIP_LOOK_UP: an address */
     size_t body_size;
     char *links; /* owned; the values of the 201's Link header fields, a line each, or NULL */
 };
@@ -63,6 +63,8 @@ bool whip_client_has_resource(struct whip_client *c);
 /* Of the server, not of the resource: `path` is absolute; `json` NULL: no body. */
 int whip_client_api(struct whip_client *c, int tag, const char *method, const char *path,
                     const char *json);
+/* The numeric address of a name, or of an address as it is. */
+int whip_client_look_up(struct whip_client *c, int tag, const char *host);
 /* Where POST goes, and with what, from the next one on. */
 int whip_client_set_target(struct whip_client *c, const char *url, const char *bearer);
 

@@ -138,6 +138,7 @@ static bool read_target(struct cursor *c, struct whip_server *out)
 /* The parameters behind a target; *wanted: one of them says rel="ice-server". */
 static bool read_parameters(struct cursor *c, struct whip_server *out, bool *wanted)
 {
+    bool usable = true;
     for (skip_blank(c); *c->at == ';'; skip_blank(c)) {
         char value[WHIP_SERVER_TEXT_MAX] = "";
         c->at++;
@@ -156,7 +157,10 @@ static bool read_parameters(struct cursor *c, struct whip_server *out, bool *wan
             memcpy(out->username, value, sizeof(value));
         else if (n == 10 && strncasecmp(name, "credential", n) == 0)
             memcpy(out->credential, value, sizeof(value));
+        else if (n == 15 && strncasecmp(name, "credential-type", n) == 0)
+            usable = strcasecmp(value, "password") == 0; /* none else is known */
     }
+    *wanted &= usable;
     return true;
 }
 

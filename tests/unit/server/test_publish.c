@@ -1,9 +1,6 @@
 /* test_publish.c - publishing to a WHIP server, with a backend and a server that do as told; the
  * clock is the test's. */
 #include "server/publish.h"
-#include "server/publish_fragment.h"
-#include "server/publish_room.h"
-#include "server/publish_rate.h"
 
 #include "tests/unit/server/fake_whip.h"
 #include "tests/unit/signaling/fake_backend.h"
@@ -19,6 +16,9 @@ struct stage {
     sem_t woken;
     int64_t now_us;
     unsigned restarts; /* that were begun here */
+    unsigned moves, n_relays;
+    bool moved_alone; /* with the credentials that there were */
+    struct ice_relay relays[8];
     char theirs[BACKEND_UFRAG_MAX];
     struct publish_status status;
 };
@@ -49,7 +49,24 @@ static int on_restart(void *arg, uint32_t viewer_id, const char *ufrag, const ch
     return s->fake.restart_status;
 }
 
-static struct stage *open_stage_at(const char *path)
+static int on_relay(void *arg, uint32_t viewer_id, const struct ice_relay *relay)
+{
+    struct stage *s = arg;
+    assert_true(viewer_id > 0);
+    assert_true(s->n_relays < 8);
+    s->relays[s->n_relays++] = *relay;
+    return 0;
+}
+
+static int on_move(void *arg, uint32_t viewer_id, struct backend_credentials *ours)
+{
+    struct stage *s = arg;
+    s->moves++;
+    s->moved_alone = ours == NULL;
+    return ours ? on_restart(&s->fake, viewer_id, "", "", ours) : 0;
+}
+
+static struct stage *open_stage_with(const char *path, bool moves)
 {
     struct stage *s = calloc(1, sizeof(*s));
     char url[64];
@@ -60,14 +77,21 @@ static struct stage *open_stage_at(const char *path)
     s->fake.backend.restart = on_restart;
     s->now_us = 1000 * SECOND;
     snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", s->server.port, path);
-    const struct publish_config config = {.backend = &s->fake.backend,
-                                          .room = FAKE_ROOM,
-                                          .url = url,
-                                          .secret = "s3cret",
-                                          .wake = wake,
-                                          .wake_arg = &s->woken};
+    const struct publish_config config = {
+        .backend = &s->fake.backend,
+        .room = FAKE_ROOM,
+        .url = url,
+        .secret = "s3cret",
+        .agent = {.arg = s, .add_relay = on_relay, .move = moves ? on_move : NULL},
+        .wake = wake,
+        .wake_arg = &s->woken};
     assert_int_equal(publish_create(&s->publish, &config), 0);
     return s;
+}
+
+static struct stage *open_stage_at(const char *path)
+{
+    return open_stage_with(path, false);
 }
 
 static struct stage *open_stage(void)
@@ -129,15 +153,20 @@ static void offer(struct stage *s)
     go_on(s, 0);
 }
 
-static void become_live(struct stage *s)
+static void become_live_with(struct stage *s, const char *answer)
 {
-    fake_whip_says(&s->server, CREATED, one_stream);
+    fake_whip_says(&s->server, CREATED, answer);
     offer(s);
     until_started(s, s->fake.started + 1);
     publish_on_viewer(s->publish, s->fake.last_started, BACKEND_VIEWER_LIVE, "none", s->now_us);
     go_on(s, 0);
     assert_int_equal(s->status.state, PUBLISH_LIVE);
     assert_int_equal(s->status.viewer_id, s->fake.last_started);
+}
+
+static void become_live(struct stage *s)
+{
+    become_live_with(s, one_stream);
 }
 
 static void publishes_what_is_shown(void **state)
@@ -156,7 +185,7 @@ static void publishes_what_is_shown(void **state)
     assert_memory_equal(asked, "POST /whip/ROOM HTTP/1.1\r\n", 26);
     assert_non_null(strstr(asked, "Authorization: Bearer s3cret\r\n"));
     assert_non_null(strstr(asked, "a=candidate:1 1 udp 1 192.0.2.1 1000 typ host\r\n"));
-    assert_non_null(strstr(asked, "a=end-of-candidates\r\n"));
+    assert_null(strstr(asked, "a=end-of-candidates\r\n")); /* relays may be named yet */
     assert_int_equal(s->fake.answer.n_tracks, 1);
     assert_string_equal(s->fake.answer.ufrag, "abcd");
     assert_int_equal(s->fake.n_candidates, 2);
@@ -361,6 +390,62 @@ static void silence_restarts_ice(void **state)
     close_stage(s);
 }
 
+/* A lite server takes whoever knows the credentials from anywhere. */
+static void other_addresses_need_no_word_to_a_lite_server(void **state)
+{
+    (void)state;
+    struct stage *s = open_stage_with("/whip/ROOM", true);
+    become_live(s);
+    unsigned before = s->fake.n_candidates;
+    publish_on_addresses(s->publish);
+    go_on(s, 0);
+    assert_int_equal(s->moves, 1);
+    assert_true(s->moved_alone);
+    assert_string_equal(s->theirs, "abcd");
+    assert_int_equal(s->fake.n_candidates, before + 2);
+    publish_on_candidate(s->publish, 1, "candidate:3 1 udp 1 192.0.2.8 1000 typ host");
+    publish_on_candidate(s->publish, 1, NULL);
+    go_on(s, 10 * SECOND);
+    assert_int_equal(s->status.restarts, 1);
+    assert_int_equal(s->fake.reserved, 1);
+    assert_int_equal(s->server.n_asked, 1);
+    publish_on_silence(s->publish, true); /* it did not help */
+    go_on(s, 0);
+    assert_int_equal(s->fake.reserved, 2);
+    close_stage(s);
+}
+
+static void other_addresses_restart_ice(void **state)
+{
+    (void)state;
+    struct stage *s = open_stage_with("/whip/ROOM", true);
+    char answer[sizeof(one_stream)];
+    char *lite = strstr(strcpy(answer, one_stream), "a=ice-lite\r\n");
+    memmove(lite, lite + 12, strlen(lite + 12) + 1);
+    become_live_with(s, answer);
+    fake_whip_says(&s->server, "200 OK\r\nETag: \"two\"\r\n",
+                   "a=ice-ufrag:efgh\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\n"
+                   "a=candidate:1 1 udp 1 192.0.2.9 8189 typ host\r\n");
+    publish_on_addresses(s->publish);
+    assert_int_equal(s->moves, 1);
+    assert_false(s->moved_alone);
+    for (go_on(s, 0); s->status.restarts == 0; go_on(s, 0))
+        sem_wait(&s->woken);
+    const char *asked = fake_whip_asked(&s->server, 1);
+    assert_non_null(strstr(asked, "If-Match: *\r\n"));
+    assert_non_null(strstr(asked, "a=ice-ufrag:anew\r\n"));
+    assert_string_equal(s->theirs, "efgh");
+    fake_whip_says(&s->server, "204 No Content\r\n", "");
+    publish_on_candidate(s->publish, 1, "candidate:3 1 udp 1 192.0.2.8 1000 typ host");
+    publish_on_candidate(s->publish, 1, NULL);
+    go_on(s, 0);
+    asked = fake_whip_asked(&s->server, 2);
+    assert_non_null(strstr(asked, "If-Match: \"two\"\r\n"));
+    assert_non_null(strstr(asked, "192.0.2.8 1000 typ host\r\na=end-of-candidates\r\n"));
+    assert_int_equal(s->fake.reserved, 1);
+    close_stage(s);
+}
+
 static void without_restarts_a_new_session_comes(void **state)
 {
     (void)state;
@@ -462,119 +547,63 @@ static void a_server_that_makes_no_rooms_says_so(void **state)
     close_stage(s);
 }
 
-static void rooms_are_read_with_care(void **state)
-{
-    (void)state;
-    struct publish_room room;
-    char out[WHIP_CLIENT_URL_MAX], json[128];
-    assert_true(publish_room_read(&room, "{\"room\":\"A-1\",\"secret\":\"a_-/+=9\"}"));
-    assert_string_equal(room.code, "A-1");
-    static const char *const bad[] = {
-        "",
-        "[]",
-        "{\"room\":\"A-1\"}",
-        "{\"room\":\"\",\"secret\":\"a\"}",
-        "{\"room\":\"../x\",\"secret\":\"a\"}",
-        "{\"room\":\"A\",\"secret\":\"a\\r\\nX: y\"}",
-        "{\"room\":7,\"secret\":\"a\"}",
-        "{\"room\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\","
-        "\"secret\":\"a\"}"};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        assert_false(publish_room_read(&room, bad[i]));
-        assert_string_equal(room.code, "");
-    }
-    publish_room_endpoint(out, "https://h.example/", "A-1");
-    assert_string_equal(out, "https://h.example/whip/A-1");
-    publish_room_endpoint(out, "https://h.example:1", "A-1");
-    assert_string_equal(out, "https://h.example:1/whip/A-1");
-    publish_room_request(json, "");
-    assert_string_equal(json, "{}");
-    assert_true(publish_room_is_wanted("https://h.example:1/"));
-    assert_false(publish_room_is_wanted("https://h.example/live"));
-    assert_false(publish_room_is_wanted("https://h.example/?a"));
-    assert_false(publish_room_is_wanted("https:///"));
-}
+#define NAMES(links) "201 Created\r\nLocation: /session/7\r\nETag: \"one\"\r\n" links
 
-static void a_server_may_name_a_relay(void **state)
+static void relays_of_the_server_are_used(void **state)
 {
     (void)state;
     struct stage *s = open_stage();
     fake_whip_says(&s->server,
-                   "201 Created\r\nLocation: /session/7\r\nLink: <stun:a>; rel=\"ice-server\"\r\n"
-                   "Link: <turn:b:3478>; rel=\"ice-server\"; username=\"u\"; credential=\"c\"\r\n",
+                   NAMES("Link: <stun:127.0.0.1>; rel=\"ice-server\"\r\n"
+                         "Link: <turn:127.0.0.1:3479?transport=tcp>; rel=\"ice-server\"; "
+                         "username=\"u\"; credential=\"c\"; credential-type=\"password\", "
+                         "<turn:[::1]>; rel=\"ice-server\"; username=u2; credential=c2\r\n"
+                         "Link: <turns:127.0.0.1>; rel=\"ice-server\"; username=u; credential=c\r\n"
+                         "Link: <turn:127.0.0.2>; rel=\"ice-server\"\r\n"),
                    one_stream);
     offer(s);
-    until_started(s, 1);
+    for (go_on(s, 0); s->n_relays < 2; go_on(s, 0))
+        sem_wait(&s->woken);
+    assert_int_equal(address_port(&s->relays[0].address), 3479);
+    assert_true(s->relays[0].tcp);
+    assert_string_equal(s->relays[0].user, "u");
+    assert_string_equal(s->relays[0].password, "c");
+    assert_int_equal(s->relays[1].address.sa.sa_family, AF_INET6);
+    assert_int_equal(address_port(&s->relays[1].address), 3478);
+    assert_false(s->relays[1].tcp);
+    assert_string_equal(s->relays[1].password, "c2");
+
+    /* what is gathered there is told, and that it was the last of it */
+    fake_whip_says(&s->server, "204 No Content\r\n", "");
+    publish_on_candidate(s->publish, 1, "candidate:9 1 udp 1 192.0.2.3 1000 typ relay");
+    publish_on_candidate(s->publish, 1, NULL);
+    go_on(s, 0);
+    assert_int_equal(s->n_relays, 2);
+    assert_non_null(strstr(fake_whip_asked(&s->server, 1),
+                           "a=candidate:9 1 udp 1 192.0.2.3 1000 typ relay\r\n"
+                           "a=end-of-candidates\r\n"));
     publish_on_viewer(s->publish, 1, BACKEND_VIEWER_CLOSED, "ice-timeout", s->now_us);
     go_on(s, 0);
     assert_int_equal(s->status.state, PUBLISH_WAITING);
-    assert_non_null(strstr(s->status.why, "the server names the relay turn:b:3478"));
+    assert_non_null(strstr(s->status.why, "nor over the server's relay turn:127.0.0.1:3479"));
+    assert_null(strstr(s->status.why, "c2"));
     close_stage(s);
 }
 
-static void delays_grow_and_differ(void **state)
+static void a_relay_that_cannot_be_found_is_left_out(void **state)
 {
     (void)state;
-    for (unsigned i = 1; i < 40; i++) {
-        int64_t full = i < 6 ? SECOND << (i - 1) : PUBLISH_RETRY_MAX_US;
-        for (uint32_t r = 0; r < 20; r++) {
-            int64_t us = publish_delay_us(i, -1, r * UINT32_C(214748364));
-            assert_in_range(us, full / 2, full);
-        }
-    }
-    assert_in_range(publish_delay_us(0, -1, UINT32_MAX), 0, SECOND / 3);
-    assert_int_not_equal(publish_delay_us(3, -1, 1), publish_delay_us(3, -1, 100000));
-    assert_in_range(publish_delay_us(1, 60, 7), 60 * SECOND, 61 * SECOND);
-    assert_true(publish_delay_us(9, 1, 0) >= 15 * SECOND);
-}
-
-static void fragments(void **state)
-{
-    (void)state;
-    struct publish_credentials c;
-    char text[200];
-    int n = publish_fragment_write(text, sizeof(text), "abcd", "abcdefghijklmnopqrstuvwx",
-                                   "a=candidate:1\r\n");
-    assert_int_equal(n, strlen(text));
-    assert_true(publish_fragment_read(&c, text, (size_t)n));
-    assert_string_equal(c.ufrag, "abcd");
-    assert_string_equal(c.pwd, "abcdefghijklmnopqrstuvwx");
-    assert_int_equal(publish_fragment_write(text, 40, "abcd", "abcdefghijklmnopqrstuvwx", ""),
-                     -ENOSPC);
-    static const char *const bad[] = {"",
-                                      "a=ice-ufrag:abcd\r\n",
-                                      "a=ice-pwd:abcdefghijklmnopqrstuvwx\r\n",
-                                      "a=ice-ufrag:abc\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\n",
-                                      "a=ice-ufrag:ab d\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\n",
-                                      "a=ice-ufrag:abcd\r\na=ice-pwd:short\r\n"};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_false(publish_fragment_read(&c, bad[i], strlen(bad[i])));
-}
-
-static void rates_fall_at_once_and_rise_by_steps(void **state)
-{
-    (void)state;
-    struct publish_rate r = {0};
-    struct publish_path path = {.target_bps = -1};
-    assert_int_equal(publish_rate_next(&r, &path, 6000000, 0), 6000000);
-    path = (struct publish_path){.target_bps = 1000000, .narrow = true};
-    assert_int_equal(publish_rate_next(&r, &path, 6000000, 10), 880000);
-    path.target_bps = 20000;
-    assert_int_equal(publish_rate_next(&r, &path, 6000000, 20), PUBLISH_RATE_MIN_BPS);
-    path.target_bps = 1000000; /* it looked worse than it is */
-    assert_int_equal(publish_rate_next(&r, &path, 6000000, 30), PUBLISH_RATE_MIN_BPS);
-    int64_t now = 20 + SECOND;
-    assert_int_equal(publish_rate_next(&r, &path, 6000000, now), 187500);
-    uint64_t bps = 0;
-    for (int i = 0; i < 20; i++)
-        bps = publish_rate_next(&r, &path, 6000000, now += SECOND);
-    assert_int_equal(bps, 880000); /* and no further, while it is narrow */
-    path.narrow = false;
-    assert_int_equal(publish_rate_next(&r, &path, 6000000, now += SECOND), 950400);
-    for (int i = 0; i < 40; i++)
-        bps = publish_rate_next(&r, &path, 6000000, now += SECOND);
-    assert_int_equal(bps, 6000000);
-    assert_int_equal(publish_rate_next(&r, &path, 500000, now), 500000); /* the person's wish */
+    struct stage *s = open_stage();
+    fake_whip_says(&s->server,
+                   NAMES("Link: <turn:no-such-host.invalid>; rel=\"ice-server\"; username=u; "
+                         "credential=c, <turn:127.0.0.1>; rel=\"ice-server\"; username=u; "
+                         "credential=c\r\n"),
+                   one_stream);
+    offer(s);
+    for (go_on(s, 0); s->n_relays < 1; go_on(s, 0))
+        sem_wait(&s->woken);
+    assert_int_equal(s->n_relays, 1);
+    close_stage(s);
 }
 
 int main(void)
@@ -590,16 +619,15 @@ int main(void)
         cmocka_unit_test(more_to_show_is_a_session_beside),
         cmocka_unit_test(a_taken_room_is_left_first),
         cmocka_unit_test(silence_restarts_ice),
+        cmocka_unit_test(other_addresses_need_no_word_to_a_lite_server),
+        cmocka_unit_test(other_addresses_restart_ice),
         cmocka_unit_test(without_restarts_a_new_session_comes),
         cmocka_unit_test(a_restart_that_does_not_help_is_followed_by_a_session),
         cmocka_unit_test(stops_and_goes_on),
         cmocka_unit_test(a_server_without_a_room_makes_one),
         cmocka_unit_test(a_server_that_makes_no_rooms_says_so),
-        cmocka_unit_test(rooms_are_read_with_care),
-        cmocka_unit_test(a_server_may_name_a_relay),
-        cmocka_unit_test(delays_grow_and_differ),
-        cmocka_unit_test(fragments),
-        cmocka_unit_test(rates_fall_at_once_and_rise_by_steps),
+        cmocka_unit_test(relays_of_the_server_are_used),
+        cmocka_unit_test(a_relay_that_cannot_be_found_is_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

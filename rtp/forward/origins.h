@@ -2,10 +2,11 @@
  * one thread.
  *
  * An address belongs to a viewer of this worker ("own", at most `own_max`, which the caller
- * guarantees by having one per viewer) or to another worker's ("foreign", at most `foreign_max`: a
- * new one then takes the place of one that was not used for longest, roughly: each use gives a
- * second chance). Addresses are set only once a STUN check from them was found authentic, and the
- * latest one wins. The hash is seeded, so that nobody outside can aim at one chain.
+ * guarantees by having two per viewer at most) or to another worker's ("foreign", at most
+ * `foreign_max`: a new one then takes the place of one that was not used for longest, roughly: each
+ * use gives a second chance). Addresses are set only once a STUN check from them was found
+ * authentic, and the latest one wins. The hash is seeded, so that nobody outside can aim at one
+ * chain.
  */
 #pragma once
 

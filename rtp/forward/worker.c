@@ -560,7 +560,7 @@ static int allocate(struct worker *w)
         rc = datagram_pool_init(&w->passed_on, WORKER_DATAGRAMS_WAITING_MAX);
     if (rc == 0)
         rc = heap_init(&w->deadlines, c->max_viewers);
-    return rc != 0 ? rc : origins_init(&w->origins, c->max_viewers, c->max_viewers, c->seed);
+    return rc != 0 ? rc : origins_init(&w->origins, 2 * c->max_viewers, c->max_viewers, c->seed);
 }
 
 /* All that may wait at a time, each kind with its own bound: so that post() always has room.

@@ -78,8 +78,9 @@ struct worker_viewer {
     enum viewer_state told; /* the last one the signaling thread knows of; 0: none */
     struct heap_node deadline;
     struct worker_link links[VIEWER_TRACKS_MAX];
-    struct address origin; /* where its datagrams come from, if has_origin */
-    bool has_origin;
+    struct address origin;        /* where its datagrams come from, if has_origin */
+    struct address origin_before; /* and in a handshake where they came from until then */
+    bool has_origin, has_origin_before;
     struct tcp_guest *tcp;      /* its connections; worker_tcp.c's */
     struct worker_agent *agent; /* its only way, with full ICE; worker_agent.c's */
     bool held;                  /* in worker.held: has something to send, but the socket was full */

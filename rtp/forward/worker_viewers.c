@@ -157,8 +157,16 @@ struct worker_viewer *worker_viewer_find(const struct worker *w, uint32_t id)
     return wv && state_of(wv) != VIEWER_CLOSED ? wv : NULL;
 }
 
+static void forget_origin_before(struct worker *w, struct worker_viewer *wv)
+{
+    if (wv->has_origin_before)
+        origins_remove_own(&w->origins, &wv->origin_before, wv->id);
+    wv->has_origin_before = false;
+}
+
 static void forget_origin(struct worker *w, struct worker_viewer *wv)
 {
+    forget_origin_before(w, wv);
     if (wv->has_origin)
         origins_remove_own(&w->origins, &wv->origin, wv->id);
     wv->has_origin = false;
@@ -477,13 +485,27 @@ static void pass_on(struct worker *w, unsigned to, const uint8_t *data, size_t s
     w->datagrams_unknown++;
 }
 
+/* Its handshake may go on where it began (ice_lite_on_record). */
+static void leave_origin(struct worker *w, struct worker_viewer *wv, const struct address *next)
+{
+    struct address last = wv->origin;
+    if (state_of(wv) != VIEWER_DTLS) {
+        forget_origin(w, wv);
+        return;
+    }
+    if (wv->has_origin_before && !address_equal(&wv->origin_before, next))
+        forget_origin_before(w, wv);
+    wv->origin_before = last;
+    wv->has_origin_before = true;
+}
+
 /* A check from there was authentic: what else comes from there is this viewer's, on whichever
  * socket. Said again with every check, so that one that was lost or taken comes back. */
 static void set_origin(struct worker *w, struct worker_viewer *wv, const struct address *from,
                        unsigned via)
 {
     if (wv->has_origin && !address_equal(&wv->origin, from))
-        forget_origin(w, wv);
+        leave_origin(w, wv, from);
     origins_set_own(&w->origins, from, wv->id);
     wv->origin = *from;
     wv->has_origin = true;
@@ -507,6 +529,8 @@ bool worker_viewer_deal(struct worker *w, struct worker_viewer *wv, uint8_t *dat
     bool was_check = ice->checks != checks_before;
     if (was_check && ice->selected && address_equal(&ice->remote, from))
         set_origin(w, wv, from, via);
+    if (state_of(wv) != VIEWER_DTLS)
+        forget_origin_before(w, wv);
     worker_viewer_settle(w, wv);
     return was_check;
 }

@@ -246,8 +246,11 @@ static void move_to(struct ice_lite *ice, const struct address *to, int64_t now_
     bool first = !ice->selected;
     bool stays = ice->proved && address_is_udp(&ice->remote) && address_same_end(&ice->remote, to);
     bool was = ice->has_proved_before && address_same_end(&ice->proved_before, to);
-    if (!first)
+    if (!first) {
         ice->address_changes++;
+        ice->has_before = true;
+        ice->before = ice->remote;
+    }
     ice->selected = true;
     ice->remote = *to;
     if (first || stays || was || !address_is_udp(to)) {
@@ -317,6 +320,12 @@ enum ice_result ice_lite_on_stun(struct ice_lite *ice, const uint8_t *data, size
 void ice_lite_on_authentic(struct ice_lite *ice, const struct address *from, int64_t now_us)
 {
     if (ice->selected && !address_equal(&ice->remote, from))
+        move_to(ice, from, now_us);
+}
+
+void ice_lite_on_record(struct ice_lite *ice, const struct address *from, int64_t now_us)
+{
+    if (ice->has_before && address_equal(&ice->before, from))
         move_to(ice, from, now_us);
 }
 

@@ -31,6 +31,8 @@ struct ice_lite {
 
     struct address remote; /* where media goes; valid if selected */
     bool selected;
+    bool has_before;
+    struct address before; /* where it was until then */
     int64_t last_check_us; /* the last valid check from `remote`; init time before the first */
     uint64_t checks, bad_checks, address_changes;
 
@@ -66,6 +68,9 @@ enum ice_result ice_lite_on_stun(struct ice_lite *ice, const uint8_t *data, size
                                  int64_t now_us);
 /* The DTLS handshake with `remote` is done. */
 void ice_lite_on_handshake(struct ice_lite *ice);
+/* A handshake record came from there: if `remote` was there before, it is again. An agent that
+ * nominates every pair it checks sends on the best one of them, which need not be the last. */
+void ice_lite_on_record(struct ice_lite *ice, const struct address *from, int64_t now_us);
 /* Something of the peer's other than a check, authentic and no replay, came from there. */
 void ice_lite_on_authentic(struct ice_lite *ice, const struct address *from, int64_t now_us);
 int64_t ice_lite_consent_deadline(const struct ice_lite *ice);

@@ -143,6 +143,8 @@ enum peer_input peer_on_datagram(struct peer *p, uint8_t *data, size_t *size,
         return PEER_INPUT_NONE;
     }
     size_t plain = 0;
+    if (kind == DATAGRAM_DTLS && p->state == PEER_DTLS && !p->full_ice)
+        ice_lite_on_record(&p->ice, from, now_us);
     if (p->ice.selected && address_equal(from, &p->ice.remote)) {
         if (kind == DATAGRAM_DTLS) {
             dtls_on_datagram(p->dtls, data, *size);

@@ -62,6 +62,23 @@ static void a_moved_viewer_goes_on(void **unused)
     fixture_free(x);
 }
 
+/* An agent that nominates all it checks begins its handshake on the best of its ways, and the last
+ * check to come was of another. No check of the one it uses follows here. */
+static void a_handshake_stays_where_it_began(void **unused)
+{
+    (void)unused;
+    struct fixture *x = fixture_new(1, 4, false); /* one socket: they come in this order */
+    struct client *c = add_client(x);
+    loopback_client_check(&c->loop, loopback_now_us());
+    int used = move_client(c, forwarder_port(x->f));
+    int other = c->loop.fd;
+    c->loop.fd = used;
+    c->loop.check_us = INT64_MAX;
+    run_until(x, are_connected);
+    close(other);
+    fixture_free(x);
+}
+
 /* The next report tells it, whichever worker's socket it comes to. */
 static void a_moved_viewer_needs_no_check(void **unused)
 {
@@ -146,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_moved_viewer_goes_on),
+        cmocka_unit_test(a_handshake_stays_where_it_began),
         cmocka_unit_test(a_moved_viewer_needs_no_check),
         cmocka_unit_test(strays_of_nobody_are_unknown),
         cmocka_unit_test(nothing_goes_where_nobody_answers),

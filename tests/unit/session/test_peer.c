@@ -518,6 +518,41 @@ static void test_an_authentic_report_tells_a_new_address(void **state)
     destroy_scene(&s);
 }
 
+/* An agent that nominates all it checks: the last check to come is not of the pair it uses. */
+static void test_a_handshake_stays_where_it_began(void **state)
+{
+    (void)state;
+    struct scene s;
+    uint8_t hello[DTLS_MTU], out[DTLS_MTU];
+    struct address to, used = at("192.0.2.9", 5000), other = at("198.51.100.7", 5001),
+                       stranger = at("203.0.113.1", 5002);
+    create_scene(&s, DTLS_SERVER);
+    check(&s, &used);
+    drain(&s);
+    s.viewer.from = other;
+    check(&s, &other);
+    drain(&s);
+    assert_true(address_equal(&s.peer.ice.remote, &other));
+    dtls_start(s.viewer.dtls);
+    size_t size = dtls_next_datagram(s.viewer.dtls, hello, sizeof(hello)), n = size;
+    give(&s, hello, &n, &stranger); /* has checked nothing */
+    assert_true(address_equal(&s.peer.ice.remote, &other));
+    assert_int_equal(peer_next_datagram(&s.peer, out, sizeof(out), &to), 0);
+    s.viewer.from = used;
+    give(&s, hello, &size, &used);
+    assert_true(drain(&s) > 0); /* all of it to where it came from */
+    s.viewer.from = other;
+    check(&s, &other); /* once more, in the middle */
+    drain(&s);
+    s.viewer.from = used;
+    pump(&s);
+    assert_int_equal(s.peer.state, PEER_CONNECTED);
+    assert_int_equal(dtls_state(s.viewer.dtls), DTLS_CONNECTED);
+    check(&s, &other); /* afterwards a check decides, as ever */
+    assert_true(address_equal(&s.peer.ice.remote, &other));
+    destroy_scene(&s);
+}
+
 static void test_no_stray_moves_a_peer_that_is_not_connected(void **state)
 {
     (void)state;
@@ -682,6 +717,7 @@ int main(void)
         cmocka_unit_test(test_fingerprint_is_demanded),
         cmocka_unit_test(test_media_follows_a_new_address),
         cmocka_unit_test(test_an_authentic_report_tells_a_new_address),
+        cmocka_unit_test(test_a_handshake_stays_where_it_began),
         cmocka_unit_test(test_no_stray_moves_a_peer_that_is_not_connected),
         cmocka_unit_test(test_garbage_changes_nothing),
         cmocka_unit_test(test_names),

@@ -51,6 +51,7 @@ struct whip_client {
 
     /* the client's thread */
     char location[WHIP_CLIENT_URL_MAX]; /* of the resource; "": none */
+    bool trusted;                       /* the origin that we were told made it */
     char etag[ETAG_MAX];
 };
 
@@ -148,6 +149,30 @@ static bool resolve(char out[WHIP_CLIENT_URL_MAX], const char *base, const char 
     return ok;
 }
 
+static char *part_of(CURLU *u, CURLUPart part)
+{
+    char *text = NULL;
+    return curl_url_get(u, part, &text, CURLU_DEFAULT_PORT) == CURLUE_OK ? text : NULL;
+}
+
+/* RFC 6454 5 */
+static bool is_same_origin(const char *a, const char *b)
+{
+    static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
+    CURLU *ua = curl_url(), *ub = curl_url();
+    bool same = ua && ub && curl_url_set(ua, CURLUPART_URL, a, 0) == CURLUE_OK &&
+                curl_url_set(ub, CURLUPART_URL, b, 0) == CURLUE_OK;
+    for (size_t i = 0; same && i < sizeof(parts) / sizeof(parts[0]); i++) {
+        char *pa = part_of(ua, parts[i]), *pb = part_of(ub, parts[i]);
+        same = pa && pb && strcasecmp(pa, pb) == 0;
+        curl_free(pa);
+        curl_free(pb);
+    }
+    curl_url_cleanup(ua);
+    curl_url_cleanup(ub);
+    return same;
+}
+
 static void set_common(struct whip_client *c, struct exchange *x, const char *url,
                        const char *bearer)
 {
@@ -162,7 +187,7 @@ static void set_common(struct whip_client *c, struct exchange *x, const char *ur
     curl_easy_setopt(c->curl, CURLOPT_FOLLOWLOCATION, 1L);
     curl_easy_setopt(c->curl, CURLOPT_MAXREDIRS, (long)WHIP_CLIENT_REDIRECTS);
     curl_easy_setopt(c->curl, CURLOPT_POSTREDIR, (long)CURL_REDIR_POST_ALL);
-    curl_easy_setopt(c->curl, CURLOPT_UNRESTRICTED_AUTH, 1L);
+    curl_easy_setopt(c->curl, CURLOPT_UNRESTRICTED_AUTH, 0L); /* the secret is for one origin */
     curl_easy_setopt(c->curl, CURLOPT_USERAGENT, "amphi/" AMPHI_VERSION);
     curl_easy_setopt(c->curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(c->curl, CURLOPT_WRITEDATA, x);
@@ -215,13 +240,29 @@ static void set_method(struct whip_client *c, const struct request *r)
         curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, r->method);
 }
 
+/* Another origin that we were passed on to wants what it is not sent. */
+static void judge_passing_on(struct whip_client *c, const char *url, struct whip_reply *reply)
+{
+    char *last = NULL;
+    curl_easy_getinfo(c->curl, CURLINFO_EFFECTIVE_URL, &last);
+    if ((reply->status != 401 && reply->status != 403) || !last || is_same_origin(url, last))
+        return;
+    snprintf(reply->error, sizeof(reply->error),
+             "the server passed us on to another, which gets no secret unless you name it: --to "
+             "%.180s (%d)",
+             last, reply->status);
+    whip_reply_clean(reply->error);
+}
+
 /* A 201 without a Location, or with one that is none, leaves nothing to DELETE later. */
-static void take_resource(struct whip_client *c, const struct exchange *x, struct whip_reply *reply)
+static void take_resource(struct whip_client *c, const struct exchange *x, const char *url,
+                          struct whip_reply *reply)
 {
     char *base = NULL;
     curl_easy_getinfo(c->curl, CURLINFO_EFFECTIVE_URL, &base);
     if (!x->location[0] || !base || !resolve(c->location, base, x->location))
         c->location[0] = '\0';
+    c->trusted = base && is_same_origin(url, base);
     memcpy(c->etag, x->etag, sizeof(c->etag));
     reply->links = x->links[0] ? strdup(x->links) : NULL;
 }
@@ -256,6 +297,8 @@ static void perform(struct whip_client *c, const struct request *r, const char *
     reply->retry_after_s = retry > 0 ? (int)(retry < 3600 ? retry : 3600) : -1;
     if (rc == CURLE_OK) {
         whip_reply_judge(reply, x.body);
+        if (bearer[0])
+            judge_passing_on(c, url, reply);
     } else {
         const char *why = x.too_long ? "its answer is longer than 64 KiB"
                           : x.why[0] ? x.why
@@ -264,7 +307,7 @@ static void perform(struct whip_client *c, const struct request *r, const char *
         reply->permanent = rc == CURLE_PEER_FAILED_VERIFICATION || rc == CURLE_UNSUPPORTED_PROTOCOL;
     }
     if (r->what == WHIP_POST && reply->ok)
-        take_resource(c, &x, reply);
+        take_resource(c, &x, url, reply);
     if (r->what == WHIP_PATCH && reply->ok && x.etag[0])
         memcpy(c->etag, x.etag, sizeof(c->etag)); /* a restart's (RFC 9725 4.3.3) */
     reply->body = x.body;
@@ -300,6 +343,8 @@ static void serve(struct whip_client *c, const struct request *r, struct whip_re
     *reply = (struct whip_reply){.what = r->what, .tag = r->tag, .retry_after_s = -1};
     bool of_resource = r->what == WHIP_PATCH || r->what == WHIP_DELETE;
     bool has_url = true;
+    if (of_resource && !c->trusted)
+        explicit_bzero(bearer, sizeof(bearer));
     if (of_resource)
         memcpy(url, c->location, sizeof(url));
     else if (r->path)

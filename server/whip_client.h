@@ -6,8 +6,8 @@
  * The client keeps what belongs to its resource: where it is, its entity tag, whether a PATCH is
  * understood.
  *
- * Certificates are checked. A server may pass us on (307), secret included, but never from https to
- * http.
+ * Certificates are checked. A server may pass us on (307), but never from https to http, and
+ * another origin gets no secret: it is for whom the person named.
  *
  * Life: whip_client_create, requests, whip_client_destroy, which gives the resource back (DELETE)
  * and waits for that WHIP_CLIENT_END_S at most. Threads: all of it on one; `wake` comes on another.

@@ -7,8 +7,7 @@
 
 /* --- what went wrong --- */
 
-/* It goes to a terminal: nothing that moves its cursor. */
-static void clean(char *text)
+void whip_reply_clean(char *text)
 {
     for (; *text; text++) {
         if ((unsigned char)*text < ' ' || *text == 0x7f)
@@ -24,7 +23,7 @@ static void read_detail(char out[200], const char *body)
     const char *detail = json_string_value(json_object_get(root, "detail"));
     if (detail)
         snprintf(out, 200, "%s", detail);
-    clean(out);
+    whip_reply_clean(out);
     json_decref(root);
 }
 

@@ -7,6 +7,9 @@
  * document (RFC 9457) says is taken over. */
 void whip_reply_judge(struct whip_reply *reply, const char *body);
 
+/* It goes to a terminal: nothing that moves its cursor. */
+void whip_reply_clean(char *text);
+
 #define WHIP_SERVERS_MAX 5
 #define WHIP_SERVER_TEXT_MAX 256
 

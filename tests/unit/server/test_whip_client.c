@@ -121,6 +121,46 @@ static void follows_a_redirection(void **state)
     close_stage(s);
 }
 
+/* To whom another origin is, the port is enough. */
+static void another_origin_gets_no_secret(void **state)
+{
+    (void)state;
+    struct stage *s = open_stage("/whip/ROOM");
+    struct fake_whip other;
+    char head[200], wanted[80];
+    fake_whip_start(&other);
+    snprintf(head, sizeof(head),
+             "307 Temporary Redirect\r\nLocation: http://127.0.0.1:%u/whip/ROOM\r\n", other.port);
+    snprintf(wanted, sizeof(wanted), "--to http://127.0.0.1:%u/whip/ROOM (401)", other.port);
+    fake_whip_says(&s->server, head, "");
+    fake_whip_says(&other, "401 Unauthorized\r\nWWW-Authenticate: Bearer\r\n", "");
+    assert_int_equal(whip_client_post(s->client, "v=0 offer"), 0);
+    struct whip_reply r = reply_of(s);
+    assert_false(r.ok);
+    assert_true(r.permanent);
+    assert_non_null(strstr(r.error, wanted));
+    whip_reply_free(&r);
+    assert_non_null(
+        strstr(fake_whip_asked(&s->server, 0), "\r\nAuthorization: Bearer secret-1\r\n"));
+    assert_null(strstr(fake_whip_asked(&other, 0), "uthorization"));
+
+    /* one that asks for none is fine, and its resource gets none either */
+    fake_whip_says(&s->server, head, "");
+    fake_whip_says(&other, CREATED, "v=0");
+    fake_whip_says(&other, "200 OK\r\n", "");
+    assert_int_equal(whip_client_post(s->client, "v=0 offer"), 0);
+    r = reply_of(s);
+    assert_true(r.ok);
+    whip_reply_free(&r);
+    assert_int_equal(whip_client_delete(s->client), 0);
+    r = reply_of(s);
+    whip_reply_free(&r);
+    assert_memory_equal(fake_whip_asked(&other, 2), "DELETE /whip/res/7 ", 19);
+    assert_null(strstr(fake_whip_asked(&other, 2), "uthorization"));
+    fake_whip_stop(&other);
+    close_stage(s);
+}
+
 static void refusals_are_sentences(void **state)
 {
     (void)state;
@@ -298,6 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(publishes_trickles_and_ends),
         cmocka_unit_test(follows_a_redirection),
+        cmocka_unit_test(another_origin_gets_no_secret),
         cmocka_unit_test(refusals_are_sentences),
         cmocka_unit_test(nobody_answers),
         cmocka_unit_test(api_calls_carry_their_tag),

@@ -10,6 +10,23 @@
 #define RAISE_US 10000000
 #define AUDIO_BPS 128000 /* what sound may take besides */
 
+static void forget(struct room *room)
+{
+    room->fare = (struct fare_room){0};
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++)
+        room->slots[i].rates = (struct audience){0};
+}
+
+static void count_viewer(struct room *room, const struct forwarder_viewer_stats *v,
+                         const struct backend_viewer_report *report)
+{
+    fare_add(&room->fare, v, report);
+    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
+        if (room->slots[i].source)
+            fare_add_picture(&room->slots[i].rates, v, room->slots[i].video_stream);
+    }
+}
+
 /* Of every room at once: the forwarder is asked as rarely for a thousand rooms as for one. */
 static void refresh(struct server *s, int64_t now_us)
 {
@@ -18,11 +35,11 @@ static void refresh(struct server *s, int64_t now_us)
         return;
     s->fares_us = now_us;
     for (unsigned i = 0; i < s->rooms.n; i++)
-        s->rooms.list[i]->fare = (struct fare_room){0};
+        forget(s->rooms.list[i]);
     for (unsigned i = 0; i < stats.n_viewers; i++) {
         const struct guest *g = server_find_guest(s, stats.viewers[i].id);
         if (g && g->room)
-            fare_add(&g->room->fare, &stats.viewers[i], g->reported_us ? &g->report : NULL);
+            count_viewer(g->room, &stats.viewers[i], g->reported_us ? &g->report : NULL);
     }
     forwarder_stats_free(&stats);
 }
@@ -102,23 +119,27 @@ void audience_wish(struct server *s, uint32_t id, struct guest *g, int64_t now_u
     forwarder_set_ingest_rate(s->forwarder, id, limits ? a.usable_bps + AUDIO_BPS : 0);
 }
 
-/* Of several pictures nobody knows which is to be smaller. */
-static bool shows_one_source(const struct room *room)
+/* Each source may take what the best tenth of those who watch it can take of it. */
+static void limit_source(struct room_slot *slot, bool watched, int64_t now_us)
 {
-    unsigned sources = 0, feeds = 0;
-    for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
-        sources += room->slots[i].source != NULL;
-        feeds += feed_is_shown(&room->slots[i].feed);
-    }
-    return sources == 1 && feeds == 0;
+    uint64_t bps = 0;
+    if (watched)
+        bps = fare_most_bps(&slot->rates, slot->most_bps, now_us - slot->most_us > RAISE_US);
+    if (bps != slot->most_bps)
+        slot->most_us = now_us;
+    if (bps > 0 || slot->most_bps > 0)
+        source_set_most(slot->source, bps);
+    slot->most_bps = bps;
 }
 
-static void limit_sources(struct room *room, uint64_t bps)
+static void limit_sources(struct room *room, int64_t now_us)
 {
-    room->most_bps = bps;
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
-        if (room->slots[i].source)
-            source_set_most(room->slots[i].source, bps);
+        struct room_slot *slot = &room->slots[i];
+        if (slot->source)
+            limit_source(slot, room->viewers > 0, now_us);
+        else
+            slot->most_bps = 0;
     }
 }
 
@@ -127,17 +148,13 @@ void audience_tick(struct server *s, int64_t now_us)
     if (now_us - s->limited_us < LIMIT_US)
         return;
     s->limited_us = now_us;
-    for (unsigned i = 0; i < s->rooms.n; i++) {
-        struct room *room = s->rooms.list[i];
-        uint64_t bps = 0;
-        if (room->viewers > 0 && shows_one_source(room)) {
-            refresh(s, now_us);
-            bps = fare_most_bps(&room->fare, room->most_bps, now_us - room->most_us > RAISE_US);
-        }
-        room->most_us = bps == room->most_bps ? room->most_us : now_us;
-        if (bps > 0 || room->most_bps > 0)
-            limit_sources(room, bps);
-    }
+    bool any = false;
+    for (unsigned i = 0; i < s->rooms.n; i++)
+        any = any || s->rooms.list[i]->viewers > 0;
+    if (any)
+        refresh(s, now_us);
+    for (unsigned i = 0; i < s->rooms.n; i++)
+        limit_sources(s->rooms.list[i], now_us);
 }
 
 void audience_fill_backend(struct backend *out)

@@ -85,11 +85,17 @@ void fare_judge(struct fare *out, const struct forwarder_viewer_stats *v,
         judge_playing(out, v, report);
 }
 
+/* 0: it is not held back. */
+static uint64_t held_to_bps(const struct forwarder_viewer_stats *v)
+{
+    return v->narrow && v->estimate_bps > 0 ? (uint64_t)v->estimate_bps : 0;
+}
+
 static void add_rate(struct fare_room *room, const struct forwarder_viewer_stats *v)
 {
     const struct layer_rung rung = {.mode = LAYER_FULL, .stream = v->layer};
-    bool held_back = v->narrow && v->estimate_bps > 0;
-    audience_add(&room->rates, &rung, held_back ? (uint64_t)v->estimate_bps : UNLIMITED_BPS);
+    uint64_t held_to = held_to_bps(v);
+    audience_add(&room->rates, &rung, held_to > 0 ? held_to : UNLIMITED_BPS);
     room->watching |= 1u << v->layer;
 }
 
@@ -110,31 +116,53 @@ void fare_add(struct fare_room *room, const struct forwarder_viewer_stats *v,
         add_rate(room, v);
 }
 
+void fare_add_picture(struct audience *rates, const struct forwarder_viewer_stats *v, uint32_t id)
+{
+    const struct layer_rung rung = {.mode = LAYER_AUDIO}; /* layers are counted elsewhere */
+    unsigned pictures = 0;
+    bool watches = false;
+    for (unsigned i = 0; i < v->n_tracks; i++) {
+        const struct forwarder_track_stats *t = &v->tracks[i];
+        if (t->kind != FORWARDER_VIDEO || t->paused || t->unsupported_codec)
+            continue;
+        pictures++;
+        watches = watches || t->stream_id == id;
+    }
+    uint64_t held_to = held_to_bps(v);
+    uint64_t rest = held_to > MOST_AUDIO_BPS ? held_to - MOST_AUDIO_BPS : 0;
+    if (watches && v->state == VIEWER_PLAYING)
+        audience_add(rates, &rung, held_to > 0 ? rest / pictures : UNLIMITED_BPS);
+}
+
+static uint64_t usable_bps(const struct audience *rates)
+{
+    uint64_t top = audience_top_bps(rates);
+    return top < UNLIMITED_BPS / 2 ? top : 0;
+}
+
 void fare_tell(const struct fare_room *room, struct backend_audience *out)
 {
-    uint64_t top = audience_top_bps(&room->rates);
     *out = (struct backend_audience){
         .viewers = room->viewers,
         .good = room->good,
         .poor = room->poor,
         .joining = room->joining,
-        .usable_bps = top < UNLIMITED_BPS / 2 ? top : 0,
+        .usable_bps = usable_bps(&room->rates),
     };
     memcpy(out->worst, room->worst.words, sizeof(out->worst));
 }
 
-uint64_t fare_most_bps(const struct fare_room *room, uint64_t before, bool raises)
+uint64_t fare_most_bps(const struct audience *rates, uint64_t before, bool raises)
 {
-    struct backend_audience a;
-    fare_tell(room, &a);
-    if (a.viewers == a.joining)
+    uint64_t usable = usable_bps(rates);
+    if (rates->viewers == 0)
         return before; /* nobody says anything */
-    if (a.usable_bps == 0) {
+    if (usable == 0) {
         uint64_t next = before / 100 * RAISE_PERCENT;
         return !raises ? before : next < MOST_MAX_BPS ? next : 0;
     }
-    uint64_t bps = a.usable_bps / 100 * MOST_PERCENT;
-    bps = bps > MOST_AUDIO_BPS + MOST_MIN_BPS ? bps - MOST_AUDIO_BPS : MOST_MIN_BPS;
+    uint64_t bps = usable / 100 * MOST_PERCENT;
+    bps = bps > MOST_MIN_BPS ? bps : MOST_MIN_BPS;
     uint64_t less = bps < before ? bps : before, more = bps < before ? before : bps;
     return more - less <= more / 100 * SAME_PERCENT ? before : bps;
 }

@@ -36,7 +36,10 @@ void fare_add(struct fare_room *room, const struct forwarder_viewer_stats *v,
 /* Without `layers`. The rate counts only where more than nine in ten are held back by their paths:
  * of the others nobody knows how much they could take. */
 void fare_tell(const struct fare_room *room, struct backend_audience *out);
-/* What an encoder should make at most where there is one picture, sound not counted; 0: there is no
- * limit. `before`: what that was; it stays where it would be about the same. Once nobody is held
- * back by it any more it is raised in steps, when `raises`. */
-uint64_t fare_most_bps(const struct fare_room *room, uint64_t before, bool raises);
+/* What the viewer's path takes of each of the pictures it watches, which share it evenly, goes into
+ * `rates` if stream `id` is one of them. Sound not counted. */
+void fare_add_picture(struct audience *rates, const struct forwarder_viewer_stats *v, uint32_t id);
+/* What an encoder should make at most for those; 0: there is no limit. `before`: what that was; it
+ * stays where it would be about the same. Once nobody is held back by it any more it is raised in
+ * steps, when `raises`. */
+uint64_t fare_most_bps(const struct audience *rates, uint64_t before, bool raises);

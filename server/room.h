@@ -31,6 +31,9 @@ struct room_slot {
     bool kept;                           /* free, for a source that is being opened */
     struct media *media;                 /* owned; of the source */
     struct feed feed;                    /* where it has no source */
+    struct audience rates;               /* what its viewers' paths take of it */
+    uint64_t most_bps;                   /* what its source may take therefore; 0: no limit */
+    int64_t most_us;                     /* since when */
     bool has_audio;                      /* it is to have sound, which may be gone for now */
     struct source_audio *audio;          /* owned; NULL: to be opened again */
     struct audio_opening *opening;       /* owned; NULL: not being opened again */
@@ -67,8 +70,6 @@ struct room {
     unsigned viewers, viewers_peak; /* from answer to end */
     int64_t used_us;                /* when somebody last presented here */
     struct fare_room fare;          /* how its viewers fared when that was last asked */
-    uint64_t most_bps;              /* what its only source may take therefore; 0: no limit */
-    int64_t most_us;                /* since when */
     struct {
         int width, height;
     } told[BACKEND_STREAMS_MAX]; /* as its viewers know them; 0: not shown */

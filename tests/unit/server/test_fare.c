@@ -117,32 +117,68 @@ static void a_rate_is_told_when_nearly_all_are_held_back(void **state)
     assert_int_equal(a.usable_bps, 0);
 }
 
+/* Two pictures, and the first of them paused or not. */
+static struct forwarder_viewer_stats watching(int64_t estimate_bps, bool both)
+{
+    struct forwarder_viewer_stats v = well();
+    v.narrow = estimate_bps > 0;
+    v.estimate_bps = estimate_bps;
+    v.n_tracks = 3;
+    for (uint32_t i = 0; i < v.n_tracks; i++)
+        v.tracks[i] = (struct forwarder_track_stats){.stream_id = i + 1, .kind = FORWARDER_VIDEO};
+    v.tracks[0].paused = !both;
+    v.tracks[2].kind = FORWARDER_AUDIO;
+    return v;
+}
+
 static void an_encoder_follows_the_best_tenth(void **state)
 {
     (void)state;
-    struct fare_room room = {0};
-    struct forwarder_viewer_stats narrow = well(), new = well();
-    assert_int_equal(fare_most_bps(&room, 700000, true), 700000); /* nobody says anything */
-    new.state = VIEWER_ICE;
-    fare_add(&room, &new, NULL);
-    assert_int_equal(fare_most_bps(&room, 700000, true), 700000);
-    narrow.narrow = true;
-    narrow.estimate_bps = 1100000;
-    fare_add(&room, &narrow, NULL);
-    uint64_t most = fare_most_bps(&room, 0, false);
+    struct audience rates = {0}, slow = {0};
+    assert_int_equal(fare_most_bps(&rates, 700000, true), 700000); /* nobody says anything */
+    struct forwarder_viewer_stats v = watching(0, false);
+    v.state = VIEWER_ICE;
+    fare_add_picture(&rates, &v, 2);
+    assert_int_equal(fare_most_bps(&rates, 700000, true), 700000);
+    v = watching(1100000, false);
+    fare_add_picture(&rates, &v, 2);
+    uint64_t most = fare_most_bps(&rates, 0, false);
     assert_in_range(most, 700000, 1000000);
-    assert_int_equal(fare_most_bps(&room, most + most / 10, true), most + most / 10); /* the same */
-    assert_int_equal(fare_most_bps(&room, 2 * most, false), most);
-    narrow.estimate_bps = 60000;
-    struct fare_room slow = {0};
-    fare_add(&slow, &narrow, NULL);
+    assert_int_equal(fare_most_bps(&rates, most + most / 10, true),
+                     most + most / 10); /* the same */
+    assert_int_equal(fare_most_bps(&rates, 2 * most, false), most);
+    v = watching(60000, false);
+    fare_add_picture(&slow, &v, 2);
     assert_int_equal(fare_most_bps(&slow, 0, false), 150000);
-    struct forwarder_viewer_stats wide = well();
-    fare_add(&slow, &wide, NULL);
+    v = watching(0, false);
+    fare_add_picture(&slow, &v, 2);
     assert_int_equal(fare_most_bps(&slow, 150000, false), 150000);
     assert_int_equal(fare_most_bps(&slow, 150000, true), 195000);
     assert_int_equal(fare_most_bps(&slow, 39000000, true), 0);
     assert_int_equal(fare_most_bps(&slow, 0, true), 0);
+}
+
+static void several_pictures_share_a_path(void **state)
+{
+    (void)state;
+    struct audience first = {0}, second = {0}, sound = {0}, other = {0};
+    struct forwarder_viewer_stats both = watching(2110000, true), one = watching(2110000, false);
+    for (int i = 0; i < 10; i++) {
+        fare_add_picture(&first, &both, 1);
+        fare_add_picture(&second, &both, 2);
+        fare_add_picture(&sound, &both, 3);
+        fare_add_picture(&other, &both, 9);
+    }
+    assert_int_equal(first.viewers, 10);
+    assert_int_equal(sound.viewers + other.viewers, 0);
+    assert_in_range(fare_most_bps(&first, 0, false), 650000, 900000); /* half of 2 Mbit/s each */
+    assert_int_equal(fare_most_bps(&second, 0, false), fare_most_bps(&first, 0, false));
+    for (int i = 0; i < 2; i++) { /* who has paused the first one has the path for the second */
+        fare_add_picture(&first, &one, 1);
+        fare_add_picture(&second, &one, 2);
+    }
+    assert_int_equal(first.viewers, 10);
+    assert_in_range(fare_most_bps(&second, 0, false), 1400000, 1800000);
 }
 
 int main(void)
@@ -153,6 +189,7 @@ int main(void)
         cmocka_unit_test(the_worst_of_a_room_is_told),
         cmocka_unit_test(a_rate_is_told_when_nearly_all_are_held_back),
         cmocka_unit_test(an_encoder_follows_the_best_tenth),
+        cmocka_unit_test(several_pictures_share_a_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,6 +118,18 @@ static int on_end_room(void *arg, const char *code)
     return 0;
 }
 
+static int on_make_token(void *arg, const char *code, const struct backend_token_wish *wish,
+                         struct backend_token *out)
+{
+    struct server *s = arg;
+    const struct room *room = server_find_room(s, code);
+    if (!room)
+        return -ENOENT;
+    out->expires_s = time(NULL) + wish->lasts_s;
+    return watch_tokens_sign(&s->tokens, room->code, out->expires_s, wish->max_layer, out->text,
+                             sizeof(out->text));
+}
+
 /* --- who may what --- */
 
 static enum backend_access on_may_watch(void *arg, const char *code,
@@ -155,6 +167,7 @@ void hosting_fill_backend(struct server *s, struct backend *out)
     out->make_room = on_make_room;
     out->change_room = on_change_room;
     out->end_room = on_end_room;
+    out->make_token = on_make_token;
     out->may_watch = on_may_watch;
     out->may_publish = on_may_publish;
 }

@@ -50,10 +50,13 @@ void server_fill_seat(struct server *s, const struct forwarder_seat *seat, struc
 
 static bool on_room(void *arg, const char *code, struct backend_room *out)
 {
+    const struct server *s = arg;
     struct room *room = server_find_room(arg, code);
-    if (room)
-        room_describe(room, out);
-    return room != NULL;
+    if (!room)
+        return false;
+    room_describe(room, out);
+    out->makes_tokens = watch_tokens_can_sign(&s->tokens);
+    return true;
 }
 
 static int on_reserve(void *arg, const char *code, struct backend_room *room,

@@ -1,4 +1,5 @@
 #include "server/watch_token.h"
+#include "signaling/token.h"
 
 #include <errno.h>
 #include <glib.h>
@@ -203,4 +204,38 @@ enum backend_access watch_tokens_take(struct watch_tokens *t, const char *token,
         claims ? judge(t, claims, room, unix_s, out) : BACKEND_ACCESS_INVALID;
     json_decref(claims);
     return access;
+}
+
+/* --- making --- */
+
+bool watch_tokens_can_sign(const struct watch_tokens *t)
+{
+    return t->key.size > 0 && t->key.kind == WATCH_KEY_HS256;
+}
+
+static bool fill(jwt_t *jwt, const struct watch_key *key, const char *room, const char *id,
+                 int64_t expires_s, int max_layer)
+{
+    return jwt_add_grant(jwt, "aud", "amphi") == 0 && jwt_add_grant(jwt, "room", room) == 0 &&
+           jwt_add_grant(jwt, "jti", id) == 0 && jwt_add_grant_int(jwt, "exp", expires_s) == 0 &&
+           (max_layer == 0 || jwt_add_grant_int(jwt, "max_layer", max_layer) == 0) &&
+           jwt_set_alg(jwt, JWT_ALG_HS256, key->data, (int)key->size) == 0;
+}
+
+int watch_tokens_sign(const struct watch_tokens *t, const char *room, int64_t expires_s,
+                      int max_layer, char *out, size_t size)
+{
+    char id[TOKEN_SIZE];
+    jwt_t *jwt = NULL;
+    int rc = -EIO;
+    if (!watch_tokens_can_sign(t))
+        return -ENOTSUP;
+    if (token_random(id, sizeof(id), TOKEN_BYTES) != 0 || jwt_new(&jwt) != 0)
+        return -EIO;
+    char *text = fill(jwt, &t->key, room, id, expires_s, max_layer) ? jwt_encode_str(jwt) : NULL;
+    if (text)
+        rc = snprintf(out, size, "%s", text) < (int)size ? 0 : -ENOSPC;
+    free(text);
+    jwt_free(jwt);
+    return rc;
 }

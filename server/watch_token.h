@@ -46,6 +46,12 @@ void watch_tokens_init(struct watch_tokens *t);
 void watch_tokens_finish(struct watch_tokens *t); /* zeroed memory is fine */
 void watch_tokens_set_key(struct watch_tokens *t, const struct watch_key *key); /* ids stay used */
 
+/* Whether there is a key to sign with: a secret. A public key only checks. */
+bool watch_tokens_can_sign(const struct watch_tokens *t);
+/* A token of one use, that stays with `room`. 0; -ENOTSUP: there is no such key; -EIO; -ENOSPC. */
+int watch_tokens_sign(const struct watch_tokens *t, const char *room, int64_t expires_s,
+                      int max_layer, char *out, size_t size);
+
 /* Lets the bearer in once more, or not: GRANTED, INVALID, TOKEN_USED. */
 enum backend_access watch_tokens_take(struct watch_tokens *t, const char *token, const char *room,
                                       int64_t unix_s, struct backend_grant *out);

@@ -56,6 +56,7 @@ struct backend_room {
     bool presenter;    /* somebody publishes, or may come back */
     bool reconnecting; /* who published has gone without a word and may come back */
     bool password_required;
+    bool makes_tokens;                                  /* see make_token */
     char title[BACKEND_TITLE_MAX];                      /* or "" */
     unsigned n_streams;                                 /* active ones */
     struct backend_stream streams[BACKEND_STREAMS_MAX]; /* by slot: sparse */
@@ -137,6 +138,19 @@ struct backend_room_wish {
 
 struct backend_room_made {
     char code[BACKEND_ROOM_MAX], secret[BACKEND_SECRET_MAX];
+};
+
+#define BACKEND_TOKEN_MAX 512
+
+/* A signed token that lets one viewer watch once, in the place of the password. */
+struct backend_token_wish {
+    unsigned lasts_s; /* until then it has to be shown */
+    int max_layer;    /* the best layer that its viewer is sent; 0: no layer is barred */
+};
+
+struct backend_token {
+    char text[BACKEND_TOKEN_MAX];
+    int64_t expires_s; /* Unix time */
 };
 
 /* --- publishing: what comes in from a browser, OBS, GoPeep, any WHIP client --- */
@@ -265,6 +279,9 @@ struct backend {
                      struct backend_room_made *out);
     int (*change_room)(void *arg, const char *code, const struct backend_room_wish *wish);
     int (*end_room)(void *arg, const char *code);
+    /* 0; -ENOENT; -ENOTSUP there is no key to sign with; -EIO. */
+    int (*make_token)(void *arg, const char *code, const struct backend_token_wish *wish,
+                      struct backend_token *out);
     /* Constant time in what is secret. A token that may be used once is used up by may_watch. */
     enum backend_access (*may_watch)(void *arg, const char *code,
                                      const struct backend_credential *shown,

@@ -90,6 +90,44 @@ char *message_reserved(const struct backend_room_made *made)
     return dump(json_pack("{s:s, s:s}", "room", made->code, "secret", made->secret));
 }
 
+/* A whole number between both, `out` if it is not there. */
+static bool take_integer(const json_t *root, const char *name, int min, int max, int *out)
+{
+    const json_t *value = json_object_get(root, name);
+    if (!value || json_is_null(value))
+        return true;
+    if (!json_is_integer(value) || json_integer_value(value) < min ||
+        json_integer_value(value) > max)
+        return false;
+    *out = (int)json_integer_value(value);
+    return true;
+}
+
+const char *message_read_token_wish(struct backend_token_wish *out, const char *text, size_t size)
+{
+    json_t *root = size > 0 ? load(text, size) : json_object();
+    int lasts_s = MESSAGE_TOKEN_LASTS_S, layer = 0;
+    const char *fault = NULL;
+    if (!json_is_object(root))
+        fault = "the body is a JSON object, like {\"expires_in\":3600,\"max_layer\":1}";
+    else if (!take_integer(root, "expires_in", MESSAGE_TOKEN_LASTS_MIN_S, MESSAGE_TOKEN_LASTS_MAX_S,
+                           &lasts_s))
+        fault = "\"expires_in\" is a whole number of seconds from 60 to 604800";
+    else if (!take_integer(root, "max_layer", 0, BACKEND_LAYERS_MAX - 1, &layer))
+        fault = "\"max_layer\" is the best layer that may be watched: 0 (the best one), 1 or 2";
+    json_decref(root);
+    *out = (struct backend_token_wish){.lasts_s = (unsigned)lasts_s, .max_layer = layer};
+    return fault;
+}
+
+char *message_token(const struct backend_token *t, const char *origin, const char *code)
+{
+    char url[1024];
+    snprintf(url, sizeof(url), "%s/%s#token=%s", origin, code, t->text);
+    return dump(json_pack("{s:s, s:I, s:s}", "token", t->text, "expires", (json_int_t)t->expires_s,
+                          "url", url));
+}
+
 /* --- WHEP's events -----------------------------------------------------------------------------
  */
 

@@ -25,6 +25,14 @@ void message_room_wish_finish(struct message_room_wish *w);
 char *message_room_made(const struct backend_room_made *made, const char *origin);
 char *message_reserved(const struct backend_room_made *made);
 
+/* {expires_in, max_layer}, in seconds; both optional. */
+#define MESSAGE_TOKEN_LASTS_S 86400
+#define MESSAGE_TOKEN_LASTS_MIN_S 60
+#define MESSAGE_TOKEN_LASTS_MAX_S 604800
+const char *message_read_token_wish(struct backend_token_wish *out, const char *text, size_t size);
+/* {token, expires, url}; `code` is the room's. */
+char *message_token(const struct backend_token *t, const char *origin, const char *code);
+
 /* WHEP: what a player wants to be told of, bits. */
 enum message_event {
     MESSAGE_EVENT_ACTIVE = 1,

@@ -325,11 +325,11 @@ char *message_bare(const char *type)
 
 char *message_room(const struct backend_room *room)
 {
-    return dump(json_pack("{s:s, s:b, s:i, s:o, s:b, s:o, s:b, s:b}", "room", room->code, "live",
-                          room->live, "viewers", (int)room->viewers, "streams",
+    return dump(json_pack("{s:s, s:b, s:i, s:o, s:b, s:o, s:b, s:b, s:b}", "room", room->code,
+                          "live", room->live, "viewers", (int)room->viewers, "streams",
                           streams_json(room, false), "password_required", room->password_required,
                           "title", name_of(room->title), "presenter", room->presenter,
-                          "reconnecting", room->reconnecting));
+                          "reconnecting", room->reconnecting, "tokens", room->makes_tokens));
 }
 
 char *message_problem(int status, const char *title, const char *detail)

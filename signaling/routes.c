@@ -287,7 +287,7 @@ size_t routes_body_limit(enum routes_method method, const char *path)
     if (posts && strcmp(path, "/api/v1/rooms") == 0)
         return ROUTES_JSON_MAX;
     if (room)
-        return patches || (posts && strstr(room, "/sources")) ? ROUTES_JSON_MAX : 0;
+        return patches || (posts && strchr(room, '/')) ? ROUTES_JSON_MAX : 0;
     if (!routes_after(path, "/whep/") && !routes_after(path, "/whip/"))
         return 0;
     size_t json = routes_events_body_limit(method, path);

@@ -58,7 +58,7 @@ void routes_serve_layer(const struct routes_request *q, struct routes_answer *a,
 void routes_forget_events(struct routes *r, struct routes_session *s);
 size_t routes_events_body_limit(enum routes_method method, const char *path);
 
-/* routes_rooms.c: /api/v1/rooms, /api/v1/rooms/{ROOM}, /api/reserve. */
+/* routes_rooms.c: /api/v1/rooms, /api/v1/rooms/{ROOM} and its /tokens, /api/reserve. */
 void routes_make_room(const struct backend *backend, const struct routes_request *q,
                       struct routes_answer *a);
 void routes_serve_room(const struct backend *backend, const struct routes_request *q,

@@ -22,14 +22,20 @@ static void origin_of(const struct routes_request *q, char out[300])
         snprintf(out, 300, "%s://%.256s", q->secure ? "https" : "http", q->host);
 }
 
+static bool is_json(const struct routes_request *q, struct routes_answer *a)
+{
+    bool is = q->body_size == 0 ||
+              (q->content_type && strncmp(q->content_type, "application/json", 16) == 0);
+    if (!is)
+        answer_problem(a, 415, "the body has to be application/json");
+    return is;
+}
+
 static bool read_wish(const struct routes_request *q, struct routes_answer *a,
                       struct message_room_wish *out, bool makes)
 {
-    if (q->body_size > 0 &&
-        !(q->content_type && strncmp(q->content_type, "application/json", 16) == 0)) {
-        answer_problem(a, 415, "the body has to be application/json");
+    if (!is_json(q, a))
         return false;
-    }
     const char *fault = message_read_room_wish(out, q->body ? q->body : "", q->body_size, makes);
     if (fault)
         answer_problem(a, 400, fault);
@@ -203,11 +209,66 @@ static void end(const struct backend *backend, const struct routes_request *q,
         changed(a, backend->end_room(backend->arg, code));
 }
 
+/* --- tokens to watch ---------------------------------------------------------------------------
+ */
+
+static void make_token(const struct backend *backend, const struct routes_request *q,
+                       struct routes_answer *a, const char *code)
+{
+    char origin[300];
+    struct backend_token_wish wish;
+    struct backend_token made;
+    if (!may_change(backend, q, a, code) || !is_json(q, a))
+        return;
+    const char *fault = message_read_token_wish(&wish, q->body ? q->body : "", q->body_size);
+    if (fault) {
+        answer_problem(a, 400, fault);
+        return;
+    }
+    int status =
+        backend->make_token ? backend->make_token(backend->arg, code, &wish, &made) : -ENOTSUP;
+    if (status == -ENOTSUP) {
+        answer_problem(a, 501, "this server has no secret to sign tokens with (--token-key)");
+    } else if (status == -ENOENT) {
+        no_room(a);
+    } else if (status != 0) {
+        answer_problem(a, 500, "the server could not make a token");
+    } else {
+        origin_of(q, origin);
+        answer_begin(a, 201);
+        answer_header(a, "Cache-Control: no-store");
+        if (!answer_owned_text(a, "application/json", message_token(&made, origin, code)))
+            answer_problem(a, 500, "the server is out of memory");
+    }
+}
+
+/* "{ROOM}/tokens". False: it is another path. */
+static bool serve_tokens(const struct backend *backend, const struct routes_request *q,
+                         struct routes_answer *a, const char *path)
+{
+    char name[BACKEND_ROOM_MAX], code[BACKEND_ROOM_MAX];
+    size_t n = strcspn(path, "/");
+    if (strcmp(path + n, "/tokens") != 0)
+        return false;
+    snprintf(name, sizeof(name), "%.*s", (int)n, path);
+    if (n >= sizeof(name) || !room_code_normalize(code, name))
+        no_room(a);
+    else if (q->method == ROUTES_OPTIONS)
+        answer_options(a, "POST, OPTIONS");
+    else if (q->method != ROUTES_POST)
+        answer_method_not_allowed(a, "POST, OPTIONS");
+    else
+        make_token(backend, q, a, code);
+    return true;
+}
+
 void routes_serve_room(const struct backend *backend, const struct routes_request *q,
                        struct routes_answer *a, const char *name)
 {
     static const char allow[] = "GET, HEAD, PATCH, DELETE, OPTIONS";
     char code[BACKEND_ROOM_MAX];
+    if (serve_tokens(backend, q, a, name))
+        return;
     if (strchr(name, '/')) {
         routes_serve_sources(backend, q, a, name);
         return;

@@ -12,6 +12,7 @@ import { Backoff } from './backoff.js';
 import { Mixer, captureCamera, captureMicrophone, captureScreen, devicesOf } from './capture.js';
 import { Publisher } from './publisher.js';
 import { isCode, normalizeCode } from './roomcode.js';
+import { offerTickets, showTickets } from './ticket.js';
 
 const QUALITIES = [
   ['low', 500], ['medium', 1500], ['high', 3000], ['very-high', 6000],
@@ -441,6 +442,7 @@ function fillSettings() {
   }
 }
 
+offerTickets(page);
 for (const id of ['videoinput', 'audioinput']) {
   $(`#${id}`).addEventListener('change', onDevice);
 }
@@ -452,6 +454,7 @@ client.addEventListener('state', render);
 client.addEventListener('joined', ({ detail }) => {
   page.remade = 0;
   renderAudience({ viewers: detail.viewers });
+  showTickets(page.room);
 });
 client.addEventListener('error', ({ detail }) => {
   console.warn('amphi: server error', detail.code, detail.error);
@@ -459,7 +462,13 @@ client.addEventListener('error', ({ detail }) => {
     remakeRoom();
   }
 });
-client.addEventListener('message', ({ detail }) => detail.type.startsWith('viewer-') && renderAudience(detail));
+client.addEventListener('message', ({ detail }) => {
+  if (detail.type.startsWith('viewer-')) {
+    renderAudience(detail);
+  } else if (detail.type === 'password-updated') {
+    showTickets(page.room);
+  }
+});
 publisher.addEventListener('change', render);
 publisher.addEventListener('audience', ({ detail }) => renderAudience(detail));
 publisher.addEventListener('wish', ({ detail }) => {

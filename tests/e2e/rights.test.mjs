@@ -81,6 +81,27 @@ test('tokens that are none are refused', { timeout: 30000 }, () =>
     }
   }));
 
+test('who has the secret makes tokens of one use', { timeout: 30000 }, () =>
+  withServer(['--password', 'sesame'], async (amphi) => {
+    const make = (bearer, body = {}) => fetch(`${amphi.origin}/api/v1/rooms/${ROOM}/tokens`, {
+      method: 'POST', body: JSON.stringify(body),
+      headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${bearer}` },
+    });
+    assert.ok((await (await fetch(`${amphi.origin}/api/v1/rooms/${ROOM}`)).json()).tokens);
+    assert.equal((await make('sesame')).status, 403);
+    assert.equal((await make(SECRET, { expires_in: 1 })).status, 400);
+    const made = await make(SECRET, { expires_in: 60, max_layer: 1 });
+    assert.equal(made.status, 201);
+    const { token: text, url, expires } = await made.json();
+    assert.equal(url, `${amphi.origin}/${ROOM}#token=${text}`);
+    assert.ok(Math.abs(expires - Date.now() / 1000 - 60) < 10);
+    assert.equal((await make(text)).status, 403, 'it makes no others');
+    assert.equal(await ask(amphi, 'whip', text), 403);
+    assert.equal(await ask(amphi, 'whep', text), 201);
+    assert.equal(await ask(amphi, 'whep', text), 403, 'used');
+    assert.doesNotMatch(amphi.stdout + amphi.stderr, new RegExp(text.split('.')[2]), 'nothing of it is logged');
+  }));
+
 test('what lets somebody watch never lets him publish', { timeout: 30000 }, () =>
   withServer(['--password', 'sesame'], async (amphi) => {
     assert.equal(await ask(amphi, 'whip'), 401);

@@ -299,6 +299,31 @@ static void keys_of_other_kinds_are_refused(void **state)
     assert_int_equal(read_key("-----BEGIN PUBLIC KEY-----\n", 27), -EINVAL);
 }
 
+static void one_that_was_made_here_is_good_once_and_there(void **state)
+{
+    (void)state;
+    char text[BACKEND_TOKEN_MAX], other[BACKEND_TOKEN_MAX];
+    assert_true(watch_tokens_can_sign(&tokens));
+    assert_int_equal(watch_tokens_sign(&tokens, ROOM, NOW + 60, 1, text, sizeof(text)), 0);
+    assert_int_equal(watch_tokens_sign(&tokens, ROOM, NOW + 60, 0, other, sizeof(other)), 0);
+    assert_int_equal(watch_tokens_sign(&tokens, ROOM, NOW + 60, 0, other, 40), -ENOSPC);
+    assert_int_equal(watch_tokens_sign(&tokens, ROOM, NOW + 60, 0, other, sizeof(other)), 0);
+    assert_int_equal(watch_tokens_take(&tokens, text, "OTHER", NOW, &grant),
+                     BACKEND_ACCESS_INVALID);
+    assert_int_equal(watch_tokens_take(&tokens, text, ROOM, NOW, &grant), BACKEND_ACCESS_GRANTED);
+    assert_int_equal(grant.best_layer, 1);
+    assert_int_equal(watch_tokens_take(&tokens, text, ROOM, NOW, &grant),
+                     BACKEND_ACCESS_TOKEN_USED);
+    assert_int_equal(watch_tokens_take(&tokens, other, ROOM, NOW + 60, &grant),
+                     BACKEND_ACCESS_TOKEN_USED);
+    assert_int_equal(watch_tokens_take(&tokens, other, ROOM, NOW + 59, &grant),
+                     BACKEND_ACCESS_GRANTED);
+    assert_int_equal(grant.best_layer, 0);
+    tokens.key.kind = WATCH_KEY_ES256; /* a public key signs nothing */
+    assert_false(watch_tokens_can_sign(&tokens));
+    assert_int_equal(watch_tokens_sign(&tokens, ROOM, NOW + 60, 0, text, sizeof(text)), -ENOTSUP);
+}
+
 static void without_a_key_no_token_is_good(void **state)
 {
     (void)state;
@@ -320,6 +345,7 @@ int main(void)
         TEST(the_file_of_a_secret),
         TEST(a_public_key_takes_es256_alone),
         TEST(keys_of_other_kinds_are_refused),
+        TEST(one_that_was_made_here_is_good_once_and_there),
         TEST(without_a_key_no_token_is_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,7 +43,7 @@ struct fake {
     uint32_t last_ticket;
     struct backend_source_change change;
     /* with fake_use_agents */
-    int restart_status;
+    int restart_status, token_status;
     unsigned n_restarts, n_candidates;
     char restart_ufrag[BACKEND_UFRAG_MAX];
     struct {
@@ -306,6 +306,19 @@ static inline int fake_make_room(void *arg, const struct backend_room_wish *wish
     return 0;
 }
 
+static inline int fake_make_token(void *arg, const char *code,
+                                  const struct backend_token_wish *wish, struct backend_token *out)
+{
+    const struct fake *f = arg;
+    if (strcmp(code, FAKE_ROOM) != 0)
+        return -ENOENT;
+    if (f->token_status != 0)
+        return f->token_status;
+    out->expires_s = 1000000 + wish->lasts_s;
+    snprintf(out->text, sizeof(out->text), "head.layer%d.mac", wish->max_layer);
+    return 0;
+}
+
 static inline int fake_change_room(void *arg, const char *code,
                                    const struct backend_room_wish *wish)
 {
@@ -334,6 +347,7 @@ static inline void fake_use_rooms(struct fake *f)
     f->backend.may_publish = fake_may_publish;
     f->backend.make_room = fake_make_room;
     f->backend.change_room = fake_change_room;
+    f->backend.make_token = fake_make_token;
     f->backend.end_room = fake_end_room;
 }
 

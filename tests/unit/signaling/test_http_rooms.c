@@ -183,6 +183,54 @@ static void changes(void **state)
     assert_int_equal(s->fake.n_changes, 4);
 }
 
+static void makes_tokens(void **state)
+{
+    struct server *s = *state;
+    static const char path[] = "/api/v1/rooms/swift-otter-042/tokens";
+    static const char *const wrong[] = {
+        "[]",
+        "{",
+        "{\"expires_in\":59}",
+        "{\"expires_in\":604801}",
+        "{\"expires_in\":99999999999999999999}",
+        "{\"expires_in\":3600.5}",
+        "{\"max_layer\":3}",
+        "{\"max_layer\":-1}",
+        "{\"max_layer\":\"1\"}",
+    };
+    struct reply r = ask(s, "POST", path, with_secret, "");
+    assert_int_equal(r.status, 201);
+    header_is(&r, "Cache-Control", "no-store");
+    assert_string_equal(r.body, "{\"token\":\"head.layer0.mac\",\"expires\":1086400,\"url\":"
+                                "\"http://amphi/SWIFT-OTTER-042#token=head.layer0.mac\"}");
+    r = ask(s, "POST", path,
+            "Content-Type: application/json\r\nAuthorization: Bearer " FAKE_TOKEN "\r\n",
+            "{\"expires_in\":60,\"max_layer\":2}");
+    assert_int_equal(r.status, 201);
+    assert_non_null(strstr(r.body, "\"token\":\"head.layer2.mac\",\"expires\":1000060,"));
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        r = ask(s, "POST", path, with_secret, wrong[i]);
+        is_problem(&r, 400);
+    }
+    r = ask(s, "POST", path, json, "{}");
+    is_problem(&r, 401);
+    r = ask(s, "POST", path, "Authorization: Bearer wrong\r\n", "");
+    is_problem(&r, 403);
+    r = ask(s, "POST", path,
+            "Content-Type: text/plain\r\nAuthorization: Bearer " FAKE_SECRET "\r\n", "{}");
+    is_problem(&r, 415);
+    r = ask(s, "GET", path, with_secret, NULL);
+    is_problem(&r, 405);
+    header_is(&r, "Allow", "POST, OPTIONS");
+    r = ask(s, "POST", "/api/v1/rooms/OTHER/tokens", with_secret, "");
+    is_problem(&r, 404);
+    r = ask(s, "POST", "/api/v1/rooms/not%20one/tokens", with_secret, "");
+    is_problem(&r, 404);
+    s->fake.token_status = -ENOTSUP;
+    r = ask(s, "POST", path, with_secret, "");
+    is_problem(&r, 501);
+}
+
 /* 5 wrong ones a minute; then even the right one has to wait. */
 static void secrets_cannot_be_guessed(void **state)
 {
@@ -228,6 +276,7 @@ int main(void)
         ROOM_TEST(making_fails),
         ROOM_TEST(only_the_admin_makes_them),
         ROOM_TEST(changes),
+        ROOM_TEST(makes_tokens),
         ROOM_TEST(secrets_cannot_be_guessed),
         ROOM_TEST(ends),
     };

@@ -236,7 +236,7 @@ static void builds(void **state)
     f.room.streams[0].active = false;
     expect(message_room(&f.room), "{\"room\":\"" FAKE_ROOM "\",\"live\":true,\"viewers\":3,"
                                   "\"streams\":[],\"password_required\":false,\"title\":\"\","
-                                  "\"presenter\":false,\"reconnecting\":false}");
+                                  "\"presenter\":false,\"reconnecting\":false,\"tokens\":false}");
 }
 
 /* Window names are whatever a program has put there. */

@@ -178,12 +178,20 @@ test('the link and the secret can be copied, and a phone shows all of it', async
   await page.keyboard.press('l');
   await says(page, '#copy', 'Copied');
   assert.equal(await clipboard(), `${server.url}/QUIET-LYNX-100`);
-  await page.locator('#room-live summary').click();
+  await page.locator('#room-live details:not([hidden]) summary').click();
   assert.equal(await page.textContent('#whip'), `${server.url}/whip/QUIET-LYNX-100`);
   await page.click('#copy-secret');
   await says(page, '#copy-secret', 'Copied');
   assert.equal(await clipboard(), 'secret-of-QUIET-LYNX-100');
+  assert.ok(await page.isHidden('#ticket'), 'no password, no need of tokens');
+  await page.fill('#password', 'sesame');
+  await page.press('#password', 'Enter');
+  await page.click('#ticket summary');
+  await page.click('#ticket button');
+  await says(page, '#ticket-said', 'Copied. It opens the room once');
+  assert.equal(await clipboard(), `${server.url}/QUIET-LYNX-100#token=ticket-1`);
   await page.setViewportSize({ width: 360, height: 740 });
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360, 'with a room');
   for (const path of ['/present', '/admin', '/']) {
     await page.goto(server.url + path);
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360, path);

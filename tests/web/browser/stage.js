@@ -9,6 +9,8 @@ export class Stage {
     this.secrets = new Map(); // room -> secret
     this.passwords = new Map();
     this.refuse = null; // {status, json} instead of a room
+    this.tokens = true; // the server makes them
+    this.tickets = 0;
     this.socket = null;
     this.sharers = 0;
     hub.api = (method, path, body) => this.#api(method, path, body);
@@ -40,6 +42,14 @@ export class Stage {
   }
 
   #api(method, path, { room = `QUIET-LYNX-${100 + this.secrets.size}`, password = '' }) {
+    const [, of, rest] = /^\/api\/v1\/rooms\/([\w-]+)(\/tokens)?$/.exec(path) ?? [];
+    if (of && method === 'GET') {
+      return { status: 200, json: { tokens: this.tokens, password_required: Boolean(this.passwords.get(of)) } };
+    }
+    if (rest && method === 'POST' && this.tokens) {
+      this.tickets += 1;
+      return { status: 201, json: { url: `/${of}#token=ticket-${this.tickets}` } };
+    }
     if (method !== 'POST' || path !== '/api/v1/rooms') {
       return { status: 404, json: { detail: 'there is no such thing' } };
     }

@@ -23,7 +23,7 @@
  * CPU is that of all threads but the viewer's. Latency is from captured_us until the kernel has the
  * frame's first packets; `rest` of it is what was not spent in the encoder.
  */
-#include "tests/unit/server/allocations.h"
+#include "tests/unit/server/encoder_allocations.h"
 
 #include "capture/capture_backends.h"
 #include "encode/convert.h"
@@ -488,7 +488,7 @@ static void print(const struct moment *a, const struct moment *b, struct source 
            "\"kbps\":%.0f}\n",
            due > 0 ? lost * 100 / due : 0, (double)units / seconds, (double)copied / frames / 1e3,
            (double)atomic_load(&allocations_ours) / seconds,
-           (double)atomic_load(&allocations_in_encoder) / seconds,
+           (double)atomic_load(&allocations_apart) / seconds,
            (double)b->stats.bitrate_bps / 1e3);
 }
 

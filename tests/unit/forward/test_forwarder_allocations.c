@@ -6,7 +6,7 @@
  * few seconds (libnice's HMAC does).
  */
 #include "rtp/session/cipher.h"
-#include "tests/unit/forward/allocation_count.h"
+#include "tests/unit/allocations.h"
 #include "tests/unit/forward/forwarder_fixture.h"
 
 #include <stdio.h>
@@ -72,12 +72,12 @@ static void play(int n_workers, bool disable_gso)
         x->clients[i].loop.check_us = INT64_MAX;
     struct forwarder_worker_stats before = worker_sum(x);
 
-    begin_counting();
+    allocations_begin();
     for (unsigned round = 0; round < ROUNDS; round++)
         play_round(x, round);
     want_reports = 2;
     run_until(x, have_reports);
-    assert_int_equal(end_counting(), 0);
+    assert_int_equal(allocations_end(), 0);
 
     struct forwarder_worker_stats after = worker_sum(x);
     assert_true(after.packets_sent - before.packets_sent > ROUNDS * VIEWERS * 4);
@@ -208,9 +208,9 @@ static void sound_and_layers_allocate_nothing(void **state)
     play_layers(x, c, &got, video, audio, 8);
     c->loop.check_us = INT64_MAX;
 
-    begin_counting();
+    allocations_begin();
     play_layers(x, c, &got, video, audio, ROUNDS);
-    assert_int_equal(end_counting(), 0);
+    assert_int_equal(allocations_end(), 0);
     struct forwarder_stats s;
     assert_int_equal(forwarder_stats(x->f, &s), 0);
     assert_true(s.viewers[0].counters.layer_switches >= ROUNDS);
@@ -224,10 +224,10 @@ static void coming_allocates(void **state)
 {
     (void)state;
     struct fixture *x = fixture_new(1, 1, false);
-    begin_counting();
+    allocations_begin();
     add_client(x);
     run_until(x, are_connected);
-    assert_true(end_counting() > 0);
+    assert_true(allocations_end() > 0);
     fixture_free(x);
 }
 
@@ -262,11 +262,11 @@ static void sealing_allocates_nothing(void **state)
         assert_int_equal(seal_create(&a, &keys), 0);
         assert_int_equal(seal_create(&b, &keys), 0);
         seal_many(a, b, 1, 3);
-        is_exempt = false;
-        begin_counting();
+        allocations_exempt = false;
+        allocations_begin();
         seal_many(a, b, 4, 100);
-        uint64_t n = end_counting();
-        is_exempt = true;
+        uint64_t n = allocations_end();
+        allocations_exempt = true;
         assert_int_equal(n, 0);
         seal_destroy(a);
         seal_destroy(b);
@@ -277,7 +277,7 @@ static void sealing_allocates_nothing(void **state)
 static int setup(void **state)
 {
     (void)state;
-    is_exempt = true;
+    allocations_exempt = true;
     return cipher_install(CIPHER_AUTO);
 }
 

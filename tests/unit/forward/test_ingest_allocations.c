@@ -1,10 +1,10 @@
 /* test_ingest_allocations.c - what a publisher sends allocates nothing: packets in and out of
  * order, retransmissions, pictures, sound, reports and feedback. Its first packets may.
  */
-#include "tests/unit/forward/allocation_count.h"
+#include "tests/unit/allocations.h"
 
-#define STAGE_ENTER() (is_exempt = false)
-#define STAGE_LEAVE() (is_exempt = true)
+#define STAGE_ENTER() (allocations_exempt = false)
+#define STAGE_LEAVE() (allocations_exempt = true)
 #include "tests/unit/forward/ingest_stage.h"
 
 #include <setjmp.h>
@@ -39,7 +39,7 @@ static struct ingest_config configure(void)
 static void media_allocates_nothing(void **state)
 {
     (void)state;
-    is_exempt = true;
+    allocations_exempt = true;
     struct ingest_config config = configure();
     struct sim_path_config path = {.delay_us = 20000, .jitter_us = 5000, .loss = 0.03};
     struct ingest_stage *s = ingest_stage_new(&config, &path, 4);
@@ -60,11 +60,11 @@ static void media_allocates_nothing(void **state)
     const struct stage_flow *pv = ingest_stage_add(s, &v), *pa = ingest_stage_add(s, &a);
     ingest_stage_run(s, 3 * SECOND);
     uint64_t frames = pv->frames, sounds = pa->frames;
-    begin_counting();
+    allocations_begin();
     ingest_stage_run(s, 5 * SECOND);
     ingest_want_keyframe(s->in, 0, 0, 1);
     ingest_stage_run(s, 5 * SECOND);
-    assert_int_equal(end_counting(), 0);
+    assert_int_equal(allocations_end(), 0);
     assert_true(pv->frames > frames + 280 && pa->frames > sounds + 400);
     assert_true(pv->resent > 20 && pv->keyframes >= 2);
     ingest_stage_free(s);

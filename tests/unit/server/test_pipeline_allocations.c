@@ -5,7 +5,7 @@
  * the encoder that is ours there is none at all; with a codec library there is none outside
  * encoder_submit and encoder_receive.
  */
-#include "tests/unit/server/allocations.h"
+#include "tests/unit/server/encoder_allocations.h"
 
 #include "rtp/session/cipher.h"
 #include "server/source.h"
@@ -74,7 +74,7 @@ static struct allocated count_once(struct pipeline_viewer *v, struct source *s, 
     allocations_begin();
     *frames = play(v, s, *frames + FRAMES, 0);
     allocations_end();
-    return (struct allocated){allocations_ours, allocations_in_encoder, v->loop.rtp - packets};
+    return (struct allocated){allocations_ours, allocations_apart, v->loop.rtp - packets};
 }
 
 static struct allocated count_with(const char *encoder, enum codec codec)
@@ -163,7 +163,7 @@ static void opening_allocates(void **state)
     allocations_end();
     allocations_exempt = true;
     assert_true(atomic_load(&allocations_ours) > 0);
-    assert_true(atomic_load(&allocations_in_encoder) > 0);
+    assert_true(atomic_load(&allocations_apart) > 0);
     source_close(s);
     pipeline_viewer_free(&v);
 }

@@ -2,22 +2,20 @@
  *
  * The program's own malloc takes the place of libc's, so each call of whichever library is seen
  * (with a sanitizer, which brings its own, through its hook). Included by one file of a program.
- *
- * A program that is linked with ALLOCATIONS_WRAPS (tests/CMakeLists.txt) also knows which calls are
- * made inside an encoder, where a codec library does what it likes.
+ * What is made while `allocations_inside` is set is counted apart.
  */
 #pragma once
-
-#include "encode/encoder.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static atomic_bool allocations_counting;
-static atomic_ullong allocations_ours, allocations_in_encoder;
+static atomic_ullong allocations_ours, allocations_apart;
 static _Atomic(void *) allocations_first_caller; /* of ours */
 static _Thread_local bool allocations_exempt, allocations_inside;
 
@@ -26,7 +24,7 @@ static inline void allocations_count(void *caller)
     if (allocations_exempt || !atomic_load(&allocations_counting))
         return;
     if (allocations_inside)
-        atomic_fetch_add(&allocations_in_encoder, 1);
+        atomic_fetch_add(&allocations_apart, 1);
     else if (atomic_fetch_add(&allocations_ours, 1) == 0)
         atomic_store(&allocations_first_caller, caller);
 }
@@ -34,22 +32,21 @@ static inline void allocations_count(void *caller)
 static inline void allocations_begin(void)
 {
     atomic_store(&allocations_ours, 0);
-    atomic_store(&allocations_in_encoder, 0);
+    atomic_store(&allocations_apart, 0);
     atomic_store(&allocations_first_caller, NULL);
     atomic_store(&allocations_counting, true);
 }
 
-static inline void allocations_end(void)
+/* How many there were, but for those apart; the first one's caller is told. */
+static inline uint64_t allocations_end(void)
 {
     atomic_store(&allocations_counting, false);
+    uint64_t n = atomic_load(&allocations_ours);
+    if (n > 0)
+        fprintf(stderr, "%llu allocations, the first by %p\n", (unsigned long long)n,
+                atomic_load(&allocations_first_caller));
+    return n;
 }
-
-/* --- the encoder's calls, by the linker's --wrap --- */
-
-int __real_encoder_submit(struct encoder *e, const struct picture *pic, bool keyframe);
-int __wrap_encoder_submit(struct encoder *e, const struct picture *pic, bool keyframe);
-int __real_encoder_receive(struct encoder *e, struct encoded *out);
-int __wrap_encoder_receive(struct encoder *e, struct encoded *out);
 
 /* --- malloc --- */
 

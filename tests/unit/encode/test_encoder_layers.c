@@ -3,6 +3,8 @@
 #include "tests/unit/encode/decode.h"
 #include "tests/unit/encode/rig.h"
 
+#include <math.h>
+
 enum { PICTURES = 45, MIDWAY = 22 };
 
 static void test_pattern(void **state)
@@ -96,12 +98,66 @@ static void test_lower_layers_stand_alone(void **state)
     each_backend((enum codec)0, check_layers);
 }
 
+/* The mean PSNR of five seconds, and what part of the bytes is the base's. */
+static double quality(const struct encoder_ops *ops, enum scene_kind kind, int layers, double *base)
+{
+    enum { N = 150 };
+    struct encoder_config config = config_of(480, 272, 30, 600000);
+    config.content = kind == SCENE_TEXT ? ENCODER_SCREEN : ENCODER_NATURAL;
+    config.temporal_layers = layers;
+    struct rig r = rig_new(ops, config, kind);
+    struct decoder *d = decoder_new(ops->codec);
+    double psnr = 0, bytes = 0, base_bytes = 0;
+    for (int i = 0; i < N; i++) {
+        struct picture decoded = {.plane = {NULL}};
+        struct encoded au = rig_encode(&r, i == 0);
+        assert_true(decoder_decode(d, au.data, au.size, &decoded));
+        psnr += 10 * log10(255 * 255 / fmax(scene_mse(&r.yuv, &decoded), 0.1));
+        bytes += (double)au.size;
+        base_bytes += au.temporal_id == 0 ? (double)au.size : 0;
+    }
+    decoder_free(d);
+    rig_free(&r);
+    *base = base_bytes / bytes;
+    return psnr / N;
+}
+
+/* Why one layer is what a source has if nothing else is said: scrolling text pays dearly for two.
+ */
+static void check_cost(const struct encoder_ops *ops)
+{
+    static const struct {
+        const char *name;
+        enum scene_kind kind;
+        double most_db;
+    } rows[] = {{"text", SCENE_TEXT, 8}, {"natural", SCENE_NATURAL, 1}};
+    if (rig_is_fake(ops) || delivered(ops, 2) < 2)
+        return;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        double base;
+        double one = quality(ops, rows[i].kind, 1, &base);
+        assert_true(base == 1);
+        double two = quality(ops, rows[i].kind, 2, &base);
+        print_message("%s, %s: %.1f dB in one layer, %.1f dB in two, %.0f %% of it the base\n",
+                      ops->name, rows[i].name, one, two, base * 100);
+        assert_true(one - two < rows[i].most_db);
+        assert_true(base > 0.4 && base < 0.85);
+    }
+}
+
+static void test_what_two_layers_cost(void **state)
+{
+    (void)state;
+    each_backend(CODEC_H264, check_cost);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pattern),
         cmocka_unit_test(test_shares),
         cmocka_unit_test(test_lower_layers_stand_alone),
+        cmocka_unit_test(test_what_two_layers_cost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

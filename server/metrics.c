@@ -332,6 +332,9 @@ static void write_http(FILE *f, const struct http_counters *h)
     fprintf(f, "amphi_joins_total %" PRIu64 "\n", h->joins);
     metrics_family(f, "joins_refused_total", "counter", "Those over the limit.");
     fprintf(f, "amphi_joins_refused_total %" PRIu64 "\n", h->joins_refused);
+    metrics_family(f, "http_connections_refused_total", "counter",
+                   "Closed at once: there were as many as there may be.");
+    fprintf(f, "amphi_http_connections_refused_total %" PRIu64 "\n", h->connections_refused);
 }
 
 static void write_denied(FILE *f, const struct stats_denied *d)

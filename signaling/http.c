@@ -119,7 +119,8 @@ static bool is_plain(int fd)
 static void adopt(void *arg, int fd)
 {
     struct http *h = arg;
-    bool has_room = h->n_connections < HTTP_CONNECTIONS_MAX;
+    bool has_room = h->n_connections < h->max_connections;
+    h->n_refused += !has_room;
     struct http_connection *c = has_room ? calloc(1, sizeof(*c)) : NULL;
     if (!c) {
         close(fd);
@@ -401,6 +402,9 @@ int http_create(struct http **out, const struct http_config *config, char *error
     }
     h->backend = config->backend;
     h->routes = routes_create(config->backend);
+    h->max_connections = config->max_connections ? config->max_connections : HTTP_CONNECTIONS_MAX;
+    if (h->max_connections > HTTP_CONNECTIONS_MAX)
+        h->max_connections = HTTP_CONNECTIONS_MAX;
     h->viewers = g_hash_table_new(NULL, NULL);
     h->waiting = g_hash_table_new(NULL, NULL);
     h->opening = g_hash_table_new(NULL, NULL);
@@ -577,5 +581,6 @@ void http_count(const struct http *h, struct http_counters *out)
         .joins = h->joins->n_admitted,
         .joins_refused = h->joins->n_refused,
         .connections = h->n_connections,
+        .connections_refused = h->n_refused,
     };
 }

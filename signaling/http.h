@@ -17,6 +17,7 @@ struct http_config {
     uint16_t port;                  /* 0: any free one */
     const struct backend *backend;  /* borrowed */
     unsigned join_rate, join_burst; /* of one address, see join_limit.h; 0: the defaults */
+    unsigned max_connections;       /* 0, or more than HTTP_CONNECTIONS_MAX: that many */
     /* Each may be NULL: plain HTTP; any site's pages (web_origins.h); no proxy's word (proxies.h).
      */
     const char *tls_cert, *tls_key; /* PEM files */
@@ -67,5 +68,6 @@ void http_on_size(struct http *h, const char *code, unsigned slot, int width, in
 struct http_counters {
     uint64_t joins, joins_refused; /* of addresses that are limited, so not of loopback */
     unsigned connections;
+    uint64_t connections_refused; /* there were as many as there may be */
 };
 void http_count(const struct http *h, struct http_counters *out);

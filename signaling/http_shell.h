@@ -114,7 +114,8 @@ struct http {
     struct proxies proxies;
     struct routes *routes;               /* owned */
     struct http_connection *connections; /* owned by their wsi */
-    unsigned n_connections;
+    unsigned n_connections, max_connections;
+    uint64_t n_refused;
     struct _GHashTable *viewers; /* owned; viewer id -> struct http_connection with a WebSocket */
     struct _GHashTable *rooms;   /* owned; code -> struct http_room with members */
     struct _GHashTable *resumes; /* owned; token -> struct http_resume, owned */

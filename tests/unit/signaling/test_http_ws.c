@@ -339,6 +339,46 @@ static void many_connections(void **state)
     }
 }
 
+static struct http_counters counted;
+
+static void count(struct server *s)
+{
+    http_count(s->http, &counted);
+}
+
+/* Who is there stays, and a place that becomes free is anybody's. */
+static void no_more_than_it_takes(void **state)
+{
+    struct server *s = calloc(1, sizeof(*s));
+    int fds[4];
+    (void)state;
+    fake_init(&s->fake, 2);
+    start_with(s, &(struct http_config){.max_connections = 4});
+    for (int i = 0; i < 4; i++)
+        fds[i] = ws_connect(s, "/ws", "amphi.v1");
+    for (int i = 0; i < 3; i++) {
+        int one_more = ws_open(s, "/ws", "amphi.v1");
+        assert_true(is_closed(one_more));
+        close(one_more);
+    }
+    on_server(s, count);
+    assert_int_equal(counted.connections, 4);
+    assert_int_equal(counted.connections_refused, 3);
+    for (int i = 0; i < 4; i++) {
+        ws_send(fds[i], "{\"type\":\"ping\",\"t\":3}");
+        ws_expect(fds[i], "\"t\":3");
+    }
+    close(fds[0]);
+    do
+        on_server(s, count);
+    while (counted.connections > 3);
+    fds[0] = ws_connect(s, "/ws", "amphi.v1");
+    for (int i = 0; i < 4; i++)
+        close(fds[i]);
+    stop(s);
+    free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +397,7 @@ int main(void)
         TEST(descriptors_run_out),
         TEST(two_servers),
         TEST(many_connections),
+        cmocka_unit_test(no_more_than_it_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -193,10 +193,13 @@ export class AmphiClient extends EventTarget {
     }
   }
 
-  /* A fresh socket, and so a fresh peer connection, at once. How often is the caller's care. */
+  /* A fresh socket, and so a fresh peer connection, at once. How often is the caller's care. A watch token may be
+   * good for one use: then the same socket joins again, which it was let in on. */
   rejoin() {
     this.#resume = '';
-    if (this.state !== 'idle' && this.state !== 'closed') {
+    if (this.#token && this.state === 'joined' && this.#socket.readyState === OPEN) {
+      this.#join();
+    } else if (this.state !== 'idle' && this.state !== 'closed') {
       this.#open();
     }
   }

@@ -83,11 +83,16 @@ static void patch(struct run *r, bool publishes, const char *type, unsigned tag,
 static void read_json(struct run *r, const char *body, size_t size)
 {
     struct message_room_wish wish;
+    struct backend_token_wish token;
     struct session_whep_layer layer;
     struct session_answer answer;
     unsigned events;
     if (!message_read_room_wish(&wish, body, size, true))
         message_room_wish_finish(&wish);
+    if (!message_read_token_wish(&token, body, size))
+        assert(token.lasts_s >= MESSAGE_TOKEN_LASTS_MIN_S &&
+               token.lasts_s <= MESSAGE_TOKEN_LASTS_MAX_S && token.max_layer >= 0 &&
+               token.max_layer < BACKEND_LAYERS_MAX);
     if (!message_read_events(&events, body, size))
         assert(events <= MESSAGE_EVENTS_ALL);
     if (message_read_layer(&layer, body, size) || r->whep.resource.id == 0)

@@ -343,6 +343,23 @@ test('late events of a replaced socket are ignored', (t) => {
   assert.equal(FakeSocket.all.length, 2);
 });
 
+test('who came with a token joins again on the socket that was let in with it', (t) => {
+  const { client, events } = setup(t);
+  client.connect(URL_1, ROOM, { token: 'a.b.c' });
+  const socket = FakeSocket.last;
+  socket.open();
+  socket.receive({ ...JOINED, resume: 'r1' });
+  client.rejoin();
+  assert.deepEqual([FakeSocket.last, client.state], [socket, 'joining']);
+  const { token, resume } = socket.sentOf('join')[1];
+  assert.deepEqual([token, resume], ['a.b.c', undefined]);
+  socket.receive({ ...JOINED, peerId: 'v2' });
+  assert.deepEqual([client.state, client.peerId, client.resumed, events('joined').length], ['joined', 'v2', false, 2]);
+  socket.lose();
+  client.rejoin();
+  assert.notEqual(FakeSocket.last, socket);
+});
+
 test('sharer messages, offers, candidates and unknown ones are passed on', (t) => {
   const { client, events } = setup(t);
   join(client);

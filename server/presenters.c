@@ -224,6 +224,17 @@ static void begin_feeds(struct room *room, uint32_t id, const struct backend_pub
         if (video[i] || audio[i])
             feed_begin(&room->slots[i].feed, id, video[i], audio[i], now_us);
     }
+    for (unsigned i = 0; i < what->n_tracks; i++) {
+        const struct backend_publish_track *t = &what->tracks[i];
+        const struct backend_publish_info info = {.window_name = t->title,
+                                                  .width = -1,
+                                                  .height = -1,
+                                                  .active = -1,
+                                                  .focused = -1,
+                                                  .paused = -1};
+        if (!t->audio && t->title[0])
+            (void)feed_inform(&room->slots[t->slot].feed, &info);
+    }
 }
 
 static int on_publish_start(void *arg, uint32_t id, const struct backend_publication *what)

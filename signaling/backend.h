@@ -160,6 +160,7 @@ struct backend_publish_track {
     bool audio;
     unsigned slot; /* where it goes */
     char mid[17];
+    char title[64];          /* its name, UTF-8 that may be cut or malformed; "": not told */
     char track_id[64];       /* the publisher's own, of a=msid; "": not told, or longer */
     uint32_t ssrc, rtx_ssrc; /* 0: not told: learnt from mid, rid, payload type */
     unsigned n_rids;         /* simulcast; 0: none */

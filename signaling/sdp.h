@@ -99,6 +99,7 @@ struct sdp_rid {
 
 struct sdp_media {
     struct sdp_text kind, protocol, first_format, mid;
+    struct sdp_text title;          /* of i= (RFC 8866 5.4) */
     struct sdp_text msid, track_id; /* of a=msid, or of an older a=ssrc:N msid: */
     unsigned port;
     enum sdp_direction direction;

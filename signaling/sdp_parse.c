@@ -520,6 +520,8 @@ static int on_line(struct parser *p, struct sdp_text line)
         return fail(p, "a description starts with v=0");
     if (line.at[0] == 'm')
         return on_media(p, value);
+    if (line.at[0] == 'i' && p->sdp->n_media > 0)
+        p->sdp->media[p->sdp->n_media - 1].title = value;
     return line.at[0] == 'a' ? on_attribute(p, value) : 0;
 }
 

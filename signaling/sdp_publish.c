@@ -256,6 +256,13 @@ static int slot_of(const struct backend_publication *out, const struct sdp_place
     return any;
 }
 
+static void take_title(struct backend_publish_track *track, struct sdp_text title)
+{
+    size_t n = title.length < sizeof(track->title) ? title.length : sizeof(track->title) - 1;
+    if (n > 0)
+        memcpy(track->title, title.at, n);
+}
+
 static int take_media(struct backend_publication *out, struct sdp_places *places,
                       const struct sdp *offer, unsigned i, const struct sdp_publish_wish *wish)
 {
@@ -271,6 +278,7 @@ static int take_media(struct backend_publication *out, struct sdp_places *places
     track->slot = (unsigned)slot;
     sdp_copy_text(track->mid, media->mid);
     take_track_id(track, media->track_id);
+    take_title(track, media->title);
     take_feedback(track, media);
     if (media->is_video)
         take_layers(track, media);

@@ -155,6 +155,15 @@ static void put_format(struct sdp_writer *w, const struct sdp_section_format *f,
                 f->red_payload_type, type, type);
 }
 
+/* The title of a window, which may have lines. */
+static void put_title(struct sdp_writer *w, const char *title)
+{
+    for (const char *at = title; at && *at; at++) {
+        bool plain = (unsigned char)*at >= ' ' && *at != 0x7f;
+        sdp_put(w, "%s%c", at == title ? "\r\ni=" : "", plain ? *at : ' ');
+    }
+}
+
 static void put_media_line(struct sdp_writer *w, const struct sdp_section *s)
 {
     const struct backend_seat *seat = s->seat;
@@ -168,6 +177,7 @@ static void put_media_line(struct sdp_writer *w, const struct sdp_section *s)
         if (s->formats[i].red_payload_type != 0)
             sdp_put(w, " %u", s->formats[i].red_payload_type);
     }
+    put_title(w, s->title);
     sdp_put(w, "\r\nc=IN %s %s\r\n", is_ipv6(ip) ? "IP6" : "IP4", ip);
 }
 

@@ -35,6 +35,7 @@ struct sdp_section {
     struct sdp_section_format formats[BACKEND_CODECS];
     struct sdp_extensions extensions;
     bool rtcp_rsize, reference_time; /* we answer receiver reference times (RFC 3611 5.1) */
+    const char *title;               /* or NULL */
     const char *layers;              /* of one that receives: whole lines about simulcast, or "" */
 };
 

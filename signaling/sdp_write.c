@@ -71,6 +71,11 @@ static void add_offered_formats(struct sdp_section *s, const struct sdp_offered 
             add_offered_format(s, offered, c);
 }
 
+static const char *title_of(const struct backend_stream *stream)
+{
+    return stream->window_name[0] ? stream->window_name : stream->app_name;
+}
+
 static void put_offered(struct sdp_writer *w, const struct backend_room *room,
                         const struct backend_seat *seat, const struct sdp_offered *offered,
                         unsigned index)
@@ -94,6 +99,9 @@ static void put_offered(struct sdp_writer *w, const struct backend_room *room,
         .reference_time = !audio,
     };
     snprintf(mid, sizeof(mid), "%u", index);
+    /* viewers read names in messages, where they change */
+    if (offered->full_ice && !audio)
+        s.title = title_of(&room->streams[s.slot]);
     if (!audio)
         add_offered_formats(&s, offered, room);
     else

@@ -119,6 +119,8 @@ test('what is published here is watched there, also after its server began anew'
         return now.n >= 60 && now;
       });
       assert.equal(first.backwards, 0);
+      const { streams } = await (await fetch(`${server.origin}/api/v1/rooms/${ROOM}`)).json();
+      assert.equal(streams[0].windowName, 'Test pattern', 'what the source is called there');
       await server.stop('SIGKILL');
       server = await startServer(new URL(server.origin).host);
       await until('pictures again', async () => (await read(page)).n >= first.n + 60,

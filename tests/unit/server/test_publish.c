@@ -179,9 +179,11 @@ static void publishes_what_is_shown(void **state)
     assert_int_equal(s->status.state, PUBLISH_IDLE);
     assert_int_equal(s->fake.reserved, 0);
     s->fake.room.live = true;
+    strcpy(s->fake.room.streams[0].window_name, "Two\r\nlines \xc3\xa4");
     become_live(s);
     assert_true(s->fake.offering);
     const char *asked = fake_whip_asked(&s->server, 0);
+    assert_non_null(strstr(asked, "\r\ni=Two  lines \xc3\xa4\r\nc=IN"));
     assert_memory_equal(asked, "POST /whip/ROOM HTTP/1.1\r\n", 26);
     assert_non_null(strstr(asked, "Authorization: Bearer s3cret\r\n"));
     assert_non_null(strstr(asked, "a=candidate:1 1 udp 1 192.0.2.1 1000 typ host\r\n"));

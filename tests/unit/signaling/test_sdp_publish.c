@@ -192,6 +192,25 @@ static void gstreamer(void **state)
     free(second);
 }
 
+static void a_title_is_the_name_of_the_stream(void **state)
+{
+    (void)state;
+    struct outcome o;
+    char *text = edit(obs_publish, "a=ssrc:1826309122", "i=Slides \xc3\xa4\r\na=ssrc:1826309122");
+    publish(&o, text, true, 0, 8);
+    assert_int_equal(o.status, 0);
+    assert_string_equal(o.what.tracks[0].title, ""); /* of its m-line alone */
+    assert_string_equal(o.what.tracks[1].title, "Slides \xc3\xa4");
+    free(text);
+    char line[120] = "i=", with[200];
+    memset(line + 2, 'x', 100);
+    snprintf(with, sizeof(with), "%s\r\na=ssrc:1826309122", line);
+    text = edit(obs_publish, "a=ssrc:1826309122", with);
+    publish(&o, text, true, 0, 8);
+    assert_int_equal(strlen(o.what.tracks[1].title), sizeof(o.what.tracks[1].title) - 1);
+    free(text);
+}
+
 static void gopeep_gets_four_slots(void **state)
 {
     (void)state;
@@ -373,6 +392,7 @@ int main(void)
         cmocka_unit_test(firefox_with_layers),
         cmocka_unit_test(obs),
         cmocka_unit_test(gstreamer),
+        cmocka_unit_test(a_title_is_the_name_of_the_stream),
         cmocka_unit_test(gopeep_gets_four_slots),
         cmocka_unit_test(more_pictures_than_slots),
         cmocka_unit_test(sound_goes_with_its_picture),

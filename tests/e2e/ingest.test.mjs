@@ -21,9 +21,9 @@ after(async () => {
 
 /** A page that shows a drawing that moves and a tone to whoever the room has. */
 async function publish(room, { codec = null, encodings = [{}], width = 1280, height = 720,
-  relay = null, from = amphi } = {}) {
+  relay = null, from = amphi, tcp = false } = {}) {
   const page = await openPage(browser.context, from.origin, relay);
-  const answer = await page.evaluate(async ({ room, codec, encodings, width, height }) => {
+  const answer = await page.evaluate(async ({ room, codec, encodings, width, height, tcp }) => {
     const canvas = Object.assign(document.createElement('canvas'), { width, height });
     const g = canvas.getContext('2d');
     let n = 0;
@@ -57,12 +57,13 @@ async function publish(room, { codec = null, encodings = [{}], width = 1280, hei
       body: pc.localDescription.sdp,
     });
     const sdp = await response.text();
-    if (response.status === 201) {
-      await pc.setRemoteDescription({ type: 'answer', sdp });
+    if (response.status === 201) { /* over TCP: as if nothing else of ours could be reached */
+      const reached = tcp ? sdp.replace(/^a=candidate:.* udp .*\r\n/gm, '') : sdp;
+      await pc.setRemoteDescription({ type: 'answer', sdp: reached });
     }
     window.published = pc;
     return { status: response.status, sdp };
-  }, { room, codec, encodings, width, height });
+  }, { room, codec, encodings, width, height, tcp });
   assert.equal(answer.status, 201, answer.sdp);
   return page;
 }
@@ -146,6 +147,29 @@ for (const codec of ['vp8', 'vp9', 'av1', 'h264']) {
     await Promise.all([publisher, viewer, late].map((page) => page.close()));
   });
 }
+
+test('over TCP, where nothing else gets through', { timeout: 60000 }, async () => {
+  const room = await makeRoom(amphi.origin);
+  const publisher = await publish(room, { codec: 'vp8', tcp: true });
+  await until('the room is live', () => isLive(room));
+  const viewer = await watch(room);
+  await until('pictures and sound', async () => {
+    const { video, audio } = await incoming(viewer);
+    return video.framesDecoded > 60 && audio.packetsReceived > 60;
+  });
+  assert.equal(await publisher.evaluate(async () => {
+    const all = await window.published.getStats();
+    const transport = [...all.values()].find((s) => s.type === 'transport');
+    return all.get(all.get(transport.selectedCandidatePairId).remoteCandidateId).protocol;
+  }), 'tcp');
+  const { layer } = await publisherOf(room);
+  assert.equal(layer.lost, 0);
+  const before = (await stats()).workers.reduce((n, worker) => n + worker.tcp_connections, 0);
+  assert.equal(before, 1);
+  await Promise.all([publisher, viewer].map((page) => page.close()));
+  await until('its connection is closed', async () =>
+    (await stats()).workers.every((worker) => worker.tcp_connections === 0));
+});
 
 test('simulcast becomes layers', { timeout: 60000 }, async () => {
   const room = await makeRoom(amphi.origin);

@@ -257,10 +257,20 @@ static bool change_run(struct viewer *v, struct viewer_track *t)
     return may || !(t->rejoins || (narrow && t->target < t->layer));
 }
 
+/* The run has begun, and the pacer has held back all of it so far. */
+static bool is_unsent(const struct viewer_track *t)
+{
+    return t->past && t->cursor_packet == 0 && t->past->runs[t->past->run].first_id == t->cursor_id;
+}
+
 /* Keyframes only, each while it is new. False: there is none to be sent. */
 static bool next_slide(struct viewer *v, struct viewer_track *t)
 {
-    if (t->mode != LAYER_SLIDES || !t->slide_due)
+    if (t->mode != LAYER_SLIDES)
+        return false;
+    if (is_unsent(t))
+        return true;
+    if (!t->slide_due)
         return false;
     const struct stream_layer *l = &t->stream->layers[t->target];
     const struct frame *keyframe = stream_frame(t->stream, t->target, l->keyframe_id);

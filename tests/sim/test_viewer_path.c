@@ -516,7 +516,7 @@ struct broadcast {
 
 static const struct broadcast broadcasts[] = {
     {3, {156000, 625000, 2500000}, 29 * FPS, 200000},
-    {1, {2500000}, 3, 12 * SECOND},
+    {1, {2500000}, 12, 4 * SECOND},
 };
 
 static void run_measured(struct house *h)

@@ -278,6 +278,22 @@ static void forget_connections(struct whip_client *c)
     c->curl = fresh;
 }
 
+static const char *failure_of(CURLcode rc)
+{
+    switch (rc) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return "the server's name cannot be found";
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return "the server's certificate is not trusted here (--ca-file)";
+    case CURLE_SSL_CONNECT_ERROR:
+        return "no TLS connection to the server (is it http: there?)";
+    case CURLE_OPERATION_TIMEDOUT:
+        return "the server does not answer";
+    default:
+        return "cannot reach the server";
+    }
+}
+
 static void perform(struct whip_client *c, const struct request *r, const char *url,
                     const char *bearer, struct whip_reply *reply)
 {
@@ -303,7 +319,8 @@ static void perform(struct whip_client *c, const struct request *r, const char *
         const char *why = x.too_long ? "its answer is longer than 64 KiB"
                           : x.why[0] ? x.why
                                      : curl_easy_strerror(rc);
-        snprintf(reply->error, sizeof(reply->error), "cannot reach the server: %s", why);
+        snprintf(reply->error, sizeof(reply->error), "%s: %s", failure_of(rc), why);
+        whip_reply_clean(reply->error);
         reply->permanent = rc == CURLE_PEER_FAILED_VERIFICATION || rc == CURLE_UNSUPPORTED_PROTOCOL;
     }
     if (r->what == WHIP_POST && reply->ok)
@@ -507,9 +524,9 @@ static void end_thread(struct whip_client *c)
     pthread_cond_signal(&c->changed);
     pthread_mutex_unlock(&c->lock);
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until); /* people set the other one */
     until.tv_sec += WHIP_CLIENT_END_S;
-    if (pthread_timedjoin_np(c->thread, NULL, &until) == 0)
+    if (pthread_clockjoin_np(c->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
         return;
     atomic_store(&c->abort, true);
     pthread_join(c->thread, NULL);

@@ -222,6 +222,33 @@ static void nobody_answers(void **state)
     close_stage(s);
 }
 
+/* What it says when the server is not even reached at a URL. */
+static void says(struct stage *s, const char *url, const char *sentence)
+{
+    assert_int_equal(whip_client_set_target(s->client, url, "secret-1"), 0);
+    assert_int_equal(whip_client_post(s->client, "v=0"), 0);
+    struct whip_reply r = reply_of(s);
+    assert_int_equal(r.status, 0);
+    assert_false(r.ok || r.permanent);
+    if (!strstr(r.error, sentence))
+        fail_msg("\"%s\" does not say \"%s\"", r.error, sentence);
+    whip_reply_free(&r);
+}
+
+static void says_why_nobody_is_reached(void **state)
+{
+    (void)state;
+    struct stage *s = open_stage("/whip/ROOM");
+    char url[80];
+    uint16_t port = s->server.port;
+    fake_whip_stop(&s->server);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%u/whip/ROOM", port);
+    says(s, url, "cannot reach the server: Failed to connect to 127.0.0.1");
+    says(s, "http://no-such-host.invalid/whip/ROOM", "name cannot be found: Could not resolve");
+    fake_whip_start(&s->server);
+    close_stage(s);
+}
+
 static void api_calls_carry_their_tag(void **state)
 {
     (void)state;
@@ -341,6 +368,7 @@ int main(void)
         cmocka_unit_test(another_origin_gets_no_secret),
         cmocka_unit_test(refusals_are_sentences),
         cmocka_unit_test(nobody_answers),
+        cmocka_unit_test(says_why_nobody_is_reached),
         cmocka_unit_test(api_calls_carry_their_tag),
         cmocka_unit_test(only_urls_are_taken),
         cmocka_unit_test(queue_is_bounded),

@@ -159,12 +159,22 @@ static double next_probe_bps(const struct gcc *g)
     return now * (g->app_limited ? PROBE_APP_FACTOR : PROBE_FACTOR);
 }
 
+/* What was measured last is the end of what was sent last: once all of that has arrived its queue
+ * is gone, though nobody has measured it. Who gets one large picture now and then would else never
+ * be probed. */
+static bool has_queue(const struct gcc *g, int64_t now_us)
+{
+    if (g->twcc.in_flight == 0 && now_us - g->feedback_us > gcc_queue_us(g))
+        return false;
+    return gcc_delay_usage(&g->delay) == GCC_OVERUSE || gcc_queue_us(g) >= CALM_QUEUE_US;
+}
+
 static void consider_probe(struct gcc *g, int64_t now_us)
 {
     if (!g->has_feedback || g->probe.state != GCC_PROBE_IDLE || now_us < g->next_probe_us)
         return;
-    bool calm = stalled_us(g, now_us) == 0 && gcc_delay_usage(&g->delay) != GCC_OVERUSE &&
-                gcc_queue_us(g) < CALM_QUEUE_US && now_us >= g->draining_until_us &&
+    bool calm = stalled_us(g, now_us) == 0 && !has_queue(g, now_us) &&
+                now_us >= g->draining_until_us &&
                 now_us - g->rate.decreased_us >= PROBE_AFTER_DROP_US;
     if (!calm) {
         g->next_probe_us = now_us + IDLE_GAP_US;

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #define STAY_PERCENT 105  /* measured rates and targets sway: this much over is no reason to go */
+#define MOVE_PERCENT 115  /* the same for the last rung whose pictures move */
 #define CLIMB_PERCENT 115 /* of the rung's rate must be proven */
 #define WANT_PERCENT 130  /* so that a probe that falls a little short still proves enough */
 #define TAKEN_BACK_US 10000000
@@ -158,6 +159,27 @@ static bool go_up(struct layer *l, const struct layer_rung *rung, int64_t now_us
     return step(l, rung);
 }
 
+static bool moves(const struct layer_rung *rung)
+{
+    return rung->mode >= LAYER_FEWER;
+}
+
+/* What it may go up to; `at` or lower: nothing. */
+static unsigned find_better(const struct layer *l, const struct layer_rung *rungs, unsigned n,
+                            unsigned at, uint64_t proven_bps)
+{
+    unsigned better = highest(l, rungs, n, proven_bps, CLIMB_PERCENT);
+    if (moves(&rungs[at]) || moves(&rungs[better]))
+        return better;
+    return highest(l, rungs, n, proven_bps, 100);
+}
+
+static int64_t hold_us(const struct layer *l)
+{
+    bool slides = !moves(&l->now) && l->hold_us > LAYER_HOLD_SLIDES_US;
+    return slides ? LAYER_HOLD_SLIDES_US : l->hold_us;
+}
+
 bool layer_decide(struct layer *l, const struct layer_rung *rungs, unsigned n, uint64_t target_bps,
                   uint64_t proven_bps, int64_t now_us)
 {
@@ -175,18 +197,19 @@ bool layer_decide(struct layer *l, const struct layer_rung *rungs, unsigned n, u
         return step(l, &rungs[highest(l, rungs, at, target_bps, 100)]);
     l->now.bps = rungs[at].bps;
     unsigned fits = highest(l, rungs, n, target_bps, 100);
-    if (fits < at && rungs[at].bps > target_bps / 100 * STAY_PERCENT)
+    unsigned stay = moves(&rungs[at]) && !moves(&rungs[fits]) ? MOVE_PERCENT : STAY_PERCENT;
+    if (fits < at && rungs[at].bps > target_bps / 100 * stay)
         return go_down(l, &rungs[fits], now_us);
 
     uint64_t proven = proven_bps < target_bps ? proven_bps : target_bps;
-    unsigned better = highest(l, rungs, n, proven, CLIMB_PERCENT);
+    unsigned better = find_better(l, rungs, n, at, proven);
     if (better <= at) {
         l->fits_since_us = INT64_MAX;
         return false;
     }
     if (l->fits_since_us == INT64_MAX)
         l->fits_since_us = now_us;
-    if (now_us - l->fits_since_us < l->hold_us)
+    if (now_us - l->fits_since_us < hold_us(l))
         return false;
     return go_up(l, &rungs[better], now_us);
 }

@@ -7,8 +7,10 @@
  * of rungs with their measured rates, and a viewer stands on one: never black, for the lowest costs
  * nothing above the audio. Down it goes at once, when its rung does not fit the target any more. Up
  * only when a rung fits with a margin what was proven (by arrivals or a probe) for the whole hold
- * time; a step up that had to be taken back doubles the hold. A layer that was selected by hand is
- * the highest rung there is: below it the same rules hold.
+ * time; a step up that had to be taken back doubles the hold. Moving pictures are given up for
+ * slides only when they do not fit by far, and come back without a margin: an estimate is what the
+ * path takes less a tenth or so, and slides of a stream show next to nothing of it. A layer that
+ * was selected by hand is the highest rung there is: below it the same rules hold.
  *
  * Life: layer_init; then layer_ladder and layer_decide a few times a second and after each change
  * of the target. The caller switches streams at the next keyframe of the new one, and until it is
@@ -26,7 +28,8 @@
 
 #define LAYER_HOLD_US 2000000
 #define LAYER_HOLD_MAX_US 60000000
-#define LAYER_SLIDE_MIN_US 1000000 /* between slides */
+#define LAYER_HOLD_SLIDES_US 15000000 /* to leave slides, at most */
+#define LAYER_SLIDE_MIN_US 1000000    /* between slides */
 #define LAYER_SLIDE_MAX_US 10000000
 
 enum layer_mode {

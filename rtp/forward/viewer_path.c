@@ -348,6 +348,26 @@ static uint64_t wide_pace_bps(struct viewer *v)
     return bps < v->pace_bps ? bps : v->pace_bps;
 }
 
+static bool has_moving_pictures(struct viewer *v)
+{
+    const struct viewer_track *t;
+    for (uint32_t set = v->present & ~v->audio; (t = viewer_take_track(v, &set));) {
+        if (t->mode >= LAYER_FEWER)
+            return true;
+    }
+    return false;
+}
+
+/* A slide takes a second or more: sent any faster than the path takes it, it makes a queue that is
+ * taken for the path's. */
+static uint64_t narrow_pace_bps(struct viewer *v, int64_t now_us)
+{
+    const struct gcc *g = &v->path->gcc;
+    if (gcc_probing(g) || has_moving_pictures(v))
+        return gcc_pace_bps(g, now_us);
+    return gcc_target_bps(g, now_us);
+}
+
 static void set_pace(struct viewer *v, int64_t now_us)
 {
     struct viewer_path *p = v->path;
@@ -359,7 +379,7 @@ static void set_pace(struct viewer *v, int64_t now_us)
         p->train_us = now_us;
         viewer_path_note(v, narrow ? VIEWER_WHY_NARROW : VIEWER_WHY_WIDE, NULL, now_us);
     }
-    uint64_t bps = narrow ? gcc_pace_bps(&p->gcc, now_us) : wide_pace_bps(v);
+    uint64_t bps = narrow ? narrow_pace_bps(v, now_us) : wide_pace_bps(v);
     int64_t burst = narrow ? (int64_t)(bps * TRAIN_US / 8000000) : VIEWER_PACE_BURST;
     pacer_set_rate(&v->pacer, bps, now_us);
     v->pacer.burst_bytes = burst > VIEWER_DATAGRAM_MAX ? burst : VIEWER_DATAGRAM_MAX;

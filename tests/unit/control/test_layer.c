@@ -184,6 +184,42 @@ static void test_steps_that_are_taken_back_come_later_each_time(void **state)
     assert_int_equal(run(4000000, LAYER_HOLD_US + SECOND), 1);
 }
 
+/* A path of 1.5 Mbit/s, of which the estimate is what it is after a queue, and a stream of 1.4:
+ * with the usual margins it would have slides for ever, and nothing there is to lose. */
+static void test_slides_are_left_for_whatever_fits(void **state)
+{
+    (void)state;
+    static const struct layer_stream small = {
+        .live = true, .n_temporal = 1, .bps = {1400000}, .keyframe_bytes = 100000};
+    struct layer_rung two[LAYER_RUNGS_MAX];
+    unsigned n = layer_ladder(two, &small, 1, 0);
+    layer_decide(&layer, two, n, 5000000, 5000000, now);
+    now += SECOND;
+    assert_false(layer_decide(&layer, two, n, 1260000, 1260000, now)); /* 1.4, or about */
+    assert_rung(&layer.now, LAYER_FULL, 0, 0);
+    now += SECOND;
+    assert_true(layer_decide(&layer, two, n, 1200000, 1200000, now));
+    assert_rung(&layer.now, LAYER_SLIDES, 0, 0);
+
+    for (int i = 0; i < 600; i++, now += SECOND / 10)
+        assert_false(layer_decide(&layer, two, n, 1390000, 1390000, now));
+    int64_t from = now;
+    while (!layer_decide(&layer, two, n, 1430000, 1430000, now))
+        now += SECOND / 10;
+    assert_rung(&layer.now, LAYER_FULL, 0, 0);
+    assert_in_range(now - from, LAYER_HOLD_US, 2 * LAYER_HOLD_US);
+
+    for (int i = 0; i < 8; i++) { /* taken back again and again: still tried now and then */
+        now += SECOND;
+        assert_true(layer_decide(&layer, two, n, 1000000, 1000000, now));
+        from = now;
+        while (!layer_decide(&layer, two, n, 1430000, 1430000, now))
+            now += SECOND / 10;
+        assert_true(now - from <= LAYER_HOLD_SLIDES_US + SECOND);
+    }
+    assert_true(now - from >= LAYER_HOLD_SLIDES_US);
+}
+
 static void test_a_selected_layer_is_the_highest(void **state)
 {
     (void)state;
@@ -235,6 +271,7 @@ int main(void)
         cmocka_unit_test_setup(test_up_after_the_hold_and_only_by_what_is_proven, setup),
         cmocka_unit_test_setup(test_a_swaying_target_changes_nothing, setup),
         cmocka_unit_test_setup(test_steps_that_are_taken_back_come_later_each_time, setup),
+        cmocka_unit_test_setup(test_slides_are_left_for_whatever_fits, setup),
         cmocka_unit_test_setup(test_a_selected_layer_is_the_highest, setup),
         cmocka_unit_test_setup(test_a_stream_that_ends, setup),
         cmocka_unit_test_setup(test_the_pace_of_slides, setup),

@@ -14,7 +14,7 @@ static void forget(struct room *room)
 {
     room->fare = (struct fare_room){0};
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++)
-        room->slots[i].rates = (struct audience){0};
+        room->slots[i].rates = room->slots[i].small = (struct audience){0};
 }
 
 static void count_viewer(struct room *room, const struct forwarder_viewer_stats *v,
@@ -22,8 +22,11 @@ static void count_viewer(struct room *room, const struct forwarder_viewer_stats 
 {
     fare_add(&room->fare, v, report);
     for (unsigned i = 0; i < BACKEND_STREAMS_MAX; i++) {
-        if (room->slots[i].source)
-            fare_add_picture(&room->slots[i].rates, v, room->slots[i].video_stream);
+        struct room_slot *slot = &room->slots[i];
+        if (!slot->source)
+            continue;
+        fare_add_picture(&slot->rates, v, slot->video_stream);
+        fare_add_small(&slot->small, v, slot->video_stream);
     }
 }
 
@@ -122,14 +125,17 @@ void audience_wish(struct server *s, uint32_t id, struct guest *g, int64_t now_u
 /* Each source may take what the best tenth of those who watch it can take of it. */
 static void limit_source(struct room_slot *slot, bool watched, int64_t now_us)
 {
-    uint64_t bps = 0;
-    if (watched)
+    uint64_t bps = 0, small_bps = 0;
+    if (watched) {
         bps = fare_most_bps(&slot->rates, slot->most_bps, now_us - slot->most_us > RAISE_US);
+        small_bps = fare_small_bps(&slot->small, slot->small_bps);
+    }
     if (bps != slot->most_bps)
         slot->most_us = now_us;
-    if (bps > 0 || slot->most_bps > 0)
-        source_set_most(slot->source, bps);
+    if (bps > 0 || slot->most_bps > 0 || small_bps > 0 || slot->small_bps > 0)
+        source_set_most(slot->source, bps, small_bps);
     slot->most_bps = bps;
+    slot->small_bps = small_bps;
 }
 
 static void limit_sources(struct room *room, int64_t now_us)
@@ -139,7 +145,7 @@ static void limit_sources(struct room *room, int64_t now_us)
         if (slot->source)
             limit_source(slot, room->viewers > 0, now_us);
         else
-            slot->most_bps = 0;
+            slot->most_bps = slot->small_bps = 0;
     }
 }
 

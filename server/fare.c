@@ -116,22 +116,44 @@ void fare_add(struct fare_room *room, const struct forwarder_viewer_stats *v,
         add_rate(room, v);
 }
 
-void fare_add_picture(struct audience *rates, const struct forwarder_viewer_stats *v, uint32_t id)
+/* If the viewer watches it; among how many it does. */
+static const struct forwarder_track_stats *find_picture(const struct forwarder_viewer_stats *v,
+                                                        uint32_t id, unsigned *pictures)
 {
-    const struct layer_rung rung = {.mode = LAYER_AUDIO}; /* layers are counted elsewhere */
-    unsigned pictures = 0;
-    bool watches = false;
+    const struct forwarder_track_stats *found = NULL;
+    *pictures = 0;
     for (unsigned i = 0; i < v->n_tracks; i++) {
         const struct forwarder_track_stats *t = &v->tracks[i];
         if (t->kind != FORWARDER_VIDEO || t->paused || t->unsupported_codec)
             continue;
-        pictures++;
-        watches = watches || t->stream_id == id;
+        (*pictures)++;
+        if (t->stream_id == id)
+            found = t;
     }
-    uint64_t held_to = held_to_bps(v);
+    return v->state == VIEWER_PLAYING ? found : NULL;
+}
+
+static void add_picture(struct audience *rates, uint64_t held_to, unsigned pictures)
+{
+    const struct layer_rung rung = {.mode = LAYER_AUDIO}; /* layers are counted elsewhere */
     uint64_t rest = held_to > MOST_AUDIO_BPS ? held_to - MOST_AUDIO_BPS : 0;
-    if (watches && v->state == VIEWER_PLAYING)
-        audience_add(rates, &rung, held_to > 0 ? rest / pictures : UNLIMITED_BPS);
+    audience_add(rates, &rung, held_to > 0 ? rest / pictures : UNLIMITED_BPS);
+}
+
+void fare_add_picture(struct audience *rates, const struct forwarder_viewer_stats *v, uint32_t id)
+{
+    unsigned pictures;
+    if (find_picture(v, id, &pictures))
+        add_picture(rates, held_to_bps(v), pictures);
+}
+
+void fare_add_small(struct audience *small, const struct forwarder_viewer_stats *v, uint32_t id)
+{
+    unsigned pictures;
+    const struct forwarder_track_stats *t = find_picture(v, id, &pictures);
+    uint64_t held_to = held_to_bps(v);
+    if (t && t->layer == 0 && held_to > 0)
+        add_picture(small, held_to, pictures);
 }
 
 static uint64_t usable_bps(const struct audience *rates)
@@ -152,6 +174,20 @@ void fare_tell(const struct fare_room *room, struct backend_audience *out)
     memcpy(out->worst, room->worst.words, sizeof(out->worst));
 }
 
+/* Of a path's share what an encoder may take; the same as before if it is about that. */
+static uint64_t encoder_bps(uint64_t path_bps, uint64_t before)
+{
+    uint64_t bps = path_bps / 100 * MOST_PERCENT;
+    bps = bps > MOST_MIN_BPS ? bps : MOST_MIN_BPS;
+    uint64_t less = bps < before ? bps : before, more = bps < before ? before : bps;
+    return more - less <= more / 100 * SAME_PERCENT ? before : bps;
+}
+
+uint64_t fare_small_bps(const struct audience *small, uint64_t before)
+{
+    return small->viewers > 0 ? encoder_bps(audience_middle_bps(small), before) : 0;
+}
+
 uint64_t fare_most_bps(const struct audience *rates, uint64_t before, bool raises)
 {
     uint64_t usable = usable_bps(rates);
@@ -161,8 +197,5 @@ uint64_t fare_most_bps(const struct audience *rates, uint64_t before, bool raise
         uint64_t next = before / 100 * RAISE_PERCENT;
         return !raises ? before : next < MOST_MAX_BPS ? next : 0;
     }
-    uint64_t bps = usable / 100 * MOST_PERCENT;
-    bps = bps > MOST_MIN_BPS ? bps : MOST_MIN_BPS;
-    uint64_t less = bps < before ? bps : before, more = bps < before ? before : bps;
-    return more - less <= more / 100 * SAME_PERCENT ? before : bps;
+    return encoder_bps(usable, before);
 }

@@ -43,3 +43,7 @@ void fare_add_picture(struct audience *rates, const struct forwarder_viewer_stat
  * stays where it would be about the same. Once nobody is held back by it any more it is raised in
  * steps, when `raises`. */
 uint64_t fare_most_bps(const struct audience *rates, uint64_t before, bool raises);
+/* The same of a picture's smallest layer, which is for those whose paths do not take more: only
+ * they are added, and half of them are to take it. */
+void fare_add_small(struct audience *small, const struct forwarder_viewer_stats *v, uint32_t id);
+uint64_t fare_small_bps(const struct audience *small, uint64_t before);

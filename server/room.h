@@ -31,8 +31,8 @@ struct room_slot {
     bool kept;                           /* free, for a source that is being opened */
     struct media *media;                 /* owned; of the source */
     struct feed feed;                    /* where it has no source */
-    struct audience rates;               /* what its viewers' paths take of it */
-    uint64_t most_bps;                   /* what its source may take therefore; 0: no limit */
+    struct audience rates, small;        /* what its viewers' paths take of it; see fare.h */
+    uint64_t most_bps, small_bps;        /* what its source may take therefore; 0: no limit */
     int64_t most_us;                     /* since when */
     bool has_audio;                      /* it is to have sound, which may be gone for now */
     struct source_audio *audio;          /* owned; NULL: to be opened again */

@@ -70,10 +70,10 @@ int source_set_rate(struct source *s, const struct encoder_rate *rate)
     return s->ops->set_rate ? s->ops->set_rate(s->priv, rate) : -ENOTSUP;
 }
 
-void source_set_most(struct source *s, uint64_t bps)
+void source_set_most(struct source *s, uint64_t bps, uint64_t small_bps)
 {
     if (s->ops->set_most)
-        s->ops->set_most(s->priv, bps);
+        s->ops->set_most(s->priv, bps, small_bps);
 }
 
 void source_set_paused(struct source *s, bool paused)

@@ -65,9 +65,10 @@ int source_start(struct source *s);
 /* What of a native source may change while it runs: from its next picture on. A file's rate is its
  * own: -ENOTSUP. */
 int source_set_rate(struct source *s, const struct encoder_rate *rate);
-/* What its viewers can take: its largest layer takes no more, whatever its rate. 0: no limit. Any
- * thread; nothing happens to a file. */
-void source_set_most(struct source *s, uint64_t bps);
+/* What its viewers can take: its largest layer takes no more, whatever its rate, and the smallest
+ * of several no more than `small_bps`, if that is not too little for it. 0: no limit. Any thread;
+ * nothing happens to a file. */
+void source_set_most(struct source *s, uint64_t bps, uint64_t small_bps);
 /* A paused source publishes nothing and keeps its viewers. */
 void source_set_paused(struct source *s, bool paused);
 void source_close(struct source *s); /* NULL is fine */

@@ -67,7 +67,8 @@ struct native {
     bool has_lock;
     struct capture *capture; /* owned by the source's thread once it runs; NULL: gone for now */
     struct encoder_rate rate;
-    uint32_t most_bps; /* of the largest layer; 0: no limit */
+    uint32_t most_bps;  /* of the largest layer; 0: no limit */
+    uint32_t small_bps; /* of the smallest of several; the same */
     bool paused, stop;
     uint64_t captured, superseded; /* in all */
 };
@@ -151,11 +152,21 @@ static int open_layers(struct native *n, int width, int height, char *error, siz
     return err;
 }
 
+/* For those whose paths do not take it; below a third of its own there would be little to see. */
+static uint32_t held_back(uint32_t bps, uint32_t most_bps)
+{
+    uint32_t least = bps / LAYER_RATE_DIVISOR;
+    return most_bps >= bps ? bps : most_bps > least ? most_bps : least;
+}
+
 static void offer_to_small(struct native *n, const struct picture *pic,
-                           const struct encoder_rate *rate, uint64_t captured)
+                           const struct encoder_rate *rate, uint32_t smallest_bps,
+                           uint64_t captured)
 {
     for (unsigned i = 0; i + 1 < n->n_layers; i++) {
         struct encoder_rate own = layer_rate(rate, n->small[i].divisor);
+        if (i == 0 && smallest_bps > 0)
+            own.bitrate_bps = held_back(own.bitrate_bps, smallest_bps);
         if (publisher_is_wanted(n->publisher, i))
             (void)layer_thread_offer(&n->small[i], pic, &own, captured);
     }
@@ -273,7 +284,8 @@ static bool is_too_soon(struct native *n, const struct picture *pic, int fps)
 
 struct wishes {
     struct encoder_rate rate;
-    uint32_t top_bps; /* of the largest layer: what its viewers take */
+    uint32_t top_bps;   /* of the largest layer: what its viewers take */
+    uint32_t small_bps; /* of the smallest of several; 0: whatever it is */
     bool paused, stop;
     uint64_t captured;
 };
@@ -287,8 +299,12 @@ static struct wishes exchange(struct native *n)
     n->captured = n->captured_before + stats.captured;
     n->superseded = n->superseded_before + stats.superseded;
     bool limited = n->most_bps > 0 && n->most_bps < n->rate.bitrate_bps;
-    struct wishes w = {n->rate, limited ? n->most_bps : n->rate.bitrate_bps, n->paused, n->stop,
-                       n->captured};
+    struct wishes w = {.rate = n->rate,
+                       .top_bps = limited ? n->most_bps : n->rate.bitrate_bps,
+                       .small_bps = n->small_bps,
+                       .paused = n->paused,
+                       .stop = n->stop,
+                       .captured = n->captured};
     pthread_mutex_unlock(&n->lock);
     return w;
 }
@@ -310,7 +326,7 @@ static int show(struct native *n, const struct picture *pic, const struct wishes
         publisher_drop(n->publisher, n->n_layers - 1);
         return 0;
     }
-    offer_to_small(n, out, &w->rate, w->captured);
+    offer_to_small(n, out, &w->rate, w->small_bps, w->captured);
     struct encoder_rate top = w->rate;
     top.bitrate_bps = w->top_bps;
     if (publisher_is_wanted(n->publisher, n->n_layers - 1))
@@ -540,11 +556,12 @@ static int native_set_rate(void *priv, const struct encoder_rate *rate)
     return 0;
 }
 
-static void native_set_most(void *priv, uint64_t bps)
+static void native_set_most(void *priv, uint64_t bps, uint64_t small_bps)
 {
     struct native *n = priv;
     pthread_mutex_lock(&n->lock);
     n->most_bps = bps < UINT32_MAX ? (uint32_t)bps : 0;
+    n->small_bps = small_bps < UINT32_MAX ? (uint32_t)small_bps : 0;
     pthread_mutex_unlock(&n->lock);
 }
 

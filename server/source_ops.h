@@ -17,7 +17,8 @@ struct source_ops {
     void (*stop)(void *priv); /* only after start; afterwards nothing is published */
     void (*wake)(void *priv); /* worker threads, never blocks: a keyframe or a layer is wanted */
     int (*set_rate)(void *priv, const struct encoder_rate *rate); /* NULL: cannot be changed */
-    void (*set_most)(void *priv, uint64_t bps);                   /* NULL: it is what it is */
+    /* NULL: it is what it is */
+    void (*set_most)(void *priv, uint64_t bps, uint64_t small_bps);
     void (*set_paused)(void *priv, bool paused);
     /* Any thread: fills in what the publisher does not know. */
     void (*stats)(void *priv, struct source_stats *out);

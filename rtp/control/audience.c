@@ -39,15 +39,24 @@ bool audience_watches(const struct audience *a, unsigned stream)
     return a->watching[stream] > 0;
 }
 
-uint64_t audience_top_bps(const struct audience *a)
+/* What at least so many can take. */
+static uint64_t bps_for(const struct audience *a, uint32_t viewers)
 {
-    if (a->viewers == 0)
-        return 0;
-    uint32_t tenth = a->viewers / 10 + (a->viewers % 10 > 0), seen = 0;
+    uint32_t seen = 0;
     for (unsigned i = AUDIENCE_RATES; i-- > 0;) {
         seen += a->by_rate[i];
-        if (seen >= tenth)
+        if (seen >= viewers)
             return rate_of(i);
     }
     return rate_of(0);
+}
+
+uint64_t audience_top_bps(const struct audience *a)
+{
+    return a->viewers == 0 ? 0 : bps_for(a, a->viewers / 10 + (a->viewers % 10 > 0));
+}
+
+uint64_t audience_middle_bps(const struct audience *a)
+{
+    return a->viewers == 0 ? 0 : bps_for(a, a->viewers / 2 + 1);
 }

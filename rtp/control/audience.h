@@ -22,3 +22,5 @@ void audience_merge(struct audience *a, const struct audience *other);
 bool audience_watches(const struct audience *a, unsigned stream);
 /* What at least a tenth of the viewers, and at least one, can take; 0: nobody is there. */
 uint64_t audience_top_bps(const struct audience *a);
+/* What at least half of the viewers can take, the lower one of two; 0: nobody is there. */
+uint64_t audience_middle_bps(const struct audience *a);

@@ -181,6 +181,29 @@ static void several_pictures_share_a_path(void **state)
     assert_in_range(fare_most_bps(&second, 0, false), 1400000, 1800000);
 }
 
+static void the_smallest_layer_follows_half_of_its_viewers(void **state)
+{
+    (void)state;
+    struct audience small = {0};
+    struct forwarder_viewer_stats v = watching(0, false);
+    fare_add_small(&small, &v, 2);
+    v = watching(3000000, false);
+    v.tracks[1].layer = 1;
+    fare_add_small(&small, &v, 2);
+    assert_int_equal(fare_small_bps(&small, 900000), 0); /* nobody is held back to it */
+    v = watching(1300000, false);
+    fare_add_small(&small, &v, 2);
+    uint64_t one = fare_small_bps(&small, 0);
+    assert_in_range(one, 800000, 1100000);
+    assert_int_equal(fare_small_bps(&small, one + one / 10), one + one / 10); /* the same */
+    fare_add_small(&small, &v, 2);
+    v = watching(60000, false); /* one alone does not take it from the others */
+    fare_add_small(&small, &v, 2);
+    assert_int_equal(fare_small_bps(&small, 0), one);
+    fare_add_small(&small, &v, 2);
+    assert_int_equal(fare_small_bps(&small, one), 150000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +213,7 @@ int main(void)
         cmocka_unit_test(a_rate_is_told_when_nearly_all_are_held_back),
         cmocka_unit_test(an_encoder_follows_the_best_tenth),
         cmocka_unit_test(several_pictures_share_a_path),
+        cmocka_unit_test(the_smallest_layer_follows_half_of_its_viewers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

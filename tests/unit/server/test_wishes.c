@@ -55,12 +55,13 @@ void http_on_publish_wish(struct http *h, uint32_t id, uint64_t bitrate_bps, uns
     n_wishes++;
 }
 
-static uint64_t source_bps;
+static uint64_t source_bps, source_small_bps;
 
-void source_set_most(struct source *s, uint64_t bps)
+void source_set_most(struct source *s, uint64_t bps, uint64_t small_bps)
 {
     assert_non_null(s);
     source_bps = bps;
+    source_small_bps = small_bps;
 }
 
 int64_t server_now_us(void)
@@ -211,23 +212,26 @@ static void one_picture_is_limited_by_remb(void **state)
     assert_int_equal(limit_bps, 0);
 }
 
-/* The same of a source of its own; but not where others are shown beside it. */
+/* The same of a source of its own, whatever is shown beside it; and of its smallest layer. */
 static void one_source_follows_its_viewers(void **state)
 {
     (void)state;
     static char anything;
     room->slots[0].source = (struct source *)&anything;
+    room->slots[0].video_stream = 9;
     room->viewers = 1;
     struct forwarder_viewer_stats *v = add_viewer(0);
+    v->n_tracks = 1;
+    v->tracks[0] = (struct forwarder_track_stats){.stream_id = 9, .kind = FORWARDER_VIDEO};
     v->narrow = true;
     v->estimate_bps = 1048576;
-    source_bps = 7;
-    audience_tick(&server, now_us);
-    assert_int_equal(source_bps, 7);
-    feed_end(&room->slots[1].feed);
-    now_us += 2 * SECOND;
     audience_tick(&server, now_us);
     assert_in_range(source_bps, 500000, 1048576);
+    assert_in_range(source_small_bps, 500000, 1048576);
+    v->tracks[0].layer = 1;
+    now_us += 2 * SECOND;
+    audience_tick(&server, now_us);
+    assert_int_equal(source_small_bps, 0);
     room->slots[0].source = NULL;
 }
 

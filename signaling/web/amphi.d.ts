@@ -150,7 +150,7 @@ export interface Figures {
   width: number;
   height: number;
   fps: number;
-  bps: number;
+  bps: number | null;
   codec: string;
   limited: '' | 'cpu' | 'bandwidth';
   rttMs: number | null;

@@ -126,8 +126,8 @@ function figureWords(source) {
     return source.paused ? 'Paused' : '';
   }
   const limited = f.steady ? limitAdvice(f.limited) : '';
-  const words = [`${f.codec} ${f.width}×${f.height}`, `${Math.round(f.fps)}/s`, rateWords(f.bps)];
-  return words.join(' · ') + (limited ? `. Less than asked: ${limited}.` : '');
+  const words = [`${f.codec} ${f.width}×${f.height}`, `${Math.round(f.fps)}/s`, f.bps !== null && rateWords(f.bps)];
+  return words.filter(Boolean).join(' · ') + (limited ? `. Less than asked: ${limited}.` : '');
 }
 
 function renderCards() {

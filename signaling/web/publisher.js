@@ -106,12 +106,12 @@ export function figuresOf(report, before) {
     const seconds = old ? (entry.timestamp - old.timestamp) / 1000 : 0;
     const bps = seconds > 0 ? (8 * (entry.bytesSent - old.bytesSent)) / seconds : 0;
     const remote = report.get(entry.remoteId);
-    const mine = slots.get(entry.mid) ?? { width: 0, height: 0, fps: 0, bps: 0, limited: '', rttMs: null, lost: null, codec: '' };
+    const mine = slots.get(entry.mid) ?? { width: 0, height: 0, fps: 0, bps: null, limited: '', rttMs: null, lost: null, codec: '' };
     const larger = (entry.frameWidth ?? 0) >= mine.width;
     slots.set(entry.mid, {
       ...mine,
       ...(larger && { width: entry.frameWidth ?? 0, height: entry.frameHeight ?? 0, fps: entry.framesPerSecond ?? 0 }),
-      bps: mine.bps + bps,
+      bps: old ? (mine.bps ?? 0) + bps : mine.bps, // null: not measured yet
       codec: (report.get(entry.codecId)?.mimeType ?? '').replace(/^video\//i, '') || mine.codec,
       limited: { cpu: 'cpu', bandwidth: 'bandwidth' }[entry.qualityLimitationReason] ?? mine.limited,
       rttMs: remote?.roundTripTime >= 0 ? 1000 * remote.roundTripTime : mine.rttMs,

@@ -434,7 +434,7 @@ test('codecs, limits and figures', () => {
   assert.deepEqual([...figuresOf(at(2000, 200000), at(1000, 100000))], [['0', {
     width: 640, height: 360, fps: 29, bps: 1e6, limited: 'cpu', rttMs: 20, lost: 0.5, codec: 'VP8',
   }]]);
-  assert.equal(figuresOf(at(2000, 200000), null).get('0').bps, 0);
+  assert.equal(figuresOf(at(2000, 200000), null).get('0').bps, null);
   const path = (local) => new Map([['t', { type: 'transport', selectedCandidatePairId: 'p' }], ['p', { type: 'candidate-pair', localCandidateId: 'l' }], ['l', local]]);
   assert.equal(wayOf(path({ candidateType: 'host', protocol: 'tcp' })), 'TCP');
   assert.equal(wayOf(path({ candidateType: 'relay', protocol: 'udp' })), 'relay');

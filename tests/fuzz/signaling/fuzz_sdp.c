@@ -77,6 +77,7 @@ static void check_published(const struct backend_publication *p)
     assert(p->n_tracks > 0 && p->n_tracks <= 2 * BACKEND_STREAMS_MAX);
     assert(p->n_fingerprints > 0 && strlen(p->ufrag) >= 4 && strlen(p->pwd) >= 22);
     for (unsigned i = 0; i < p->n_tracks; i++) {
+        assert(memchr(p->tracks[i].title, '\0', sizeof(p->tracks[i].title)));
         const struct backend_publish_track *t = &p->tracks[i];
         bool any = t->opus_payload_type != 0;
         assert(any == t->audio && t->slot < BACKEND_STREAMS_MAX);

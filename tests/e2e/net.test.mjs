@@ -68,11 +68,9 @@ test('after a blackout of 3 s the picture comes back by itself', { timeout: 6000
   assert.ok(relay.down.counters.dark > 10);
   const now = await seen(far);
   assert.ok(now.sameConnection);
-  /* a player that asks for a keyframe gets the GOP again, from the cache, and sees some of it twice */
-  const { keyframes_from_cache: cached } = await farViewer();
-  t.diagnostic(`${cached} keyframes from the cache, ${now.backMs} ms back in time`);
-  assert.equal(typeof cached, 'number');
-  assert.ok(cached > 0 || now.backMs === 0, `${now.backMs} ms back in time`);
+  /* who was away is given the GOP again from its keyframe on, which may begin before the blackout */
+  t.diagnostic(`${now.backMs} ms back in time`);
+  assert.ok(now.backMs < 5000, `${now.backMs} ms back in time`);
 });
 
 const STUN_REQUEST = 0x0001, STUN_SUCCESS = 0x0101;

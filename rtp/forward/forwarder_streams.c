@@ -155,7 +155,8 @@ void forwarder_publish(struct forwarder *f, uint32_t stream_id, unsigned layer, 
         return;
     }
     assert(layer < s->n_layers_max && frame->codec > 0 && frame->codec < PAYLOAD_CODECS);
-    assert(frame->payload.n_packets > 0 && frame->payload.n_packets <= PAST_PACKETS_MAX);
+    assert(frame->payload.n_packets <= PAST_PACKETS_MAX);
+    assert(!frame_is_broken(frame) || (frame->part > 0 && frame->ends));
     assert(s->kind == FORWARDER_VIDEO || (frame->payload.n_packets == 1 && frame->keyframe));
     frame->id = atomic_fetch_add_explicit(&s->newest_id[layer], 1, memory_order_relaxed) + 1;
     for (unsigned i = 0; i < f->n_workers; i++)

@@ -154,8 +154,14 @@ static void follow_peer(struct ingest *in, int64_t now_us)
         set_state(in, INGEST_WAIT_MEDIA, now_us);
         in->report_due_us = now_us;
     }
-    if (in->state != INGEST_CLOSED && peer == PEER_CLOSED)
-        set_state(in, INGEST_CLOSED, now_us);
+    if (in->state == INGEST_CLOSED || peer != PEER_CLOSED)
+        return;
+    set_state(in, INGEST_CLOSED, now_us);
+    for (unsigned i = 0; i < INGEST_FLOWS(in); i++) {
+        struct ingest_flow *f = ingest_flow_at(in, i);
+        if (f)
+            ingest_unit_cut_off(in, f);
+    }
 }
 
 void ingest_note_published(struct ingest *in, int64_t now_us)
@@ -191,6 +197,8 @@ void ingest_sort_layers(struct ingest *in, struct ingest_track *t)
             unsigned a = pixels_of(t, i), b = pixels_of(t, j);
             if (a == 0 || b == 0 || a == b || (a < b) == (t->layer_of[i] < t->layer_of[j]))
                 continue;
+            ingest_unit_cut_off(in, t->flows[i]);
+            ingest_unit_cut_off(in, t->flows[j]);
             uint8_t layer = t->layer_of[i];
             t->layer_of[i] = t->layer_of[j];
             t->layer_of[j] = layer;
@@ -274,8 +282,10 @@ void ingest_on_timeout(struct ingest *in, int64_t now_us)
     follow_peer(in, now_us);
     for (unsigned i = 0; i < INGEST_FLOWS(in); i++) {
         struct ingest_flow *f = ingest_flow_at(in, i);
-        if (f)
-            ingest_flow_on_time(in, f, now_us);
+        if (!f)
+            continue;
+        ingest_flow_on_time(in, f, now_us);
+        ingest_unit_on_time(in, f, now_us);
     }
     if (now_us >= silent_at(in))
         set_state(in, INGEST_WAIT_MEDIA, now_us);
@@ -355,6 +365,8 @@ int64_t ingest_next_timeout(struct ingest *in, int64_t now_us)
         const struct ingest_flow *f = ingest_flow_at(in, i);
         if (f && ingest_flow_timeout(in, f) < next_us)
             next_us = ingest_flow_timeout(in, f);
+        if (f && ingest_unit_timeout(f) < next_us)
+            next_us = ingest_unit_timeout(f);
     }
     return next_us;
 }

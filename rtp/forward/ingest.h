@@ -4,9 +4,9 @@
  *     ICE ─▶ DTLS ─▶ WAIT_MEDIA ◀─▶ LIVE ─▶ CLOSED
  *
  * Owned by one worker thread. After any input the worker drains ingest_send until it returns 0 and
- * files ingest_next_timeout; frames leave through config.publish while input is taken, whole ones:
- * a picture the moment its last packet is there (README.md says why not in parts). LIVE means that
- * something was published within INGEST_SILENT_US.
+ * files ingest_next_timeout; frames leave through config.publish while input is taken and time
+ * passes: a picture the moment its last packet is there, and in parts where that takes long
+ * (README.md). LIVE means that something was published within INGEST_SILENT_US.
  *
  * Each SSRC that carries a layer is a flow (ingest_flow.c): it asks for what is missing once per
  * round trip (rtp/control/nack.h), holds what comes behind a gap for INGEST_HOLD_US at most, and

@@ -62,6 +62,7 @@ struct ingest_flow *ingest_flow_new(struct ingest *in, unsigned track, unsigned 
     f->nack_on = may_ask(c);
     f->lost = !sound;
     f->published_us = INT64_MIN;
+    f->part_due_us = INT64_MAX;
     f->newest_us = now_us;
     f->fraction_lost = -1;
     uint32_t clock_hz = sound ? RTP_AUDIO_CLOCK_HZ : RTP_VIDEO_CLOCK_HZ;

@@ -24,6 +24,8 @@
 #define INGEST_POOLS 4
 #define INGEST_HEADROOM H264_SETS_MAX /* before a unit, for parameter sets */
 #define INGEST_NO_TEMPORAL UINT8_MAX
+#define INGEST_PART_US 4000             /* so long a packet waits for the rest of its picture */
+#define INGEST_REST_US 1000000          /* so long viewers wait for the rest, while nothing comes */
 #define INGEST_RATE_US 500000           /* rates are measured over this long */
 #define INGEST_FIRST_KEYFRAME_US 300000 /* it is probably on its way; then it is asked for */
 
@@ -46,6 +48,11 @@ struct ingest_buffer {
     uint16_t next_free;          /* index + 1; 0: none */
     uint8_t dependency[INGEST_DEPENDENCY_MAX];
     uint8_t payload[INGEST_PACKET_MAX];
+};
+
+struct ingest_arrival {
+    int64_t at_us;
+    size_t end; /* of what it brought, in the unit */
 };
 
 /* The SSRC of one layer of a track. */
@@ -75,9 +82,17 @@ struct ingest_flow {
     uint8_t unit_codec, unit_temporal;
     uint32_t unit_ts, last_ts;
     uint16_t unit_width,
-        unit_height; /* of its largest layer, as its payloads say; 0: they do not */
-    unsigned n_arrivals;
-    int64_t arrivals[INGEST_ARRIVALS];
+        unit_height;     /* of its largest layer, as its payloads say; 0: they do not */
+    unsigned n_arrivals; /* of what is not published yet */
+    struct ingest_arrival arrivals[INGEST_ARRIVALS];
+    int64_t part_due_us; /* INT64_MAX: nothing new came */
+    /* what is published of it, as it began */
+    uint16_t n_parts;
+    bool unit_keyframe;
+    uint8_t unit_id; /* its temporal layer, for viewers */
+    int64_t unit_captured_us;
+    size_t unit_sets; /* bytes of parameter sets that are put in front */
+    struct packetize_cut cut;
     struct h264_sets sets;
     struct dependency_structure *structure; /* owned; of the publisher's descriptors; or NULL */
 
@@ -86,7 +101,7 @@ struct ingest_flow {
     bool live;
     int64_t published_us; /* INT64_MIN: never */
     struct keyframe_budget budget;
-    unsigned gop_frames;
+    unsigned gop_frames, gop_parts;
     uint64_t gop_bytes;
     int64_t pli_next_us;
     unsigned pli_tries;
@@ -205,6 +220,11 @@ void ingest_unit_take(struct ingest *in, struct ingest_flow *f, const struct ing
 /* Packets are missing here: what was begun is of no use. */
 void ingest_unit_break(struct ingest *in, struct ingest_flow *f);
 void ingest_unit_lose(struct ingest *in, struct ingest_flow *f); /* needs a keyframe */
+/* If there are parts of it: viewers are told that the rest does not come. */
+void ingest_unit_cut_off(struct ingest *in, struct ingest_flow *f);
+/* What there is of a picture that takes long is published. */
+void ingest_unit_on_time(struct ingest *in, struct ingest_flow *f, int64_t now_us);
+int64_t ingest_unit_timeout(const struct ingest_flow *f);
 
 /* ingest_rtcp.c */
 void ingest_on_rtcp(struct ingest *in, const uint8_t *data, size_t size, int64_t now_us);

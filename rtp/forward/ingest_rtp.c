@@ -79,6 +79,7 @@ static struct ingest_flow *flow_of(struct ingest *in, const struct ingest_source
 {
     struct ingest_flow **place = &in->tracks[s->track].flows[s->index];
     if (*place && (*place)->ssrc != s->ssrc) {
+        ingest_unit_cut_off(in, *place);
         ingest_flow_free(in, *place);
         *place = NULL;
     }

@@ -31,7 +31,7 @@ static uint32_t smaller(uint32_t a, uint32_t b)
 static void lay_line(struct past *p, struct past_run *r, const struct past_start *start)
 {
     uint32_t n = (uint32_t)(start->live_id - start->first_id);
-    uint32_t end = start->live_ts, step = PAST_STEP;
+    uint32_t end = start->live_ts, step = start->step ? start->step : PAST_STEP;
     int32_t time = (int32_t)(start->live_ts - p->newest_ts);
     if (p->any && time <= (int32_t)n) {
         time = (int32_t)smaller(start->interval / 2, (n + 1) * PAST_STEP);
@@ -40,7 +40,7 @@ static void lay_line(struct past *p, struct past_run *r, const struct past_start
         end = p->newest_ts + (uint32_t)time;
     }
     if (p->any)
-        step = smaller(PAST_STEP, (uint32_t)time / (n + 1));
+        step = smaller(step, (uint32_t)time / (n + 1));
     r->line_id = start->live_id;
     r->line_ts = end - n * step;
     r->step = step;

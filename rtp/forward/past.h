@@ -53,6 +53,7 @@ struct past_start {
     uint64_t first_id, live_id;
     uint32_t first_ts, live_ts; /* their own */
     uint32_t interval;          /* between the live one and the one before it; 0: not known */
+    uint32_t step;              /* the most from id to id; 0: PAST_STEP */
     bool squeezed;              /* else the line is only for what would go back in time */
 };
 

@@ -59,15 +59,21 @@ void stream_count_watcher(struct stream *s, unsigned layer, bool comes)
 
 /* --- one layer's frames --- */
 
+static void forget_gop(struct stream_layer *l)
+{
+    l->keyframe_id = 0;
+    l->gop_bytes = 0;
+    l->gop_frames = 0;
+}
+
 static void drop_oldest(struct stream_layer *l)
 {
     const struct frame **slot = &l->ring[l->oldest_id % STREAM_RING];
     if (*slot) {
-        if (l->oldest_id == l->keyframe_id) {
-            l->keyframe_id = 0;
-            l->gop_bytes = 0;
-        }
+        if (l->oldest_id == l->keyframe_id)
+            forget_gop(l);
         l->cached_bytes -= (*slot)->payload.size;
+        l->cached_frames -= (*slot)->part == 0;
         frame_unref(*slot);
         *slot = NULL;
     }
@@ -99,8 +105,7 @@ void stream_detach(struct stream *s)
 static void begin_after_gap(struct stream_layer *l)
 {
     l->gaps++;
-    l->keyframe_id = 0;
-    l->gop_bytes = 0;
+    forget_gop(l);
 }
 
 static bool has_surplus(const struct stream_layer *l)
@@ -111,7 +116,7 @@ static bool has_surplus(const struct stream_layer *l)
     const struct frame *newest = l->ring[l->newest_id % STREAM_RING];
     if (!oldest) /* one that was never given */
         return true;
-    if (l->cached_bytes > STREAM_MAX_BYTES)
+    if (l->cached_bytes > STREAM_MAX_BYTES || l->cached_frames > STREAM_MAX_FRAMES)
         return true;
     bool in_gop = l->keyframe_id != 0 && l->oldest_id >= l->keyframe_id;
     return !in_gop && newest->captured_us - oldest->captured_us > STREAM_HISTORY_US;
@@ -145,17 +150,19 @@ static void count_frame(struct stream_layer *l, const struct frame *f)
 {
     unsigned id =
         f->temporal_id < FORWARDER_TEMPORAL_MAX ? f->temporal_id : FORWARDER_TEMPORAL_MAX - 1;
+    bool of_keyframe = f->keyframe || (f->part > 0 && frame_picture(f) == l->keyframe_id);
     l->rate_bytes += f->payload.size;
-    if (!f->keyframe)
+    l->picture_bytes = f->payload.size + (f->part > 0 ? l->picture_bytes : 0);
+    if (!of_keyframe)
         l->temporal_bytes[id] += f->payload.size;
     if (l->n_temporal <= id)
         l->n_temporal = (uint8_t)(id + 1);
-    if (!f->keyframe)
+    if (!of_keyframe || !f->ends || frame_is_broken(f))
         return;
-    l->keyframe_owed = f->payload.size;
-    l->keyframe_part = f->payload.size / KEYFRAME_PARTS;
+    l->keyframe_owed = l->picture_bytes;
+    l->keyframe_part = l->picture_bytes / KEYFRAME_PARTS;
     uint64_t mean = l->keyframe_bytes;
-    smooth(&mean, f->payload.size);
+    smooth(&mean, l->picture_bytes);
     l->keyframe_bytes = (uint32_t)mean;
 }
 
@@ -227,19 +234,36 @@ uint8_t stream_present_layer(const struct stream *s, uint8_t layer, unsigned n_a
     return layer;
 }
 
+static void count_gop(struct stream_layer *l, const struct frame *f)
+{
+    if (f->keyframe) {
+        forget_gop(l);
+        l->keyframe_id = f->id;
+    }
+    if (l->keyframe_id == 0)
+        return;
+    l->gop_bytes += f->payload.size;
+    l->gop_frames += f->part == 0;
+    if (frame_picture(f) != l->keyframe_id)
+        return;
+    l->start_bytes = l->picture_bytes;
+    if (frame_is_broken(f)) /* a keyframe without its end is no start */
+        forget_gop(l);
+}
+
 void stream_push(struct stream *s, unsigned layer, const struct frame *f)
 {
     assert(layer < s->n_layers);
     struct stream_layer *l = &s->layers[layer];
-    assert(f->id > l->newest_id && f->payload.n_packets > 0);
+    assert(f->id > l->newest_id);
+    assert(!frame_is_broken(f) || (f->part > 0 && f->ends));
     measure_rate(l, f);
     if (l->newest_id != 0 && f->id != l->newest_id + 1) {
         begin_after_gap(l);
         if (!f->keyframe)
             stream_want_keyframe(s, layer);
     } else if (!f->keyframe && l->keyframe_id != 0 && was_left_behind(s, layer, f)) {
-        l->keyframe_id = 0; /* whoever stood here goes on, but nobody starts with the old ones */
-        l->gop_bytes = 0;
+        forget_gop(l); /* whoever stood here goes on, but nobody starts with the old ones */
         stream_want_keyframe(s, layer);
     }
     while (!is_empty(l) && f->id - l->oldest_id >= STREAM_RING)
@@ -249,14 +273,10 @@ void stream_push(struct stream *s, unsigned layer, const struct frame *f)
 
     l->ring[f->id % STREAM_RING] = f;
     l->newest_id = f->id;
-    l->frames++;
+    l->frames += f->part == 0;
     l->cached_bytes += f->payload.size;
-    if (f->keyframe) {
-        l->keyframe_id = f->id;
-        l->gop_bytes = 0;
-    }
-    if (l->keyframe_id != 0)
-        l->gop_bytes += f->payload.size;
+    l->cached_frames += f->part == 0;
+    count_gop(l, f);
     while (has_surplus(l))
         drop_oldest(l);
     if (s->as_sent)
@@ -278,12 +298,19 @@ uint64_t stream_newest_id(const struct stream *s, unsigned layer)
     return layer < s->n_layers ? s->layers[layer].newest_id : 0;
 }
 
+uint64_t stream_newest_picture(const struct stream *s, unsigned layer)
+{
+    assert(layer < s->n_layers && !is_empty(&s->layers[layer]));
+    return frame_picture(newest_frame(&s->layers[layer]));
+}
+
 uint64_t stream_join_id(const struct stream *s, unsigned layer)
 {
     if (layer >= s->n_layers)
         return 0;
     const struct stream_layer *l = &s->layers[layer];
-    if (l->keyframe_id == 0 || l->newest_id - l->keyframe_id >= STREAM_JOIN_MAX_FRAMES ||
+    if (l->keyframe_id == 0 || l->gop_frames > STREAM_JOIN_MAX_FRAMES ||
+        l->newest_id - l->keyframe_id >= STREAM_JOIN_MAX_PARTS ||
         l->gop_bytes > STREAM_JOIN_MAX_BYTES || is_left_behind(s, layer, STREAM_STALE_US))
         return 0;
     return l->keyframe_id;

@@ -24,12 +24,14 @@
 #define FORWARDER_LAYERS_MAX 3
 #define FORWARDER_TEMPORAL_MAX 4
 
-#define STREAM_RING 512              /* frames, power of two */
+#define STREAM_RING 2048             /* parts of pictures, power of two */
+#define STREAM_MAX_FRAMES 512        /* pictures */
 #define STREAM_MAX_BYTES (16u << 20) /* of cached payload */
 #define STREAM_HISTORY_US 2000000    /* kept for retransmission even before the GOP */
 /* A GOP larger than this is no start for a viewer: it would be behind for too long. The source
  * begins a new GOP before these limits (server/source.h). */
-#define STREAM_JOIN_MAX_FRAMES 256
+#define STREAM_JOIN_MAX_FRAMES 256 /* pictures */
+#define STREAM_JOIN_MAX_PARTS (STREAM_RING / 4 * 3)
 #define STREAM_JOIN_MAX_BYTES (8u << 20)
 /* A layer that was not encoded for so long, while others were, is no start until its next keyframe:
  * at once where it is this stale, else from its next frame on. */
@@ -44,6 +46,9 @@ struct stream_layer {
     uint64_t oldest_id, newest_id;         /* 0, 0: empty */
     uint64_t keyframe_id;                  /* newest keyframe whose GOP is whole; 0: none */
     uint64_t cached_bytes, gop_bytes;
+    unsigned cached_frames, gop_frames; /* pictures */
+    uint32_t picture_bytes;             /* of the newest one, so far */
+    uint32_t start_bytes;               /* of that keyframe, so far */
 
     /* payload bits per second over the last STREAM_RATE_US or the ones before, whichever was more;
      * 0: not known yet */
@@ -59,7 +64,7 @@ struct stream_layer {
     uint32_t keyframe_bytes;                         /* mean; 0: none yet */
     uint32_t keyframe_owed, keyframe_part;           /* of the newest, for the mean rates */
 
-    uint64_t frames, gaps;
+    uint64_t frames /* pictures */, gaps;
 };
 
 struct stream;
@@ -99,6 +104,8 @@ void stream_push(struct stream *s, unsigned layer, const struct frame *f);
 const struct frame *stream_frame(const struct stream *s, unsigned layer, uint64_t id);
 /* 0: the layer is empty, or not there. */
 uint64_t stream_newest_id(const struct stream *s, unsigned layer);
+/* The first part of the newest picture. The layer is not empty. */
+uint64_t stream_newest_picture(const struct stream *s, unsigned layer);
 /* The layer that is to be had instead of one that has gone: the nearest smaller one, or else a
  * larger one below `n_allowed`; itself if it comes, or none does. */
 uint8_t stream_present_layer(const struct stream *s, uint8_t layer, unsigned n_allowed);

@@ -137,6 +137,7 @@ struct viewer_track {
     bool held;             /* there are frames, but none to be sent */
     bool jumped;           /* went on at a keyframe: still to be noted */
     bool slide_due;        /* of slides, the next one */
+    bool in_picture;       /* between two parts of one */
     uint8_t codec;         /* of the newest frame that was sent */
     struct extensions_block extensions;
     struct extensions_block described; /* the same with a dependency descriptor; size 0: never */

@@ -67,7 +67,7 @@ static void describe(struct viewer_header *h, const struct viewer_track *t, cons
     dependency_set_frame_number(h->bytes + h->dependency_at, number);
 }
 
-/* Whether it is a frame's first packet, and its last. */
+/* Whether it is a picture's first packet, and its last. */
 static void mark(uint8_t *packet, const struct viewer_header *h, bool first, bool last)
 {
     if (h->dependency_at != 0)
@@ -126,6 +126,9 @@ static void finish_frame(struct viewer *v, struct viewer_track *t, const struct 
 {
     t->cursor_id++;
     t->cursor_packet = 0;
+    t->in_picture = !f->ends;
+    if (t->in_picture)
+        return;
     report_on_frame(&t->report, f->rtp_ts + t->timestamp_offset, f->captured_us, now_us);
     viewer_note_frame(v, now_us);
 }
@@ -165,10 +168,11 @@ static void send_frame(struct viewer *v, struct viewer_track *t, const struct fr
 {
     struct past *past = t->past;
     t->codec = f->codec;
-    uint32_t ts = t->cursor_packet == 0 ? past_begin_frame(past, f->id, f->rtp_ts)
-                                        : past_timestamp(&past->runs[past->run], f->id, f->rtp_ts);
-    bool first = t->cursor_packet == 0;
-    if (first && f->id > past->runs[past->run].line_id)
+    bool first = t->cursor_packet == 0 && f->part == 0;
+    uint64_t picture = frame_picture(f);
+    uint32_t ts = first ? past_begin_frame(past, picture, f->rtp_ts)
+                        : past_timestamp(&past->runs[past->run], picture, f->rtp_ts);
+    if (first && picture > past->runs[past->run].line_id)
         viewer_step_playout(t);
     uint16_t number = frame_number(past, f, first);
     struct viewer_header h;
@@ -288,18 +292,20 @@ static size_t write_resend(struct viewer *v, struct viewer_track *t, const struc
     const struct packetize_packet *p = &f->payload.packets[sent->packet];
     bool rtx = t->formats[f->codec].rtx_payload_type != 0;
     struct viewer_header h;
-    viewer_begin_header(&h, t, rtx, f->codec, past_timestamp(sent->run, f->id, f->rtp_ts));
+    viewer_begin_header(&h, t, rtx, f->codec,
+                        past_timestamp(sent->run, frame_picture(f), f->rtp_ts));
+    bool first = sent->packet == 0 && f->part == 0;
     if (f->dependency_size > 0)
-        describe(&h, t, f, past_number(sent->run, get_u16(f->dependency + 1)), sent->packet == 0);
+        describe(&h, t, f, past_number(sent->run, get_u16(f->dependency + 1)), first);
     const uint8_t *payload = f->payload.data + p->offset;
     if (!rtx) {
         viewer_put_header(v, t, out, &h, seq, p->marker);
-        mark(out, &h, sent->packet == 0, p->marker);
+        mark(out, &h, first, p->marker);
         report_on_sent(&t->report, 1, p->size);
         return seal_rtp(v->peer.seal, out, h.size, payload, p->size);
     }
     viewer_put_header(v, t, out, &h, t->rtx_seq++, p->marker);
-    mark(out, &h, sent->packet == 0, p->marker);
+    mark(out, &h, first, p->marker);
     put_u16(out + h.size, seq);
     memcpy(out + h.size + RTX_OSN_SIZE, payload, p->size);
     return seal_rtp(v->peer.seal, out, h.size, out + h.size, RTX_OSN_SIZE + p->size);

@@ -98,7 +98,7 @@ void viewer_track_leave(struct viewer *v, struct viewer_track *t)
     set_watched(t, 0);
     v->present &= ~bit(v, t);
     t->started = t->waiting = t->lost = t->unsupported = t->replays = t->asked = false;
-    t->rejoins = t->held = false;
+    t->rejoins = t->held = t->in_picture = false;
     t->cursor_id = 0; /* what comes next is new */
     t->cursor_packet = 0;
     if (!t->past)
@@ -124,30 +124,37 @@ bool viewer_wants_layer(const struct viewer *v, const struct stream *s, unsigned
 static bool is_affordable(const struct viewer *v, const struct stream *s, unsigned layer)
 {
     const struct stream_layer *l = &s->layers[layer];
-    return l->keyframe_id == l->newest_id || l->gop_bytes * 8 <= viewer_path_room_bits(v);
+    return l->keyframe_id == stream_newest_picture(s, layer) ||
+           l->gop_bytes * 8 <= viewer_path_room_bits(v);
 }
 
 /* At most twice what a fresh keyframe would cost, or a second of the stream. */
 static bool is_cheap(const struct stream *s, unsigned layer)
 {
     const struct stream_layer *l = &s->layers[layer];
-    const struct frame *keyframe = stream_frame(s, layer, l->keyframe_id);
-    return l->gop_bytes <= 2 * (uint64_t)keyframe->payload.size || l->gop_bytes * 8 <= l->rate_bps;
+    return l->gop_bytes <= 2 * (uint64_t)l->start_bytes || l->gop_bytes * 8 <= l->rate_bps;
+}
+
+/* Where pictures are in parts, PAST_STEP is for all of one. */
+static uint32_t line_step(const struct stream_layer *l, uint64_t live_id)
+{
+    uint64_t n = l->keyframe_id != 0 ? live_id - l->keyframe_id + 1 : l->gop_frames;
+    return n > l->gop_frames ? (uint32_t)(PAST_STEP * l->gop_frames / n) + 1 : PAST_STEP;
 }
 
 static void begin_run(struct viewer *v, struct viewer_track *t, unsigned layer, uint64_t first_id,
                       bool squeezed)
 {
     const struct stream *s = t->stream;
-    uint64_t live_id = stream_newest_id(s, layer);
     const struct frame *first = stream_frame(s, layer, first_id);
-    const struct frame *live = stream_frame(s, layer, live_id);
+    const struct frame *live = stream_frame(s, layer, stream_newest_id(s, layer));
+    uint64_t live_id = frame_picture(live);
     const struct frame *before = stream_frame(s, layer, live_id - 1);
     t->layer = (uint8_t)layer;
     t->cursor_id = first_id;
     t->cursor_packet = 0;
     t->started = true;
-    t->waiting = t->lost = t->replays = t->asked = t->rejoins = t->held = false;
+    t->waiting = t->lost = t->replays = t->asked = t->rejoins = t->held = t->in_picture = false;
     if (t->past)
         past_begin_run(t->past, &(struct past_start){
                                     .layer = t->layer,
@@ -156,6 +163,7 @@ static void begin_run(struct viewer *v, struct viewer_track *t, unsigned layer, 
                                     .first_ts = first->rtp_ts,
                                     .live_ts = live->rtp_ts,
                                     .interval = before ? live->rtp_ts - before->rtp_ts : 0,
+                                    .step = line_step(&s->layers[layer], live_id),
                                     .squeezed = squeezed,
                                 });
     const struct stream_layer *l = &s->layers[layer];
@@ -236,7 +244,7 @@ void viewer_start_tracks(struct viewer *v, const struct stream *only)
     }
 }
 
-/* Back to the cached keyframe, or over to another layer. A frame has just ended. False: nothing
+/* Back to the cached keyframe, or over to another layer. A picture has just ended. False: nothing
  * goes on before there is a keyframe: of a smaller layer that a narrow path needs, or to rejoin. */
 static bool change_run(struct viewer *v, struct viewer_track *t)
 {
@@ -289,7 +297,7 @@ static bool next_slide(struct viewer *v, struct viewer_track *t)
     return true;
 }
 
-/* A frame has ended, and another one is to begin. */
+/* A picture has ended, and another one is to begin. */
 static bool may_go_on(struct viewer *v, struct viewer_track *t)
 {
     if (t->mode < LAYER_FEWER)
@@ -300,16 +308,18 @@ static bool may_go_on(struct viewer *v, struct viewer_track *t)
 void viewer_track_rejoin(struct viewer_track *t)
 {
     t->rejoins = t->started;
-    t->asked = false;
+    t->asked = t->in_picture = false;
     t->cursor_packet = 0;
     if (t->past)
         t->past->resend_count = 0;
 }
 
 /* Is the frame left out? Up goes the limit only with a frame of the base, since what lies between
- * may refer to what was skipped. */
+ * may refer to what was skipped; and it stays within a picture. */
 static bool is_skipped(struct viewer_track *t, const struct frame *f)
 {
+    if (f->part > 0)
+        return f->temporal_id > t->temporal;
     int wanted = t->selection.max_temporal;
     uint8_t limit = (uint8_t)(wanted < 0 || wanted > ALL_TEMPORAL ? ALL_TEMPORAL : wanted);
     if (t->best_temporal < limit)
@@ -319,9 +329,21 @@ static bool is_skipped(struct viewer_track *t, const struct frame *f)
     return f->temporal_id > t->temporal;
 }
 
+/* Where the rest of a picture does not come, another one may begin. */
+static void leave_broken(struct viewer_track *t)
+{
+    const struct frame *f = stream_frame(t->stream, t->layer, t->cursor_id);
+    if (!f || t->cursor_packet > 0)
+        return;
+    t->in_picture = t->in_picture && f->part > 0 && !frame_is_broken(f);
+    t->cursor_id += frame_is_broken(f);
+}
+
 const struct frame *viewer_next_frame(struct viewer *v, struct viewer_track *t)
 {
-    t->held = t->cursor_packet == 0 && t->started && !may_go_on(v, t);
+    leave_broken(t);
+    bool between = t->cursor_packet == 0 && !t->in_picture;
+    t->held = between && t->started && !may_go_on(v, t);
     if (t->held)
         return NULL;
     while (t->started && t->cursor_id <= stream_newest_id(t->stream, t->layer)) {
@@ -335,9 +357,11 @@ const struct frame *viewer_next_frame(struct viewer *v, struct viewer_track *t)
             t->started = false;
             t->unsupported = true;
             viewer_track_update(v, t);
+        } else if (frame_is_broken(f)) {
+            leave_broken(t);
         } else if (t->cursor_packet == 0 && is_skipped(t, f)) {
             t->cursor_id++;
-            v->counters.frames_skipped++;
+            v->counters.frames_skipped += f->part == 0;
         } else {
             return f;
         }
@@ -388,7 +412,7 @@ bool viewer_has_media(const struct viewer *v)
     struct viewer *any = (struct viewer *)v; /* nothing is changed */
     const struct viewer_track *t;
     for (uint32_t set = v->present & ~v->audio; (t = viewer_take_track(any, &set));) {
-        bool turns = t->replays || (t->layer != t->target && !t->asked);
+        bool turns = !t->in_picture && (t->replays || (t->layer != t->target && !t->asked));
         if (t->started && !t->held &&
             (turns || t->cursor_id <= stream_newest_id(t->stream, t->layer)))
             return true;
@@ -461,12 +485,13 @@ void viewer_track_need_keyframe(struct viewer *v, struct viewer_track *t, int64_
 static void resume(struct viewer *v, struct viewer_track *t)
 {
     const struct stream *s = t->stream;
-    bool stood = t->past && t->cursor_id != 0 && t->cursor_packet == 0 && t->target == t->layer &&
-                 stream_join_id(s, t->layer) <= t->cursor_id;
+    bool stood = t->past && t->cursor_id != 0 && t->cursor_packet == 0 && !t->in_picture &&
+                 t->target == t->layer && stream_join_id(s, t->layer) <= t->cursor_id;
+    const struct frame *next = stream_frame(s, t->layer, t->cursor_id);
     if (stood && t->cursor_id == stream_newest_id(s, t->layer) + 1) {
         t->started = true;
         viewer_track_update(v, t);
-    } else if (stood && stream_frame(s, t->layer, t->cursor_id)) {
+    } else if (stood && next && next->part == 0) {
         begin_run(v, t, t->layer, t->cursor_id, true);
     } else {
         start_track(v, t);

@@ -396,6 +396,7 @@ void worker_viewers_on_frame(struct worker *w, struct worker_stream *ws, unsigne
                              const struct frame *f)
 {
     int64_t captured_us = f->captured_us;
+    bool ends = f->ends;
     uint64_t trains_before = w->trains;
     unsigned n = 0;
     uint8_t gone_before = ws->stream.gone;
@@ -416,7 +417,8 @@ void worker_viewers_on_frame(struct worker *w, struct worker_stream *ws, unsigne
         return;
     worker_flush(w);
     w->now_us = worker_clock_us();
-    worker_samples_add(&ws->feed->capture_to_send, w->now_us - captured_us);
+    if (ends)
+        worker_samples_add(&ws->feed->capture_to_send, w->now_us - captured_us);
 }
 
 void worker_viewers_on_attach(struct worker *w, struct worker_stream *ws)

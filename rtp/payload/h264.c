@@ -93,36 +93,43 @@ static bool is_parameter_set(const struct h264_nal_unit *nal)
 }
 
 /* What a receiver has no use for, and what has no RTP form. */
-static bool is_left_out(const struct h264_nal_unit *nal)
+static bool is_left_out(uint8_t header)
 {
-    switch (nal_type(nal->data[0])) {
+    switch (nal_type(header)) {
     case H264_AUD:
     case END_OF_SEQUENCE:
     case END_OF_STREAM:
     case FILLER:
         return true;
     default:
-        return nal_type(nal->data[0]) == 0 || nal_type(nal->data[0]) > NAL_LAST;
+        return nal_type(header) == 0 || nal_type(header) > NAL_LAST;
     }
 }
 
+/* Some of the NAL unit behind `header`: its first ones (FU_START), its last (FU_END), or all. */
+struct fragments {
+    uint8_t header, ends;
+    const uint8_t *body;
+    size_t size;
+};
+
 /* FU-A of equal fragments, the last one shorter (RFC 6184 5.8). */
-static int add_fragments(struct packetize *out, const struct h264_nal_unit *nal, size_t max_payload)
+static int add_fragments(struct packetize *out, const struct fragments *f, size_t max_payload)
 {
-    const uint8_t *body = nal->data + 1;
-    size_t left = nal->size - 1;
+    const uint8_t *body = f->body;
+    size_t left = f->size;
     size_t room = max_payload - FU_HEADER_SIZE;
     size_t n = (left + room - 1) / room;
     size_t each = (left + n - 1) / n;
 
-    for (uint8_t start = FU_START; left > 0; start = 0) {
+    for (uint8_t start = f->ends & FU_START; left > 0; start = 0) {
         size_t size = left < each ? left : each;
         uint8_t *p = packetize_add(out, FU_HEADER_SIZE + size);
         if (!p)
             return -ENOSPC;
-        uint8_t end = size == left ? FU_END : 0;
-        p[0] = (uint8_t)((nal->data[0] & 0xe0) | FU_A);
-        p[1] = (uint8_t)(start | end | nal_type(nal->data[0]));
+        uint8_t end = size == left ? f->ends & FU_END : 0;
+        p[0] = (uint8_t)((f->header & 0xe0) | FU_A);
+        p[1] = (uint8_t)(start | end | nal_type(f->header));
         memcpy(p + FU_HEADER_SIZE, body, size);
         body += size;
         left -= size;
@@ -132,8 +139,10 @@ static int add_fragments(struct packetize *out, const struct h264_nal_unit *nal,
 
 static int add_nal(struct packetize *out, const struct h264_nal_unit *nal, size_t max_payload)
 {
-    if (nal->size > max_payload)
-        return add_fragments(out, nal, max_payload);
+    if (nal->size > max_payload) {
+        struct fragments all = {nal->data[0], FU_START | FU_END, nal->data + 1, nal->size - 1};
+        return add_fragments(out, &all, max_payload);
+    }
     uint8_t *p = packetize_add(out, nal->size);
     if (!p)
         return -ENOSPC;
@@ -180,36 +189,100 @@ static int add_parameter_sets(struct packetize *out, const uint8_t *data, size_t
     return 0;
 }
 
-static int add_access_unit(struct packetize *out, const uint8_t *data, size_t size,
-                           size_t max_payload)
+/* Whole NAL units; parameter sets together in front if it is the unit's beginning. */
+static int add_nals(struct packetize *out, const uint8_t *data, size_t size, bool begins,
+                    size_t max_payload)
 {
-    size_t stap_size = measure_parameter_sets(data, size);
+    size_t stap_size = begins ? measure_parameter_sets(data, size) : 0;
     bool aggregate = stap_size > 0 && stap_size <= max_payload;
     int err = aggregate ? add_parameter_sets(out, data, size, stap_size) : 0;
 
     struct h264_nal_unit nal;
     while (err == 0 && h264_next_nal(&nal, &data, &size)) {
-        if (is_left_out(&nal) || (aggregate && is_parameter_set(&nal)))
+        if (is_left_out(nal.data[0]) || (aggregate && is_parameter_set(&nal)))
             continue;
         err = add_nal(out, &nal, max_payload);
     }
-    if (err != 0)
+    return err;
+}
+
+/* Fragments of the NAL unit that is being cut, at `from`: to its end if that is there, else full
+ * ones that leave something for the end. */
+static int cut_nal(struct packetize *out, struct packetize_cut *cut,
+                   const struct packetize_unit *unit, size_t from, size_t max_payload)
+{
+    const uint8_t *body = unit->data + from, *end = unit->data + unit->size;
+    if (from >= unit->size)
+        return unit->whole ? -EBADMSG : 0;
+    const uint8_t *next = find_start_code(body + 1, end);
+    bool begins = !cut->in_nal, over = unit->whole || unit->tail > from;
+    size_t size = (size_t)(next - body), room = max_payload - FU_HEADER_SIZE;
+    struct fragments f = {cut->nal_header, begins ? FU_START : 0, body, (size - 1) / room * room};
+    if (over) {
+        for (f.size = size; f.size > 1 && body[f.size - 1] == 0;)
+            f.size--; /* they belong to the next start code */
+        f.ends |= FU_END;
+    }
+    if (f.size == 0)
+        return 0;
+    cut->in_nal = !over;
+    cut->at = from + (over ? size : f.size);
+    return add_fragments(out, &f, max_payload);
+}
+
+/* The last NAL unit there is, if it fills a packet. It may not be over. */
+static int cut_tail(struct packetize *out, struct packetize_cut *cut,
+                    const struct packetize_unit *unit, size_t max_payload)
+{
+    struct h264_nal_unit nal;
+    const uint8_t *data = unit->data + unit->tail;
+    size_t size = unit->size - unit->tail;
+    if (!h264_next_nal(&nal, &data, &size) || is_left_out(nal.data[0]))
+        return 0;
+    cut->nal_header = nal.data[0];
+    return cut_nal(out, cut, unit, (size_t)(nal.data + 1 - unit->data), max_payload);
+}
+
+static int cut_some(struct packetize *out, struct packetize_cut *cut,
+                    const struct packetize_unit *unit, size_t max_payload)
+{
+    size_t stop = unit->whole ? unit->size : unit->tail;
+    bool begins = cut->at == 0;
+    int err = cut->in_nal ? cut_nal(out, cut, unit, cut->at, max_payload) : 0;
+    if (err != 0 || cut->in_nal)
         return err;
-    return out->n_packets > 0 ? 0 : -EBADMSG;
+    if (cut->at < stop) {
+        err = add_nals(out, unit->data + cut->at, stop - cut->at, begins, max_payload);
+        cut->at = stop;
+    }
+    return err != 0 || unit->whole ? err : cut_tail(out, cut, unit, max_payload);
+}
+
+int h264_cut(struct packetize *out, struct packetize_cut *cut, const struct packetize_unit *unit,
+             size_t max_payload)
+{
+    assert(max_payload > FU_HEADER_SIZE && max_payload <= UINT16_MAX);
+    assert(unit->tail <= unit->size);
+    struct packetize_cut next = *cut;
+    packetize_clear(out);
+    int err = cut_some(out, &next, unit, max_payload);
+    if (err == 0 && out->n_packets == 0 && unit->whole)
+        err = -EBADMSG;
+    if (err != 0)
+        packetize_clear(out);
+    if (out->n_packets == 0)
+        return err;
+    out->packets[out->n_packets - 1].marker = unit->whole;
+    *cut = next;
+    return 0;
 }
 
 int h264_packetize(struct packetize *out, const uint8_t *access_unit, size_t size,
                    size_t max_payload)
 {
-    assert(max_payload > FU_HEADER_SIZE && max_payload <= UINT16_MAX);
-    packetize_clear(out);
-    int err = add_access_unit(out, access_unit, size, max_payload);
-    if (err != 0) {
-        packetize_clear(out);
-        return err;
-    }
-    out->packets[out->n_packets - 1].marker = true;
-    return 0;
+    struct packetize_cut cut = {.at = 0};
+    struct packetize_unit unit = {.data = access_unit, .size = size, .whole = true};
+    return h264_cut(out, &cut, &unit, max_payload);
 }
 
 void h264_assemble_begin(struct h264_assembler *a, uint8_t *data, size_t capacity)
@@ -234,6 +307,8 @@ static void append_nal(struct h264_assembler *a, const uint8_t *nal, size_t size
         a->broken = true;
         return;
     }
+    if (!is_left_out(nal[0]))
+        a->tail = a->size;
     append(a, start_code, sizeof(start_code));
     append(a, nal, size);
 }

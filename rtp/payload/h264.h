@@ -40,6 +40,9 @@ bool h264_is_keyframe(const uint8_t *access_unit, size_t size); /* holds an IDR 
  * no RTP form (0, 24-31). `max_payload` is 3-65535. */
 int h264_packetize(struct packetize *out, const uint8_t *access_unit, size_t size,
                    size_t max_payload);
+/* The next part of an access unit (packetize.h), whose start codes have 4 bytes. */
+int h264_cut(struct packetize *out, struct packetize_cut *cut, const struct packetize_unit *unit,
+             size_t max_payload);
 
 /* The reverse, for receivers. Feed the payloads of one access unit in order, then finish.
  * Anything malformed or out of place sets `broken` and the access unit is not to be used. A payload
@@ -48,6 +51,7 @@ struct h264_assembler {
     uint8_t *data; /* caller's; Annex B with 4-byte start codes */
     size_t capacity;
     size_t size;
+    size_t tail; /* where the last NAL unit begins that is not left out when it is packetized */
     bool in_fragment;
     uint8_t fragment_type; /* its NAL type, while in_fragment */
     bool broken;

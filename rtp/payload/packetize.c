@@ -54,6 +54,38 @@ int packetize_frame(struct packetize *out, const struct packetize_headers *heade
     return 0;
 }
 
+/* So many bytes as fill their packets, and leave one. */
+static size_t full_packets(const struct packetize_headers *headers, size_t left, size_t max_payload)
+{
+    size_t extra = headers->first_size - 1;
+    size_t n = left > 0 ? (left - 1 + extra) / (max_payload - 1) : 0;
+    return n > 0 ? n * (max_payload - 1) - extra : 0;
+}
+
+int packetize_part(struct packetize *out, const struct packetize_headers *headers,
+                   struct packetize_cut *cut, const struct packetize_unit *unit, size_t max_payload)
+{
+    struct packetize_headers h = *headers;
+    assert(cut->at <= unit->size);
+    if (cut->at > 0) {
+        h.first = &headers->rest;
+        h.first_size = 1;
+    }
+    if (!unit->whole)
+        h.last_bits = 0;
+    size_t left = unit->size - cut->at;
+    size_t take = unit->whole ? left : full_packets(&h, left, max_payload);
+    packetize_clear(out);
+    if (take == 0)
+        return unit->whole ? -EBADMSG : 0;
+    int rc = packetize_frame(out, &h, unit->data + cut->at, take, max_payload);
+    if (rc != 0)
+        return rc;
+    out->packets[out->n_packets - 1].marker = unit->whole;
+    cut->at += take;
+    return 0;
+}
+
 void assemble_append(struct assemble *a, const uint8_t *bytes, size_t size)
 {
     if (a->broken || size > a->capacity - a->size) {

@@ -51,6 +51,28 @@ struct packetize_headers {
 int packetize_frame(struct packetize *out, const struct packetize_headers *headers,
                     const uint8_t *frame, size_t size, size_t max_payload);
 
+/* A unit that is still coming, and is cut part after part: what each part has is cut into packets
+ * of the full size as far as that goes, and something is always left for the last one. */
+struct packetize_unit {
+    const uint8_t *data; /* from its beginning; what has been cut may be overwritten no more */
+    size_t size;         /* so far */
+    size_t tail;         /* H.264: where the last NAL unit begins that is sent */
+    bool whole;
+};
+
+/* How far it has been cut; all 0: not begun. */
+struct packetize_cut {
+    size_t at;
+    bool in_nal; /* H.264: at a fragment of this one */
+    uint8_t nal_header;
+};
+
+/* The next part of a frame like packetize_frame's. Without an error and without packets: there is
+ * too little yet. With an error `cut` stays as it was. */
+int packetize_part(struct packetize *out, const struct packetize_headers *headers,
+                   struct packetize_cut *cut, const struct packetize_unit *unit,
+                   size_t max_payload);
+
 /* A unit being put together from its payloads, which come in order. Anything malformed or out of
  * place sets `broken`, and the unit is not to be used. A payload missing from the middle is only
  * seen by its RTP sequence number, which is the caller's. */

@@ -68,6 +68,21 @@ int payload_packetize(enum payload_codec codec, struct packetize *out, const uin
     return -ENOTSUP;
 }
 
+bool payload_is_cut(enum payload_codec codec)
+{
+    return codec == PAYLOAD_H264 || codec == PAYLOAD_VP8 || codec == PAYLOAD_VP9;
+}
+
+int payload_cut(enum payload_codec codec, struct packetize *out, struct packetize_cut *cut,
+                const struct packetize_unit *unit, size_t max_payload)
+{
+    assert(payload_is_cut(codec) && max_payload >= PAYLOAD_MIN_SIZE && max_payload <= UINT16_MAX);
+    if (codec == PAYLOAD_H264)
+        return h264_cut(out, cut, unit, max_payload);
+    return codec == PAYLOAD_VP8 ? vp8_cut(out, cut, unit, max_payload)
+                                : vp9_cut(out, cut, unit, max_payload);
+}
+
 bool payload_is_keyframe(enum payload_codec codec, const uint8_t *unit, size_t size)
 {
     assert(is_codec(codec));
@@ -255,6 +270,16 @@ void payload_assemble(struct payload_assembler *a, const uint8_t *payload, size_
         assemble_opus(&a->of.opus, payload, size);
         break;
     }
+}
+
+struct packetize_unit payload_assemble_part(const struct payload_assembler *a)
+{
+    assert(payload_is_cut(a->codec));
+    if (a->codec == PAYLOAD_H264)
+        return (struct packetize_unit){
+            .data = a->of.h264.data, .size = a->of.h264.size, .tail = a->of.h264.tail};
+    const struct assemble *unit = a->codec == PAYLOAD_VP8 ? &a->of.vp8.unit : &a->of.vp9.unit;
+    return (struct packetize_unit){.data = unit->data, .size = unit->size};
 }
 
 bool payload_assemble_broken(const struct payload_assembler *a)

@@ -2,9 +2,6 @@
 
 #include "rtp/wire/bytes.h"
 
-#include <errno.h>
-#include <string.h>
-
 /* The first byte (RFC 7741 4.2). */
 #define EXTENDED 0x80
 #define NON_REFERENCE 0x20
@@ -93,15 +90,19 @@ bool vp8_find_size(const uint8_t *frame, size_t size, uint16_t *width, uint16_t 
     return true;
 }
 
-int vp8_packetize(struct packetize *out, const uint8_t *frame, size_t size, size_t max_payload)
+int vp8_cut(struct packetize *out, struct packetize_cut *cut, const struct packetize_unit *frame,
+            size_t max_payload)
 {
     static const uint8_t first = PARTITION_START;
     static const struct packetize_headers headers = {.first = &first, .first_size = 1};
-    if (size == 0) {
-        packetize_clear(out);
-        return -EBADMSG;
-    }
-    return packetize_frame(out, &headers, frame, size, max_payload);
+    return packetize_part(out, &headers, cut, frame, max_payload);
+}
+
+int vp8_packetize(struct packetize *out, const uint8_t *frame, size_t size, size_t max_payload)
+{
+    struct packetize_cut cut = {.at = 0};
+    struct packetize_unit unit = {.data = frame, .size = size, .whole = true};
+    return vp8_cut(out, &cut, &unit, max_payload);
 }
 
 void vp8_assemble_begin(struct vp8_assembler *a, uint8_t *data, size_t capacity)

@@ -37,6 +37,9 @@ bool vp8_find_size(const uint8_t *frame, size_t size, uint16_t *width, uint16_t 
 
 /* 0; -EBADMSG if the frame is empty; -ENOSPC. */
 int vp8_packetize(struct packetize *out, const uint8_t *frame, size_t size, size_t max_payload);
+/* The next part of a frame (packetize.h). */
+int vp8_cut(struct packetize *out, struct packetize_cut *cut, const struct packetize_unit *frame,
+            size_t max_payload);
 
 struct vp8_assembler {
     struct assemble unit;

@@ -152,8 +152,11 @@ bool vp9_find_size(const uint8_t *frame, size_t size, uint16_t *width, uint16_t 
     return true;
 }
 
-int vp9_packetize(struct packetize *out, const uint8_t *frame, size_t size, size_t max_payload)
+int vp9_cut(struct packetize *out, struct packetize_cut *cut, const struct packetize_unit *unit,
+            size_t max_payload)
 {
+    const uint8_t *frame = unit->data;
+    size_t size = unit->size;
     packetize_clear(out);
     if (size == 0 || frame[0] >> 6 != FRAME_MARKER)
         return -EBADMSG;
@@ -169,7 +172,14 @@ int vp9_packetize(struct packetize *out, const uint8_t *frame, size_t size, size
         put_u16(first + 4, height);
         headers.first_size = sizeof(first);
     }
-    return packetize_frame(out, &headers, frame, size, max_payload);
+    return packetize_part(out, &headers, cut, unit, max_payload);
+}
+
+int vp9_packetize(struct packetize *out, const uint8_t *frame, size_t size, size_t max_payload)
+{
+    struct packetize_cut cut = {.at = 0};
+    struct packetize_unit unit = {.data = frame, .size = size, .whole = true};
+    return vp9_cut(out, &cut, &unit, max_payload);
 }
 
 void vp9_assemble_begin(struct vp9_assembler *a, uint8_t *data, size_t capacity)

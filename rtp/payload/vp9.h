@@ -50,6 +50,9 @@ bool vp9_find_size(const uint8_t *frame, size_t size, uint16_t *width, uint16_t 
 
 /* 0; -EBADMSG if it is not a VP9 frame; -ENOSPC. A superframe goes as one frame. */
 int vp9_packetize(struct packetize *out, const uint8_t *frame, size_t size, size_t max_payload);
+/* The next part of one (packetize.h). */
+int vp9_cut(struct packetize *out, struct packetize_cut *cut, const struct packetize_unit *frame,
+            size_t max_payload);
 
 /* The layer frames of one picture, one behind the other. */
 struct vp9_assembler {

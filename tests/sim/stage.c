@@ -44,30 +44,90 @@ static size_t make_unit(const struct stage *s, uint8_t *out, uint64_t id, bool k
     return size;
 }
 
-static void give_frame(struct stage *s, bool keyframe, bool lost)
+static struct frame *begin_frame(struct stage *s, bool keyframe, int64_t captured_us)
 {
-    static uint8_t unit[FRAME_CAPACITY];
-    uint64_t id = s->next_id++;
-    if (lost)
-        return;
     struct frame *f = frame_get(s->pool);
     CHECK(f);
-    size_t size = make_unit(s, unit, id, keyframe);
-    f->id = id;
+    f->id = ++s->frame_id;
     f->codec = PAYLOAD_H264;
-    f->captured_us = s->now_us;
-    f->rtp_ts = (uint32_t)((uint64_t)s->now_us * 9 / 100);
+    f->captured_us = captured_us;
+    f->rtp_ts = (uint32_t)((uint64_t)captured_us * 9 / 100);
     f->keyframe = keyframe;
-    CHECK(h264_packetize(&f->payload, unit, size, PACKETIZE_MAX_PAYLOAD) == 0);
-    if (keyframe) {
-        keyframe_made(&s->keyframes, s->now_us);
-        s->keyframes_made++;
-    }
+    return f;
+}
+
+static void push(struct stage *s, struct frame *f)
+{
     stream_push(&s->stream, 0, f);
     if (s->viewer) {
         viewer_on_frame(s->viewer, &s->stream, s->now_us);
         stage_drain(s);
     }
+}
+
+static void give_part(struct stage *s)
+{
+    struct stage_open *o = &s->open;
+    bool whole = o->part + 1 == STAGE_PARTS;
+    struct packetize_unit unit = {.data = o->unit,
+                                  .size = o->size * (o->part + 1u) / STAGE_PARTS,
+                                  .tail = o->keyframe ? sizeof(PARAMETER_SETS) : 0,
+                                  .whole = whole};
+    struct frame *f = begin_frame(s, o->keyframe && o->part == 0, o->captured_us);
+    f->part = o->part++;
+    f->ends = whole;
+    o->next_us += s->config.part_us;
+    if (whole)
+        o->size = 0;
+    s->n_cut_off += whole && o->broken;
+    if (!whole || !o->broken)
+        CHECK(h264_cut(&f->payload, &o->cut, &unit, PACKETIZE_MAX_PAYLOAD) == 0 &&
+              f->payload.n_packets > 0);
+    push(s, f);
+    if (whole && o->broken)
+        keyframe_want(&s->keyframes, 1);
+}
+
+/* What refers to a picture that was cut off is not published. */
+static void open_picture(struct stage *s, const uint8_t *unit, size_t size, bool keyframe)
+{
+    struct stage_open *o = &s->open;
+    if (o->broken && !keyframe)
+        return;
+    CHECK(o->size == 0 && size > STAGE_PARTS * 2 * PACKETIZE_MAX_PAYLOAD);
+    if (!o->unit)
+        o->unit = malloc(FRAME_CAPACITY);
+    CHECK(o->unit);
+    memcpy(o->unit, unit, size);
+    o->size = size;
+    o->keyframe = keyframe;
+    o->broken = sim_random_unit(&s->random) < s->config.cut_off;
+    o->part = 0;
+    o->captured_us = o->next_us = s->now_us;
+    o->cut = (struct packetize_cut){.at = 0};
+    give_part(s);
+}
+
+static void give_frame(struct stage *s, bool keyframe, bool lost)
+{
+    static uint8_t unit[FRAME_CAPACITY];
+    uint64_t id = s->next_id++;
+    if (lost) {
+        s->frame_id++;
+        return;
+    }
+    if (keyframe) {
+        keyframe_made(&s->keyframes, s->now_us);
+        s->keyframes_made++;
+    }
+    size_t size = make_unit(s, unit, id, keyframe);
+    if (s->config.part_us > 0) {
+        open_picture(s, unit, size, keyframe);
+        return;
+    }
+    struct frame *f = begin_frame(s, keyframe, s->now_us);
+    CHECK(h264_packetize(&f->payload, unit, size, PACKETIZE_MAX_PAYLOAD) == 0);
+    push(s, f);
 }
 
 void stage_publish(struct stage *s, bool keyframe)
@@ -82,6 +142,8 @@ void stage_lose_frame(struct stage *s)
 
 static void present(struct stage *s)
 {
+    if (s->open.size > 0 && s->now_us >= s->open.next_us)
+        give_part(s);
     if (s->paused || s->ended || s->now_us < s->next_frame_us)
         return;
     s->next_frame_us += 1000000 / s->config.fps;
@@ -314,6 +376,7 @@ void stage_finish(struct stage *s)
         sim_path_finish(&s->up);
     }
     free(s->viewer);
+    free(s->open.unit);
     for (unsigned i = 0; i < s->n_wire; i++)
         free(s->wire[i].digests);
     if (!s->ended)
@@ -428,6 +491,8 @@ static int64_t min(int64_t a, int64_t b)
 static int64_t next_event(struct stage *s)
 {
     int64_t next = s->paused || s->ended ? INT64_MAX : s->next_frame_us;
+    if (s->open.size > 0)
+        next = min(next, s->open.next_us);
     if (!s->viewer)
         return next;
     next = min(next, viewer_next_timeout(s->viewer, s->now_us));

@@ -22,6 +22,7 @@
 #define STAGE_TRANSPORT_CC_ID 3
 #define STAGE_PLAYOUT_ID 5
 #define STAGE_HOLDS 256
+#define STAGE_PARTS 4
 
 struct stage_config {
     uint64_t seed;
@@ -29,12 +30,24 @@ struct stage_config {
     unsigned gop; /* frames from keyframe to keyframe; 0: only the first and when asked for */
     size_t keyframe_size; /* 0: 40000 */
     size_t frame_size;    /* on average; 0: 10000 */
+    int64_t part_us;      /* a picture comes in STAGE_PARTS parts, one each; 0: at once */
+    double cut_off;       /* of pictures in parts, those whose rest does not come */
     bool no_rtx;
     bool feedback;               /* transport-wide, too: else reports alone tell what is lost */
     bool no_adapt;               /* the pace is the test's own */
     enum dtls_role role;         /* the viewer's; 0: DTLS_SERVER */
     unsigned n_tracks;           /* of the one stream; 0: 1 */
     struct sim_path_config path; /* both ways, once connected */
+};
+
+/* A picture that comes in parts. */
+struct stage_open {
+    uint8_t *unit; /* owned */
+    size_t size;   /* 0: none is open */
+    bool keyframe, broken;
+    uint16_t part;
+    int64_t captured_us, next_us;
+    struct packetize_cut cut;
 };
 
 /* What was seen of one SSRC on the wire. */
@@ -75,7 +88,10 @@ struct stage {
     struct stream stream;
     bool paused, ended;
     int64_t next_frame_us;
-    uint64_t next_id;
+    uint64_t next_id;  /* of pictures */
+    uint64_t frame_id; /* the newest */
+    struct stage_open open;
+    uint64_t n_cut_off;
     struct keyframe_budget keyframes;
     uint64_t keyframe_requests, keyframes_made;
 

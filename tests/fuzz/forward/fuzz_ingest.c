@@ -41,6 +41,7 @@ struct world {
     uint16_t seq[8];
     uint32_t timestamp;
     uint64_t frames;
+    uint16_t parts[4][INGEST_LAYERS_MAX]; /* of the picture that is open; 0: none is */
 };
 
 struct input {
@@ -60,7 +61,11 @@ static void on_frame(void *arg, uint32_t stream_id, unsigned layer, struct frame
 {
     struct world *w = arg;
     CHECK(stream_id >= 1 && stream_id <= 3 && layer < INGEST_LAYERS_MAX);
-    CHECK(f->payload.n_packets > 0 && f->codec > 0 && f->codec < PAYLOAD_CODECS);
+    CHECK(f->codec > 0 && f->codec < PAYLOAD_CODECS);
+    uint16_t *parts = &w->parts[stream_id][layer];
+    CHECK(f->part == *parts && !(f->part > 0 && f->keyframe));
+    CHECK(!frame_is_broken(f) || (f->part > 0 && f->ends));
+    *parts = f->ends ? 0 : (uint16_t)(f->part + 1);
     CHECK((stream_id == 3) == (f->codec == PAYLOAD_OPUS));
     CHECK(stream_id != 3 || (f->payload.n_packets == 1 && f->keyframe));
     CHECK(f->temporal_id < FORWARDER_TEMPORAL_MAX);

@@ -42,9 +42,9 @@ struct hand_packet {
     int64_t at_us;
     struct rtp_header header;
     size_t padding;
-    uint64_t layer, id, packet;
-    uint64_t before_id;    /* of sound that it brings, too; 0: none */
-    size_t described_size; /* of its dependency descriptor */
+    uint64_t layer, id, packet, picture; /* picture: the id of its first part */
+    uint64_t before_id;                  /* of sound that it brings, too; 0: none */
+    size_t described_size;               /* of its dependency descriptor */
     uint8_t described[EXTENSIONS_DEPENDENCY_MAX];
 };
 
@@ -55,6 +55,8 @@ struct hand {
     struct stream_layer layers[HAND_TRACKS][FORWARDER_LAYERS_MAX];
     uint64_t next_id[HAND_TRACKS][FORWARDER_LAYERS_MAX];
     struct frame_pool *pool;
+    uint16_t part;  /* of the next picture that is pushed */
+    bool open;      /* its end is to come */
     bool describes; /* video has dependency descriptors, as AV1 has */
     struct dependency_tracker tracker[FORWARDER_LAYERS_MAX];
     struct dtls_context *dtls;
@@ -123,6 +125,7 @@ static inline void hand_on_rtp(struct hand *h, uint8_t *data, size_t size, unsig
     p->layer = payload[0];
     p->packet = payload[1];
     p->id = hand_read(payload + 8);
+    p->picture = p->id - payload[2];
 }
 
 static inline void hand_drain(struct hand *h)
@@ -199,14 +202,22 @@ static inline void hand_push_sizes(struct hand *h, unsigned track, unsigned laye
     f->rtp_ts = (uint32_t)(track == HAND_VIDEO ? h->now_us * 9 / 100 : h->now_us * 48 / 1000);
     f->keyframe = keyframe;
     f->temporal_id = temporal_id;
+    f->part = h->part;
+    f->ends = !h->open;
+    if (f->part > 0) {
+        const struct frame *before = stream_frame(&h->streams[track], layer, f->id - 1);
+        f->captured_us = before->captured_us;
+        f->rtp_ts = before->rtp_ts;
+    }
     for (uint16_t i = 0; i < n; i++) {
         uint8_t *at = f->payload.data + f->payload.size;
         memset(at, 0, sizes[i]);
         at[0] = (uint8_t)layer;
         at[1] = (uint8_t)i;
+        at[2] = (uint8_t)f->part;
         memcpy(at + 8, &f->id, 8);
         f->payload.packets[i] = (struct packetize_packet){
-            .offset = f->payload.size, .size = sizes[i], .marker = i + 1 == n};
+            .offset = f->payload.size, .size = sizes[i], .marker = f->ends && i + 1 == n};
         f->payload.size += sizes[i];
     }
     f->payload.n_packets = n;
@@ -226,10 +237,22 @@ static inline void hand_push_sizes(struct hand *h, unsigned track, unsigned laye
 /* A picture of `n` packets of 1000 bytes. */
 static inline void hand_push(struct hand *h, unsigned layer, bool keyframe, uint16_t n)
 {
-    uint16_t sizes[64];
+    uint16_t sizes[64] = {0}; /* of none when n is 0 */
     for (unsigned i = 0; i < n; i++)
         sizes[i] = 1000;
     hand_push_sizes(h, HAND_VIDEO, layer, keyframe, sizes, n, 0);
+}
+
+/* The next part of a picture, of which all the others have been pushed; n 0: the rest does not
+ * come. */
+static inline void hand_push_part(struct hand *h, unsigned layer, bool keyframe, uint16_t n,
+                                  uint16_t part, bool open)
+{
+    h->part = part;
+    h->open = open;
+    hand_push(h, layer, keyframe, n);
+    h->part = 0;
+    h->open = false;
 }
 
 static inline void hand_push_sound(struct hand *h)
@@ -332,8 +355,8 @@ static inline void hand_free(struct hand *h)
     free(h);
 }
 
-/* Sequence numbers of each track are contiguous; its timestamps do not go back, and rise from frame
- * to frame. */
+/* Sequence numbers of each track are contiguous; its timestamps do not go back, and rise from
+ * picture to picture. */
 static inline void hand_check(const struct hand *h)
 {
     for (unsigned track = 0; track < HAND_TRACKS; track++) {
@@ -345,7 +368,8 @@ static inline void hand_check(const struct hand *h)
             if (before) {
                 assert_int_equal(p->header.seq, (uint16_t)(before->header.seq + 1));
                 int32_t ahead = (int32_t)(p->header.timestamp - before->header.timestamp);
-                bool same = p->packet == before->packet + 1 && p->id == before->id;
+                bool same = p->picture == before->picture &&
+                            (p->id == before->id + 1 || p->packet == before->packet + 1);
                 assert_true(same ? ahead == 0 : ahead > 0);
             }
             before = p;

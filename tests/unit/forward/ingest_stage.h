@@ -70,6 +70,17 @@ struct stage_flow {
     int64_t error_us; /* of its instant, at most: on our clock, without the path */
 };
 
+/* One that is being published. */
+struct stage_picture {
+    uint32_t stream_id;
+    unsigned layer;
+    uint16_t n_parts; /* so far; 0: none is open */
+    bool keyframe;
+    int64_t captured_us;
+    struct payload_assembler assembler;
+    uint8_t unit[STAGE_UNIT_MAX + 1000];
+};
+
 struct ingest_stage {
     int64_t now_us;
     uint64_t random;
@@ -79,11 +90,16 @@ struct ingest_stage {
     struct address address;
     struct sim_path up, down;
     double duplicates; /* of what is sent, twice */
+    uint64_t up_bps;   /* what its uplink takes; 0: anything at once */
+    int64_t up_us;     /* when that has sent everything */
     uint16_t transport_seq;
     bool no_reports, no_compare;
     int64_t report_us;
     unsigned n_flows;
     struct stage_flow flows[STAGE_FLOWS];
+    unsigned n_pictures;
+    struct stage_picture pictures[STAGE_FLOWS];
+    uint64_t parts, broken; /* parts: frames that are not whole pictures */
     uint64_t feedbacks, reports, rembs, remb_bps, byes, rtcp;
     struct rtcp_report_block block; /* of the newest report, the first */
 };
@@ -110,6 +126,11 @@ static inline size_t stage_put_head(uint8_t *out, const struct stage_flow *f, bo
         out[8] = (uint8_t)f->height;
         out[9] = (uint8_t)(f->height >> 8);
         return 10;
+    }
+    if (f->codec == PAYLOAD_VP9) { /* 640x360 */
+        memcpy(out, keyframe ? "\x82\x49\x83\x42\x40\x27\xf0\x16\x70\xff" : "\x86",
+               keyframe ? 10 : 1);
+        return keyframe ? 10 : 1;
     }
     assert(f->codec == PAYLOAD_OPUS);
     out[0] = 0x78; /* one frame of 20 ms (RFC 6716 3.1) */
@@ -143,14 +164,62 @@ static inline uint64_t stage_number_of(const uint8_t *unit, size_t size, size_t 
 
 /* --- what comes out --- */
 
+static inline struct stage_picture *stage_picture_of(struct ingest_stage *s, uint32_t stream_id,
+                                                     unsigned layer)
+{
+    for (unsigned i = 0; i < s->n_pictures; i++) {
+        if (s->pictures[i].stream_id == stream_id && s->pictures[i].layer == layer)
+            return &s->pictures[i];
+    }
+    assert(s->n_pictures < STAGE_FLOWS);
+    struct stage_picture *p = &s->pictures[s->n_pictures++];
+    p->stream_id = stream_id;
+    p->layer = layer;
+    return p;
+}
+
+/* Puts the frame to its picture. The size of the unit, if it ends there; 0: its rest is to come,
+ * or does not come. */
+static inline size_t stage_put_part(struct ingest_stage *s, struct stage_picture *picture,
+                                    const struct frame *frame)
+{
+    const struct packetize *p = &frame->payload;
+    assert(frame->part == picture->n_parts && !(frame->part > 0 && frame->keyframe));
+    if (frame->part == 0) {
+        picture->keyframe = frame->keyframe;
+        picture->captured_us = frame->captured_us;
+        payload_assemble_begin(&picture->assembler, (enum payload_codec)frame->codec, picture->unit,
+                               sizeof(picture->unit));
+    }
+    assert(frame->captured_us == picture->captured_us);
+    assert(frame->codec == picture->assembler.codec);
+    for (unsigned i = 0; i < p->n_packets; i++) {
+        /* what GSO needs */
+        assert(frame->codec == PAYLOAD_H264 || i + 1 == p->n_packets ||
+               p->packets[i].size == p->packets[0].size);
+        assert(p->packets[i].size <= PACKETIZE_MAX_PAYLOAD);
+        bool last = frame->ends && i + 1 == p->n_packets;
+        assert(frame->codec == PAYLOAD_OPUS || p->packets[i].marker == last);
+        payload_assemble(&picture->assembler, p->data + p->packets[i].offset, p->packets[i].size);
+    }
+    s->parts += frame->part > 0 || !frame->ends;
+    s->broken += p->n_packets == 0;
+    picture->n_parts = frame->ends ? 0 : (uint16_t)(frame->part + 1);
+    if (!frame->ends || p->n_packets == 0)
+        return 0;
+    size_t size = payload_assemble_end(&picture->assembler);
+    assert(size > 0);
+    return size;
+}
+
 /* Whose unit it is. */
 static inline struct stage_flow *stage_flow_of(struct ingest_stage *s, const struct frame *frame,
-                                               const uint8_t *unit, size_t size, uint64_t *number)
+                                               bool keyframe, const uint8_t *unit, size_t size,
+                                               uint64_t *number)
 {
     static uint8_t expected[STAGE_UNIT_MAX], head[64];
     for (unsigned i = 0; i < s->n_flows; i++) {
         struct stage_flow *f = &s->flows[i];
-        bool keyframe = frame->keyframe;
         if (f->codec != frame->codec)
             continue;
         *number = stage_number_of(unit, size, stage_put_head(head, f, keyframe));
@@ -164,33 +233,24 @@ static inline struct stage_flow *stage_flow_of(struct ingest_stage *s, const str
 static inline void stage_on_frame(void *arg, uint32_t stream_id, unsigned layer,
                                   struct frame *frame)
 {
-    static uint8_t unit[INGEST_UNIT_MAX];
-    (void)stream_id;
     struct ingest_stage *s = arg;
-    struct payload_assembler a;
-    const struct packetize *p = &frame->payload;
-    payload_assemble_begin(&a, (enum payload_codec)frame->codec, unit, sizeof(unit));
-    for (unsigned i = 0; i < p->n_packets; i++) {
-        /* what GSO needs */
-        assert(frame->codec == PAYLOAD_H264 || i + 1 == p->n_packets ||
-               p->packets[i].size == p->packets[0].size);
-        assert(p->packets[i].size <= PACKETIZE_MAX_PAYLOAD);
-        payload_assemble(&a, p->data + p->packets[i].offset, p->packets[i].size);
-    }
-    size_t size = payload_assemble_end(&a);
-    assert(size > 0);
+    struct stage_picture *picture = stage_picture_of(s, stream_id, layer);
     uint64_t number;
-    struct stage_flow *f = s->no_compare ? NULL : stage_flow_of(s, frame, unit, size, &number);
-    assert(f || s->no_compare);
+    size_t size = stage_put_part(s, picture, frame);
+    bool keyframe = picture->keyframe;
+    struct stage_flow *f = s->no_compare || size == 0
+                               ? NULL
+                               : stage_flow_of(s, frame, keyframe, picture->unit, size, &number);
+    assert(f || s->no_compare || size == 0);
     if (f) {
         assert(number + 1 > f->newest && frame->captured_us > f->captured_us);
         bool gap = number != f->newest;
-        assert(!gap || frame->keyframe); /* nothing refers to what was lost */
+        assert(!gap || keyframe); /* nothing refers to what was lost */
         f->newest = number + 1;
         f->frames++;
         f->layer = layer;
         f->captured_us = frame->captured_us;
-        if (frame->keyframe)
+        if (keyframe)
             f->last_keyframe = number;
         uint32_t clock = frame->codec == PAYLOAD_OPUS ? 48 : 90;
         assert(frame->rtp_ts == (uint32_t)(frame->captured_us * clock / 1000));
@@ -238,9 +298,14 @@ static inline void stage_send(struct ingest_stage *s, const struct stage_flow *f
     put_u16(out + RTP_HEADER_SIZE + 2, (uint16_t)((at - out - RTP_HEADER_SIZE) / 4 - 1));
     size_t n = seal_rtp(s->far, out, (size_t)(at - out), payload, size);
     assert(n > 0 && n <= SIM_DATAGRAM_MAX);
-    sim_path_send(&s->up, out, n, s->now_us);
+    int64_t at_us = s->now_us;
+    if (s->up_bps > 0) {
+        s->up_us = (s->up_us > at_us ? s->up_us : at_us) + (int64_t)(n * 8000000 / s->up_bps);
+        at_us = s->up_us;
+    }
+    sim_path_send(&s->up, out, n, at_us);
     if (sim_random_unit(&s->random) < s->duplicates)
-        sim_path_send(&s->up, out, n, s->now_us);
+        sim_path_send(&s->up, out, n, at_us);
 }
 
 static inline uint32_t stage_clock(const struct stage_flow *f)

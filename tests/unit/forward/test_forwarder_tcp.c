@@ -402,7 +402,7 @@ static void a_blocked_reader_concerns_nobody_else(void **unused)
     }
     uint64_t sent = viewer_stats(x, blocked).counters.bytes_sent;
     assert_in_range(sent, 32768, 400000); /* of 600 KB; most of it is in the kernel */
-    for (int i = 0; i < STREAM_RING + 40; i++) {
+    for (int i = 0; i < STREAM_MAX_FRAMES + 40; i++) {
         publish_sized(x, i % 100 == 0, 1200);
         run_until(x, have_everything);
     }

@@ -46,6 +46,36 @@ static void push(struct fixture *f, uint64_t id, bool keyframe, uint32_t size, i
     stream_push(&f->stream, 0, frame);
 }
 
+/* The next part of the picture that the newest frame belongs to; size 0: its rest does not come. */
+static void push_part(struct fixture *f, uint16_t part, bool ends, uint32_t size)
+{
+    struct frame *frame = frame_get(f->pool);
+    assert_non_null(frame);
+    frame->id = f->layer.newest_id + 1;
+    frame->captured_us = f->now_us;
+    frame->keyframe = false;
+    frame->part = part;
+    frame->ends = ends;
+    frame->payload.size = size;
+    frame->payload.n_packets = size > 0;
+    stream_push(&f->stream, 0, frame);
+}
+
+/* The first part, of one that has more. */
+static void push_open(struct fixture *f, bool keyframe, uint32_t size, int64_t after_us)
+{
+    struct frame *frame = frame_get(f->pool);
+    assert_non_null(frame);
+    f->now_us += after_us;
+    frame->id = f->layer.newest_id + 1;
+    frame->captured_us = f->now_us;
+    frame->keyframe = keyframe;
+    frame->ends = false;
+    frame->payload.size = size;
+    frame->payload.n_packets = 1;
+    stream_push(&f->stream, 0, frame);
+}
+
 /* `bytes` and the GOP are what they would be counted to be. */
 static void assert_sums(const struct stream *stream)
 {
@@ -63,6 +93,7 @@ static void assert_sums(const struct stream *stream)
     assert_int_equal(s->cached_bytes, bytes);
     assert_int_equal(s->gop_bytes, gop);
     assert_true(s->newest_id - s->oldest_id < STREAM_RING);
+    assert_true(s->cached_frames <= STREAM_MAX_FRAMES);
     assert_true(s->cached_bytes <= STREAM_MAX_BYTES);
 }
 
@@ -176,13 +207,13 @@ static void bytes_are_bounded(void **state)
 static void frames_are_bounded(void **state)
 {
     struct fixture *f = *state;
-    for (uint64_t id = 1; id <= 3 * STREAM_RING; id++) {
+    for (uint64_t id = 1; id <= 3 * STREAM_MAX_FRAMES; id++) {
         push(f, id, id == 1, 10, 10);
         assert_sums(&f->stream);
     }
-    assert_int_equal(f->layer.oldest_id, 2 * STREAM_RING + 1);
+    assert_int_equal(f->layer.oldest_id, 2 * STREAM_MAX_FRAMES + 1);
     assert_int_equal(f->layer.keyframe_id, 0);
-    assert_null(stream_frame(&f->stream, 0, 2 * STREAM_RING));
+    assert_null(stream_frame(&f->stream, 0, 2 * STREAM_MAX_FRAMES));
 }
 
 static void a_gap_breaks_the_gop_and_asks_once(void **state)
@@ -206,7 +237,7 @@ static void a_gap_breaks_the_gop_and_asks_once(void **state)
     assert_int_equal(stream_join_id(&f->stream, 0), 8);
     assert_int_equal(f->layer.gaps, 2);
     assert_int_equal(f->stream.keyframe_requests[0], 1);
-    for (uint64_t id = 9; id < 9 + STREAM_RING; id++) { /* past the holes */
+    for (uint64_t id = 9; id < 9 + STREAM_MAX_FRAMES; id++) { /* past the holes */
         push(f, id, false, 100, 100);
         assert_sums(&f->stream);
     }
@@ -233,10 +264,69 @@ static void one_frame_is_always_kept(void **state)
     assert_non_null(stream_frame(&f->stream, 0, 2));
 }
 
+static void parts_count_as_one_picture(void **state)
+{
+    struct fixture *f = *state;
+    push_open(f, true, 100, 0);
+    assert_int_equal(stream_join_id(&f->stream, 0), 1); /* the rest follows */
+    push_part(f, 1, false, 200);
+    push_part(f, 2, true, 300);
+    assert_int_equal(f->layer.frames, 1);
+    assert_int_equal(f->layer.keyframe_bytes, 600);
+    assert_int_equal(f->layer.start_bytes, 600);
+    assert_int_equal(stream_newest_picture(&f->stream, 0), 1);
+    for (unsigned i = 1; i < STREAM_JOIN_MAX_FRAMES; i++) {
+        push_open(f, false, 10, 1000);
+        push_part(f, 1, true, 10);
+        assert_sums(&f->stream);
+    }
+    assert_int_equal(f->layer.frames, STREAM_JOIN_MAX_FRAMES);
+    assert_int_equal(f->layer.keyframe_bytes, 600);
+    assert_int_equal(stream_join_id(&f->stream, 0), 1);
+    push_open(f, false, 10, 1000);
+    assert_int_equal(stream_join_id(&f->stream, 0), 0);
+    assert_int_equal(stream_newest_picture(&f->stream, 0), f->layer.newest_id);
+}
+
+static void too_many_parts_are_no_start(void **state)
+{
+    struct fixture *f = *state;
+    push_open(f, true, 100, 0);
+    for (uint16_t part = 1; part < STREAM_JOIN_MAX_PARTS; part++)
+        push_part(f, part, false, 10);
+    assert_int_equal(stream_join_id(&f->stream, 0), 1);
+    push_part(f, STREAM_JOIN_MAX_PARTS, true, 10);
+    assert_int_equal(stream_join_id(&f->stream, 0), 0);
+    for (unsigned i = 0; i < STREAM_RING; i++)
+        push(f, f->layer.newest_id + 1, false, 10, 10);
+    assert_sums(&f->stream);
+}
+
+static void a_keyframe_without_its_end_is_no_start(void **state)
+{
+    struct fixture *f = *state;
+    push(f, 1, true, 100, 0);
+    push_open(f, false, 100, 1000);
+    push_part(f, 1, true, 0);
+    assert_int_equal(stream_join_id(&f->stream, 0), 1); /* what was before it is to be seen */
+    push_open(f, true, 100, 1000);
+    assert_int_equal(stream_join_id(&f->stream, 0), 4);
+    push_part(f, 1, false, 100);
+    push_part(f, 2, true, 0);
+    assert_int_equal(stream_join_id(&f->stream, 0), 0);
+    assert_int_equal(f->layer.keyframe_bytes, 100);
+    assert_sums(&f->stream);
+    push(f, 7, true, 100, 1000);
+    assert_int_equal(stream_join_id(&f->stream, 0), 7);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(parts_count_as_one_picture),
+        TEST(too_many_parts_are_no_start),
+        TEST(a_keyframe_without_its_end_is_no_start),
         TEST(an_empty_one_gives_nothing),
         TEST(the_first_frame_need_be_neither_1_nor_a_keyframe),
         TEST(history_is_kept_before_the_gop),

@@ -488,8 +488,7 @@ static void print(const struct moment *a, const struct moment *b, struct source 
            "\"kbps\":%.0f}\n",
            due > 0 ? lost * 100 / due : 0, (double)units / seconds, (double)copied / frames / 1e3,
            (double)atomic_load(&allocations_ours) / seconds,
-           (double)atomic_load(&allocations_apart) / seconds,
-           (double)b->stats.bitrate_bps / 1e3);
+           (double)atomic_load(&allocations_apart) / seconds, (double)b->stats.bitrate_bps / 1e3);
 }
 
 static void run(void)

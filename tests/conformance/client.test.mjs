@@ -130,16 +130,32 @@ describe('a WHIP client', () => {
   test('4.5: it follows a 307 with the same method, type and offer', async () => {
     proxy.requests.length = 0;
     proxy.refusals.push({ status: 307, headers: {
+      Location: `${proxy.origin}/whip/${room.room}` } });
+    publisher = publish(`${proxy.origin}/whip/${room.room}`);
+    await until('it is live', isLive, PATIENCE);
+    const [first, second] = of('POST');
+    assert.equal(second.headers['content-type'], SDP);
+    assert.equal(second.headers.authorization, `Bearer ${room.secret}`);
+    assert.equal(second.body, first.body);
+    await publisher.stop('SIGTERM');
+    await until('nothing is live', async () => !(await isLive()), PATIENCE);
+  });
+
+  test('4.7.1: a 307 to another origin is followed without its token', async () => {
+    proxy.requests.length = 0;
+    proxy.refusals.push({ status: 307, headers: {
       Location: `${elsewhere.origin}/whip/${room.room}` } });
     publisher = publish(`${proxy.origin}/whip/${room.room}`);
-    await until('it asks there', () => elsewhere.requests.length > 0, PATIENCE);
+    assert.notEqual((await publisher.exited).code, 0);
     const [there] = elsewhere.requests;
     assert.equal(there.method, 'POST');
     assert.equal(there.headers['content-type'], SDP);
+    assert.equal(there.headers.authorization, undefined);
     assert.equal(there.body, of('POST')[0].body);
-    await until('it is live', isLive, PATIENCE);
-    await publisher.stop('SIGTERM');
-    await until('nothing is live', async () => !(await isLive()), PATIENCE);
+    assert.equal(there.status, 401);
+    const said = publisher.stdout + publisher.stderr;
+    assert.ok(said.includes(`--to ${elsewhere.origin}/whip/${room.room}`), said);
+    assert.ok(!said.includes(room.secret));
   });
 
   test('4.5: after a 503 it comes again, not before Retry-After', async () => {

@@ -386,7 +386,7 @@ static int read_texts(struct message *m, const json_t *root, char *error, size_t
         {"peerId", &m->peer_id, MESSAGE_PEER_MAX}, {"password", &m->password, MESSAGE_TEXT_MAX},
         {"secret", &m->secret, MESSAGE_TEXT_MAX},  {"client", &m->client, MESSAGE_TEXT_MAX},
         {"token", &m->token, MESSAGE_TOKEN_MAX},   {"resume", &m->resume, MESSAGE_TEXT_MAX},
-        {"sdp", &m->sdp, MESSAGE_SDP_MAX},
+        {"sdp", &m->sdp, MESSAGE_SDP_MAX},         {"replaces", &m->replaces, MESSAGE_TEXT_MAX},
     };
     for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         if (!read_text(root, texts[i].name, texts[i].max, texts[i].out))

@@ -94,7 +94,7 @@ struct message {
     enum message_type type;
     /* NULL when not sent */
     const char *role, *room, *peer_id, *sdp;
-    const char *password, *secret, *token, *client, *resume;
+    const char *password, *secret, *token, *client, *resume, *replaces;
     size_t sdp_size;
     unsigned n_streams; /* of streams-info; one of stream-activated, size-change, ... */
     struct message_stream streams[BACKEND_STREAMS_MAX];

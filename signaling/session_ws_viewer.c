@@ -151,6 +151,19 @@ static void send_resumed(struct session_ws *s, const struct message *m)
     session_ws_drop_news(&news);
 }
 
+/* What it watched by another socket ends now: on a narrow path the two would starve each other. */
+static void end_replaced(struct session_ws *s, const struct message *m, const char *code)
+{
+    bool by_token = s->by_token;
+    int best_layer = s->best_layer;
+    if (!m->replaces || !s->output.resume ||
+        !s->output.resume(s->output.arg, s, m->replaces, code, SESSION_WS_VIEWER))
+        return;
+    session_ws_drop_media(s);
+    s->by_token = by_token;
+    s->best_layer = best_layer;
+}
+
 void session_ws_join_viewer(struct session_ws *s, const struct message *m, const char *code,
                             int64_t now_us)
 {
@@ -165,6 +178,7 @@ void session_ws_join_viewer(struct session_ws *s, const struct message *m, const
             s->deadline_us = now_us + SESSION_WS_JOIN_US;
         return;
     }
+    end_replaced(s, m, code);
     session_ws_begin(s, code, m);
     struct backend_seat seat = {.offering = true, .best_layer = s->best_layer};
     int status = s->backend->reserve(s->backend->arg, code, &news.room, &seat);

@@ -130,6 +130,7 @@ export class AmphiClient extends EventTarget {
   #secret = '';
   #token = '';
   #resume = ''; // names the media session that a join may go on with
+  #replaces = ''; // names the one that a join comes instead of: on a narrow path the two would starve each other
   #redirects = 0;
   #joinedAt = null;
   #heardAt = 0;
@@ -174,7 +175,7 @@ export class AmphiClient extends EventTarget {
     this.#password = password;
     this.#secret = secret;
     this.#token = token;
-    this.#resume = '';
+    this.#resume = this.#replaces = '';
     this.#open();
   }
 
@@ -196,6 +197,7 @@ export class AmphiClient extends EventTarget {
   /* A fresh socket, and so a fresh peer connection, at once. How often is the caller's care. A watch token may be
    * good for one use: then the same socket joins again, which it was let in on. */
   rejoin() {
+    this.#replaces = this.#resume || this.#replaces;
     this.#resume = '';
     if (this.#token && this.state === 'joined' && this.#socket.readyState === OPEN) {
       this.#join();
@@ -292,7 +294,9 @@ export class AmphiClient extends EventTarget {
 
   #join() {
     this.#enter('joining');
-    const shown = { password: this.#password, secret: this.#secret, token: this.#token, resume: this.#resume };
+    const shown = {
+      password: this.#password, secret: this.#secret, token: this.#token, resume: this.#resume, replaces: this.#replaces,
+    };
     const filled = Object.entries(shown).filter(([, value]) => value);
     this.send({ type: 'join', role: this.role, room: this.room, client: CLIENT_NAME, ...Object.fromEntries(filled) });
     this.#deadline(JOIN_TIMEOUT, () => this.#lost({ code: 'silent', text: '' }));
@@ -428,6 +432,7 @@ export class AmphiClient extends EventTarget {
     this.protocol = number(message.protocol);
     this.resumed = Boolean(this.#resume) && message.resumed === true;
     this.#resume = text(message.resume);
+    this.#replaces = '';
     this.iceServers = Array.isArray(message.iceServers) ? message.iceServers : [];
     this.#enter('joined');
     this.#emit('joined', message);

@@ -134,6 +134,42 @@ static void a_lost_socket_is_replaced(void **state)
     close(other);
 }
 
+static void replace(int fd, const char *token)
+{
+    char text[300];
+    sprintf(text, WATCH ",\"replaces\":\"%s\"}", token);
+    ws_send(fd, text);
+    ws_expect(fd, "\"type\":\"joined\"");
+    assert_null(strstr(body_buffer, "resumed"));
+    ws_expect(fd, "\"type\":\"streams-info\"");
+    ws_expect(fd, "\"type\":\"offer\"");
+}
+
+/* Whether its old socket is gone, or still seems open. */
+static void who_starts_anew_ends_what_was(void **state)
+{
+    struct server *s = *state;
+    char token[100];
+    int sharer = share(s), fd = watch(s, token);
+    ws_expect(sharer, "\"viewer-joined\"");
+    close(fd);
+    fd = ws_connect(s, "/ws", "amphi.v1");
+    replace(fd, token);
+    ws_expect(sharer, "{\"type\":\"viewer-left\",\"viewers\":3,\"peerId\":\"2\"}");
+    close(fd);
+    fd = watch(s, token);
+    ws_expect(sharer, "\"viewer-joined\"");
+    int other = ws_connect(s, "/ws", "amphi.v1");
+    replace(other, "of-nobody");
+    replace(other, token);
+    ws_expect(sharer, "\"viewer-left\"");
+    assert_int_equal(ws_read(fd), 0x88);
+    replace(other, token); /* it is good for nothing any more */
+    close(sharer);
+    close(fd);
+    close(other);
+}
+
 static void end_viewer_2(struct server *s)
 {
     http_on_viewer(s->http, 2, BACKEND_VIEWER_LIVE, "connected");
@@ -228,8 +264,13 @@ static void guessing_is_slow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(presenters_reach_viewers), TEST(presenters_are_told), TEST(a_lost_socket_is_replaced),
-        TEST(media_may_end_meanwhile),  TEST(guessing_is_slow),    TEST(a_thousand_come_and_go),
+        TEST(presenters_reach_viewers),
+        TEST(presenters_are_told),
+        TEST(a_lost_socket_is_replaced),
+        TEST(media_may_end_meanwhile),
+        TEST(guessing_is_slow),
+        TEST(a_thousand_come_and_go),
+        TEST(who_starts_anew_ends_what_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

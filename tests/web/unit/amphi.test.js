@@ -343,6 +343,24 @@ test('late events of a replaced socket are ignored', (t) => {
   assert.equal(FakeSocket.all.length, 2);
 });
 
+test('a rejoin ends what the socket before it brought', (t) => {
+  const { client } = setup(t);
+  client.connect(URL_1, ROOM);
+  const answer = (message) => {
+    FakeSocket.last.open();
+    const [{ resume, replaces }] = FakeSocket.last.sentOf('join');
+    FakeSocket.last.receive({ ...JOINED, ...message });
+    return [resume, replaces];
+  };
+  assert.deepEqual(answer({ resume: 'r1' }), [undefined, undefined]);
+  client.rejoin();
+  client.rejoin(); // before it has joined
+  assert.deepEqual(answer({ resume: 'r2' }), [undefined, 'r1']);
+  client.retryNow();
+  client.rejoin();
+  assert.deepEqual(answer({ resume: 'r3' }), [undefined, 'r2']);
+});
+
 test('who came with a token joins again on the socket that was let in with it', (t) => {
   const { client, events } = setup(t);
   client.connect(URL_1, ROOM, { token: 'a.b.c' });

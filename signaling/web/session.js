@@ -20,6 +20,7 @@ const CONNECT_LIMIT = 10000; // answer to connected
 const DISCONNECTED_LIMIT = 3000;
 const STALL_FIRST = 5000;
 const STALL_MAX = 60000;
+const STALL_HEARD = 30000; // while something comes: a narrow path brings pictures late, and a second start later still
 const QUIET_AFTER = 2500; // longer than an idle source's repeats are apart
 const IDLE_AFTER = 3000; // an idle source still repeats its picture once a second
 const PROOF_FRAMES = 10; // so many frames after a first one prove that a connection is good
@@ -153,7 +154,7 @@ export class ViewerSession extends EventTarget {
   }
 
   async tick() {
-    this.#checkNext();
+    await this.#checkNext();
     this.#checkOffer();
     const peer = this.current;
     if (!peer) {
@@ -163,6 +164,7 @@ export class ViewerSession extends EventTarget {
     if (peer !== this.current) {
       return;
     }
+    this.#listen(peer, report);
     this.#checkProgress(framesDecoded(report, this.#watched.trackIdentifier));
     this.dispatchEvent(new CustomEvent('report', { detail: { peer, report } }));
   }
@@ -310,15 +312,33 @@ export class ViewerSession extends EventTarget {
     }, delay);
   }
 
-  #checkNext() {
+  #listen(peer, report) {
+    let bytes = 0;
+    report.forEach((entry) => (bytes += (entry.type === 'inbound-rtp' && entry.bytesReceived) || 0));
+    if (bytes > (peer.bytes ?? 0)) {
+      peer.heardAt = this.#now();
+    }
+    peer.bytes = bytes;
+  }
+
+  /* Whether a connection that has shown nothing new for `waited` is one to give up. */
+  #isStalled(peer, waited) {
+    const heard = this.#now() - peer.heardAt <= STALL_FIRST; // never: not a number
+    return waited > (heard ? Math.max(this.#stallLimit, STALL_HEARD) : this.#stallLimit);
+  }
+
+  async #checkNext() {
     const peer = this.next;
-    if (!peer || this.#isHidden()) {
+    if (peer?.state === 'connected') {
+      this.#listen(peer, await peer.pc.getStats());
+    }
+    if (!peer || peer !== this.next || this.#isHidden()) {
       return;
     }
     const waited = this.#now() - peer.since;
     if (peer.state !== 'connected' && waited > CONNECT_LIMIT) {
       this.#fail(peer, 'ice-failed', '');
-    } else if (peer.state === 'connected' && waited > this.#stallLimit && this.#expectsFrames()) {
+    } else if (peer.state === 'connected' && this.#isStalled(peer, waited) && this.#expectsFrames()) {
       this.#stallLimit = Math.min(STALL_MAX, 2 * this.#stallLimit);
       this.#fail(peer, 'no-frame', '');
     }
@@ -361,7 +381,7 @@ export class ViewerSession extends EventTarget {
       if (quiet > IDLE_AFTER) {
         this.#setMedia('idle');
       }
-    } else if (quiet > this.#stallLimit) {
+    } else if (this.#isStalled(this.current, quiet)) {
       this.#stallLimit = Math.min(STALL_MAX, 2 * this.#stallLimit);
       this.#fail(this.current, 'no-frame', '');
     }

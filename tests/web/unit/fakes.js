@@ -100,6 +100,7 @@ export class FakeConnection {
     this.candidates = [];
     this.answer = ANSWER;
     this.frames = 0;
+    this.bytes = 0;
     this.closed = false;
     this.transport = { state: 'connected', onstatechange: null };
   }
@@ -128,7 +129,7 @@ export class FakeConnection {
   }
 
   async getStats() {
-    const video = { type: 'inbound-rtp', kind: 'video', framesDecoded: this.frames };
+    const video = { type: 'inbound-rtp', kind: 'video', framesDecoded: this.frames, bytesReceived: this.bytes };
     return new Map([['in', video]]);
   }
 

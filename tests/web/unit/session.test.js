@@ -53,8 +53,9 @@ function setup(t) {
     return pc;
   };
   /* Seconds pass; `frames(pc)` says what decodes meanwhile. */
-  const run = async (seconds, perSecond = 0) => {
+  const run = async (seconds, perSecond = 0, bytes = 0) => {
     for (let i = 0; i < seconds; i += 1) {
+      session.peers.forEach((peer) => (peer.pc.bytes += bytes));
       if (session.current) {
         session.current.pc.frames += perSecond;
       }
@@ -135,6 +136,30 @@ test('no frames for 5 s: a new connection, patience doubling, the old one kept',
   assert.equal(client.rejoins, 1, 'the second time it waits 10 s');
   await run(4);
   assert.equal(client.rejoins, 2);
+});
+
+test('a connection that brings something is not given up for a late picture', async (t) => {
+  const { session, client, play, run } = setup(t);
+  await play();
+  await run(10, 30, 1000);
+  await run(25, 0, 1000);
+  assert.deepEqual([session.quiet, session.media, client.rejoins], [true, 'live', 0]);
+  await run(5);
+  assert.equal(client.rejoins, 0);
+  await run(2);
+  assert.equal(client.rejoins, 1, 'nothing has come for 5 s');
+});
+
+test('nor is a new one, before its first picture', async (t) => {
+  const { session, client, offer, run } = setup(t);
+  client.emit('joined', {});
+  client.emit('streams', { streams: [{ trackId: 'screen', paused: false }] });
+  const pc = await offer();
+  pc.become('connected');
+  await run(25, 0, 1000);
+  assert.deepEqual([session.failure, session.next.pc], [null, pc]);
+  await run(6, 0, 1000);
+  assert.equal(session.failure.code, 'no-frame', 'in the end it may be broken');
 });
 
 test('frames that come back make it live again', async (t) => {

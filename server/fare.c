@@ -93,9 +93,8 @@ static uint64_t held_to_bps(const struct forwarder_viewer_stats *v)
 
 static void add_rate(struct fare_room *room, const struct forwarder_viewer_stats *v)
 {
-    const struct layer_rung rung = {.mode = LAYER_FULL, .stream = v->layer};
     uint64_t held_to = held_to_bps(v);
-    audience_add(&room->rates, &rung, held_to > 0 ? held_to : UNLIMITED_BPS);
+    audience_add(&room->rates, held_to > 0 ? held_to : UNLIMITED_BPS);
     room->watching |= 1u << v->layer;
 }
 
@@ -135,9 +134,8 @@ static const struct forwarder_track_stats *find_picture(const struct forwarder_v
 
 static void add_picture(struct audience *rates, uint64_t held_to, unsigned pictures)
 {
-    const struct layer_rung rung = {.mode = LAYER_AUDIO}; /* layers are counted elsewhere */
     uint64_t rest = held_to > MOST_AUDIO_BPS ? held_to - MOST_AUDIO_BPS : 0;
-    audience_add(rates, &rung, held_to > 0 ? rest / pictures : UNLIMITED_BPS);
+    audience_add(rates, held_to > 0 ? rest / pictures : UNLIMITED_BPS);
 }
 
 void fare_add_picture(struct audience *rates, const struct forwarder_viewer_stats *v, uint32_t id)

@@ -1,7 +1,5 @@
 #include "rtp/control/audience.h"
 
-#include <assert.h>
-
 #define LOWEST_BPS UINT64_C(32768)
 
 /* Quarter q of octave o begins at LOWEST_BPS * 2^o * (4 + q) / 4: close to even steps, and exact in
@@ -11,32 +9,13 @@ static uint64_t rate_of(unsigned i)
     return (LOWEST_BPS << i / 4) / 4 * (4 + i % 4);
 }
 
-void audience_add(struct audience *a, const struct layer_rung *rung, uint64_t estimate_bps)
+void audience_add(struct audience *a, uint64_t estimate_bps)
 {
     unsigned i = 0;
     while (i + 1 < AUDIENCE_RATES && rate_of(i + 1) <= estimate_bps)
         i++;
     a->by_rate[i]++;
     a->viewers++;
-    if (rung->mode != LAYER_AUDIO) {
-        assert(rung->stream < LAYER_STREAMS_MAX);
-        a->watching[rung->stream]++;
-    }
-}
-
-void audience_merge(struct audience *a, const struct audience *other)
-{
-    a->viewers += other->viewers;
-    for (unsigned i = 0; i < LAYER_STREAMS_MAX; i++)
-        a->watching[i] += other->watching[i];
-    for (unsigned i = 0; i < AUDIENCE_RATES; i++)
-        a->by_rate[i] += other->by_rate[i];
-}
-
-bool audience_watches(const struct audience *a, unsigned stream)
-{
-    assert(stream < LAYER_STREAMS_MAX);
-    return a->watching[stream] > 0;
 }
 
 /* What at least so many can take. */

@@ -128,7 +128,7 @@ int64_t timing_place(struct timing *t, const struct timing_group *g, uint32_t rt
     int64_t at_us = media_us + t->shift_us;
     if (at_us > now_us && !t->stepped)
         at_us = now_us;
-    if (t->placed && at_us <= t->newest_us && ext != t->newest_ext)
+    if (t->placed && at_us < t->newest_us + TIMELINE_TICK_US && ext != t->newest_ext)
         at_us = t->newest_us + TIMELINE_STEP_US;
     t->placed = true;
     t->newest_ext = ext;

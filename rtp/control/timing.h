@@ -20,6 +20,7 @@
 #define TIMELINE_WINDOW_US 10000000
 #define TIMELINE_JUMP_US 1000000
 #define TIMELINE_AUDIO_STEP_US 20000
+#define TIMELINE_TICK_US 12   /* frames that are closer could have one RTP timestamp at 90 kHz */
 #define TIMELINE_STEP_US 1000 /* the least from one frame to the next after a jump back */
 
 /* The least of what came in the window that is open and in the one before it. */

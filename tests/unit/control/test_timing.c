@@ -113,6 +113,22 @@ static void one_that_starts_over_jumps_but_never_back(void **state)
     assert_true(timing_place(&v, &g, 0x60000000, now_us + 1000) - START_US - DELAY_US > at_us);
 }
 
+/* Pictures that come in one burst are taken to be taken at their arrivals, microseconds apart: no
+ * two have one RTP timestamp. */
+static void no_two_pictures_have_one_timestamp(void **state)
+{
+    (void)state;
+    begin();
+    int64_t before_us = 0;
+    for (uint32_t i = 0; i < 200; i++) {
+        int64_t now_us = START_US + i * 7;
+        timing_on_packet(&v, &g, i * 3000, now_us);
+        int64_t at_us = timing_place(&v, &g, i * 3000, now_us);
+        assert_true(at_us * 9 / 100 > before_us * 9 / 100);
+        before_us = at_us;
+    }
+}
+
 static void nonsense_of_reports_is_survived(void **state)
 {
     (void)state;
@@ -138,6 +154,7 @@ int main(void)
         cmocka_unit_test(without_reports_each_is_by_its_own_packets),
         cmocka_unit_test(a_clock_that_drifts_is_followed),
         cmocka_unit_test(one_that_starts_over_jumps_but_never_back),
+        cmocka_unit_test(no_two_pictures_have_one_timestamp),
         cmocka_unit_test(nonsense_of_reports_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

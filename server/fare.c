@@ -28,18 +28,6 @@ static int dropped_percent(const struct backend_viewer_report *r)
     return all >= SHOWN_MIN ? (int)(r->dropped * 100 / all) : 0;
 }
 
-static const char *mode_words(enum layer_mode mode)
-{
-    switch (mode) {
-    case LAYER_AUDIO:
-        return "a viewer's network takes only the sound";
-    case LAYER_SLIDES:
-        return "a viewer's network takes a picture now and then";
-    default:
-        return "a viewer's network takes fewer pictures a second";
-    }
-}
-
 static void poor(struct fare *out, unsigned weight, const char *code)
 {
     out->level = FARE_POOR;
@@ -55,9 +43,12 @@ static void judge_playing(struct fare *out, const struct forwarder_viewer_stats 
     if (v->unsupported_codec) {
         snprintf(out->words, sizeof(out->words), "a viewer's browser cannot decode this codec");
         poor(out, 1000, "no-common-codec");
-    } else if (v->mode == LAYER_AUDIO || v->mode == LAYER_SLIDES) {
-        snprintf(out->words, sizeof(out->words), "%s", mode_words(v->mode));
-        poor(out, v->mode == LAYER_AUDIO ? 900 : 800, "network-too-slow");
+    } else if (v->mode == LAYER_AUDIO) {
+        snprintf(out->words, sizeof(out->words), "a viewer's network takes only the sound");
+        poor(out, 900, "network-too-slow");
+    } else if (v->mode == LAYER_SLIDES) {
+        snprintf(out->words, sizeof(out->words), "a viewer's network takes a picture now and then");
+        poor(out, 800, "network-too-slow");
     } else if (loss >= LOSS_PERCENT) {
         snprintf(out->words, sizeof(out->words), "a viewer's network loses %d %% of the packets",
                  loss);
@@ -70,9 +61,6 @@ static void judge_playing(struct fare *out, const struct forwarder_viewer_stats 
         snprintf(out->words, sizeof(out->words),
                  "a viewer's network is too slow: packets wait %" PRId64 " ms", v->queue_us / 1000);
         poor(out, 300, "network-too-slow");
-    } else if (v->mode == LAYER_FEWER) {
-        snprintf(out->words, sizeof(out->words), "%s", mode_words(v->mode));
-        poor(out, 200, "network-too-slow");
     }
 }
 

@@ -64,10 +64,6 @@ unsigned layer_ladder(struct layer_rung rungs[LAYER_RUNGS_MAX], const struct lay
         add(rungs, &count,
             (struct layer_rung){
                 .mode = LAYER_SLIDES, .stream = low, .bps = audio_bps + slides_bps});
-    if (lowest->fewer_bps > 0 && lowest->fewer_bps < lowest->bps[0])
-        add(rungs, &count,
-            (struct layer_rung){
-                .mode = LAYER_FEWER, .stream = low, .bps = audio_bps + lowest->fewer_bps});
     for (unsigned i = low; i < n; i++) {
         if (streams[i].live)
             add_stream(rungs, &count, &streams[i], (uint8_t)i, audio_bps);
@@ -161,7 +157,7 @@ static bool go_up(struct layer *l, const struct layer_rung *rung, int64_t now_us
 
 static bool moves(const struct layer_rung *rung)
 {
-    return rung->mode >= LAYER_FEWER;
+    return rung->mode == LAYER_FULL;
 }
 
 /* What it may go up to; `at` or lower: nothing. */
@@ -231,8 +227,6 @@ const char *layer_mode_name(enum layer_mode mode)
         return "audio";
     case LAYER_SLIDES:
         return "slides";
-    case LAYER_FEWER:
-        return "fewer";
     case LAYER_FULL:
         return "full";
     }

@@ -2,7 +2,7 @@
  *
  * What there is forms a ladder, worst first:
  *
- *     audio alone · slides (keyframes only) · fewer frames · temporal layers · simulcast layers
+ *     audio alone · slides (keyframes only) · temporal layers · simulcast layers
  *
  * of rungs with their measured rates, and a viewer stands on one: never black, for the lowest costs
  * nothing above the audio. Down it goes at once, when its rung does not fit the target any more. Up
@@ -23,7 +23,7 @@
 
 #define LAYER_STREAMS_MAX 4 /* simulcast layers, lowest first */
 #define LAYER_TEMPORAL_MAX 4
-#define LAYER_RUNGS_MAX (3 + LAYER_STREAMS_MAX * LAYER_TEMPORAL_MAX)
+#define LAYER_RUNGS_MAX (2 + LAYER_STREAMS_MAX * LAYER_TEMPORAL_MAX)
 #define LAYER_ANY UINT8_MAX
 
 #define LAYER_HOLD_US 2000000
@@ -35,7 +35,6 @@
 enum layer_mode {
     LAYER_AUDIO = 1, /* alone */
     LAYER_SLIDES,    /* keyframes only */
-    LAYER_FEWER,     /* without the frames that no other one needs */
     LAYER_FULL,
 };
 
@@ -44,7 +43,6 @@ struct layer_stream {
     uint8_t n_temporal;               /* 1: no temporal layers */
     uint64_t bps[LAYER_TEMPORAL_MAX]; /* up to and with each temporal layer; what is not measured
                                          yet as it is configured */
-    uint64_t fewer_bps;               /* LAYER_FEWER; 0: there are no such frames */
     uint32_t keyframe_bytes;          /* mean */
 };
 
@@ -75,6 +73,6 @@ bool layer_decide(struct layer *l, const struct layer_rung *rungs, unsigned n, u
 uint64_t layer_top_bps(const struct layer *l, const struct layer_rung *rungs, unsigned n);
 /* The most it could put to use, margins included: for gcc_set_wanted. */
 uint64_t layer_wanted_bps(const struct layer *l, const struct layer_rung *rungs, unsigned n);
-const char *layer_mode_name(enum layer_mode mode); /* "audio", "slides", "fewer", "full" */
+const char *layer_mode_name(enum layer_mode mode); /* "audio", "slides", "full" */
 /* How long from one slide to the next. */
 int64_t layer_slide_gap_us(uint32_t keyframe_bytes, uint64_t audio_bps, uint64_t target_bps);

@@ -352,7 +352,7 @@ static bool has_moving_pictures(struct viewer *v)
 {
     const struct viewer_track *t;
     for (uint32_t set = v->present & ~v->audio; (t = viewer_take_track(v, &set));) {
-        if (t->mode >= LAYER_FEWER)
+        if (t->mode == LAYER_FULL)
             return true;
     }
     return false;

@@ -300,7 +300,7 @@ static bool next_slide(struct viewer *v, struct viewer_track *t)
 /* A picture has ended, and another one is to begin. */
 static bool may_go_on(struct viewer *v, struct viewer_track *t)
 {
-    if (t->mode < LAYER_FEWER)
+    if (t->mode != LAYER_FULL)
         return next_slide(v, t);
     return !(t->replays || t->rejoins || t->layer != t->target) || change_run(v, t);
 }
@@ -387,7 +387,7 @@ void viewer_skip_late(struct viewer *v)
     struct viewer_track *t;
     for (uint32_t set = v->present & ~v->audio; (t = viewer_take_track(v, &set));) {
         uint64_t join = stream_join_id(t->stream, t->layer);
-        if (t->mode < LAYER_FEWER || !is_late(t) || join <= t->cursor_id ||
+        if (t->mode != LAYER_FULL || !is_late(t) || join <= t->cursor_id ||
             !is_affordable(v, t->stream, t->layer))
             continue;
         v->counters.keyframe_jumps++;
@@ -453,7 +453,7 @@ void viewer_track_need_keyframe(struct viewer *v, struct viewer_track *t, int64_
 {
     if (!t->stream || !(v->present & bit(v, t)) || t->unsupported || t->kind != FORWARDER_VIDEO)
         return;
-    if (t->mode < LAYER_FEWER || t->rejoins) {
+    if (t->mode != LAYER_FULL || t->rejoins) {
         v->counters.keyframes_limited++; /* one comes as soon as the path takes it */
         return;
     }

@@ -35,7 +35,6 @@ export function bytes(n) {
 const MODES = {
   audio: 'Its network takes only the sound.',
   slides: 'Its network takes a picture now and then.',
-  fewer: 'Its network takes fewer pictures a second.',
 };
 
 /* What limits one that plays, the worst first. */
@@ -43,11 +42,10 @@ function limits(v) {
   const shown = (v.frames_decoded ?? 0) + (v.frames_dropped ?? 0);
   return [
     [v.unsupported_codec, 'bad', 'Its browser cannot decode this codec: choose another one, as H.264.'],
-    [v.mode === 'audio' || v.mode === 'slides', 'bad', MODES[v.mode]],
+    [v.mode in MODES, 'bad', MODES[v.mode]],
     [v.loss_percent >= 5, 'bad', `Its network loses ${percent(v.loss_percent)} of the packets.`],
     [shown > 300 && v.frames_dropped > 0.1 * shown, 'bad', `Its device decodes too slowly: ${percent((100 * v.frames_dropped) / shown)} of the pictures are dropped.`],
     [v.queue_ms >= 300, 'bad', `Packets wait ${Math.round(v.queue_ms)} ms on the way to it: its network is too slow.`],
-    [v.mode === 'fewer', 'warn', MODES.fewer],
     [v.layer > 0, 'warn', `It gets a smaller picture (layer ${v.layer}): ${v.narrow ? 'its network takes no more' : 'that fits its window'}.`],
     [v.narrow, 'warn', 'Its network is narrow: what it gets is measured out.'],
     [v.loss_percent >= 1, 'warn', `Its network loses ${percent(v.loss_percent)} of the packets; they are sent again.`],

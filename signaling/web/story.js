@@ -10,7 +10,6 @@ const speed = (bps) => (bps >= 1e6 ? `${(bps / 1e6).toFixed(1)} Mbit/s` : `${Mat
 const MODES = {
   audio: 'sound alone, since the network takes no picture now',
   slides: 'single pictures, one every few seconds',
-  fewer: 'fewer pictures a second',
 };
 
 function received({ mode, layer, temporal }, stream) {

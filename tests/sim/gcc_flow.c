@@ -38,7 +38,7 @@ static double layer_frame(struct gcc_flow *f, uint64_t target, int64_t now_us)
     if (rung->stream != before)
         f->next_keyframe_us = now_us;
     f->media_bps = rung->bps;
-    if (rung->mode == LAYER_FULL || rung->mode == LAYER_FEWER)
+    if (rung->mode == LAYER_FULL)
         return (double)rung->bps / 8 / FPS;
     uint32_t slide = f->config.streams[rung->stream].keyframe_bytes;
     if (rung->mode == LAYER_AUDIO || now_us < f->next_slide_us)

@@ -10,7 +10,7 @@
 #define AUDIO 40000
 
 static const struct layer_stream streams[] = {
-    {.live = true, .n_temporal = 1, .bps = {300000}, .fewer_bps = 200000, .keyframe_bytes = 10000},
+    {.live = true, .n_temporal = 1, .bps = {300000}, .keyframe_bytes = 10000},
     {.live = true, .n_temporal = 3, .bps = {250000, 600000, 900000}, .keyframe_bytes = 30000},
     {.live = true, .n_temporal = 1, .bps = {2500000}, .keyframe_bytes = 80000},
 };
@@ -49,17 +49,16 @@ static void test_the_ladder(void **state)
 {
     (void)state;
     assert_ascending();
-    assert_int_equal(n_rungs, 7);
+    assert_int_equal(n_rungs, 6);
     assert_rung(&rungs[0], LAYER_AUDIO, 0, 0);
     assert_int_equal(rungs[0].bps, AUDIO);
     assert_rung(&rungs[1], LAYER_SLIDES, 0, 0);
     assert_int_equal(rungs[1].bps, AUDIO + 8000);
-    assert_rung(&rungs[2], LAYER_FEWER, 0, 0);
-    assert_rung(&rungs[3], LAYER_FULL, 0, 0);
-    assert_rung(&rungs[4], LAYER_FULL, 1, 1); /* 0 costs less than the whole stream below */
-    assert_rung(&rungs[5], LAYER_FULL, 1, 2);
-    assert_rung(&rungs[6], LAYER_FULL, 2, 0);
-    assert_int_equal(rungs[6].bps, AUDIO + 2500000);
+    assert_rung(&rungs[2], LAYER_FULL, 0, 0);
+    assert_rung(&rungs[3], LAYER_FULL, 1, 1); /* 0 costs less than the whole stream below */
+    assert_rung(&rungs[4], LAYER_FULL, 1, 2);
+    assert_rung(&rungs[5], LAYER_FULL, 2, 0);
+    assert_int_equal(rungs[5].bps, AUDIO + 2500000);
 }
 
 static void test_odd_ladders(void **state)
@@ -72,7 +71,7 @@ static void test_odd_ladders(void **state)
     assert_int_equal(n_rungs, 1);
     for (unsigned i = 0; i < LAYER_STREAMS_MAX; i++) {
         odd[i] = (struct layer_stream){
-            .live = true, .n_temporal = LAYER_TEMPORAL_MAX, .fewer_bps = 1, .keyframe_bytes = 1};
+            .live = true, .n_temporal = LAYER_TEMPORAL_MAX, .keyframe_bytes = 1};
         for (unsigned t = 0; t < LAYER_TEMPORAL_MAX; t++)
             odd[i].bps[t] = 100 * i + 10 * t + 5;
     }
@@ -105,10 +104,9 @@ struct fit_row {
 };
 
 static const struct fit_row fit_rows[] = {
-    {0, LAYER_AUDIO, 0, 0},         {47000, LAYER_AUDIO, 0, 0},  {49000, LAYER_SLIDES, 0, 0},
-    {239000, LAYER_SLIDES, 0, 0},   {241000, LAYER_FEWER, 0, 0}, {341000, LAYER_FULL, 0, 0},
-    {641000, LAYER_FULL, 1, 1},     {2539000, LAYER_FULL, 1, 2}, {2541000, LAYER_FULL, 2, 0},
-    {UINT64_MAX, LAYER_FULL, 2, 0},
+    {0, LAYER_AUDIO, 0, 0},       {47000, LAYER_AUDIO, 0, 0},  {49000, LAYER_SLIDES, 0, 0},
+    {339000, LAYER_SLIDES, 0, 0}, {341000, LAYER_FULL, 0, 0},  {641000, LAYER_FULL, 1, 1},
+    {2539000, LAYER_FULL, 1, 2},  {2541000, LAYER_FULL, 2, 0}, {UINT64_MAX, LAYER_FULL, 2, 0},
 };
 
 static void test_the_first_choice_and_every_way_down(void **state)

@@ -55,9 +55,8 @@ static void each_trouble_has_its_words(void **state)
     v.mode = LAYER_SLIDES;
     assert_string_equal(fare_of(&v, NULL).words, "a viewer's network takes a picture now and then");
     assert_string_equal(fare_of(&v, NULL).code, "network-too-slow");
-    v.mode = LAYER_FEWER;
-    assert_string_equal(fare_of(&v, NULL).words,
-                        "a viewer's network takes fewer pictures a second");
+    v.mode = LAYER_AUDIO;
+    assert_string_equal(fare_of(&v, NULL).words, "a viewer's network takes only the sound");
     v = well();
     struct backend_viewer_report report = {.decoded = 180, .dropped = 119};
     assert_int_equal(fare_of(&v, &report).level, FARE_GOOD); /* too few to say */
@@ -80,7 +79,7 @@ static void the_worst_of_a_room_is_told(void **state)
     assert_string_equal(a.worst, "");
     struct forwarder_viewer_stats good = well(), slow = well(), lossy = well(), new = well();
     new.state = VIEWER_ICE;
-    slow.mode = LAYER_FEWER;
+    slow.queue_us = 450000;
     slow.layer = 2;
     lossy.fraction_lost = 128;
     fare_add(&room, &lossy, NULL);

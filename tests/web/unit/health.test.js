@@ -26,7 +26,7 @@ test('who watches well is told apart from who does not, and why', () => {
     [{ frames_decoded: 10, frames_dropped: 20 }, 'good', /well/],
     [{ queue_ms: 450 }, 'bad', /450 ms/],
     [{ mode: 'audio' }, 'bad', /only the sound/],
-    [{ mode: 'fewer' }, 'warn', /fewer pictures/],
+    [{ mode: 'slides' }, 'bad', /now and then/],
     [{ layer: 2, narrow: true }, 'warn', /takes no more/],
     [{ layer: 1 }, 'warn', /fits its window/],
     [{ rtt_ms: 300 }, 'warn', /far away/],

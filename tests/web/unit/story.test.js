@@ -12,7 +12,6 @@ test('each decision is told in words', () => {
   assert.equal(words(path('narrow', 0, { queue_ms: 0 })), 'The network has become narrow: 900 kbit/s fit through.');
   assert.equal(words(layer()), 'Slides: From now on 960 × 540: 900 kbit/s fit through.');
   assert.match(words(layer({ temporal: 0 })), /960 × 540, with fewer pictures a second/);
-  assert.match(words(layer({ mode: 'fewer' })), /fewer pictures a second/);
   assert.match(words(layer({ mode: 'slides' })), /single pictures/);
   assert.match(words(layer({ mode: 'audio' })), /sound alone/);
   for (const why of ['wide', 'away', 'back', 'keyframe-cached', 'keyframe-asked',

@@ -57,7 +57,7 @@ static void empty_slot(struct room_slot *slot)
 {
     source_close(slot->source);
     source_audio_close(slot->audio);
-    audio_opening_abandon(slot->opening);
+    source_opening_abandon(slot->opening);
     free(slot->media);
     *slot =
         (struct room_slot){.video_stream = slot->video_stream, .audio_stream = slot->audio_stream};
@@ -277,18 +277,28 @@ static void end_audio(struct room_slot *slot, const char *reason, int64_t now_us
 
 static void begin_audio(struct room *r, struct room_slot *slot, int64_t now_us)
 {
-    const struct source_audio_config config = audio_config(r, slot, slot->media);
     slot->audio_retry_us = now_us + ROOM_AUDIO_RETRY_US;
-    if (audio_opening_begin(&slot->opening, &config) != 0)
+    struct media *copy = malloc(sizeof(*copy)); /* the slot may be emptied meanwhile */
+    if (!copy)
+        return;
+    *copy = *slot->media;
+    const struct source_opening_config config = {
+        .media = copy,
+        .audio = audio_config(r, slot, copy),
+    };
+    if (source_opening_begin(&slot->opening, &config) != 0)
         slot->opening = NULL;
 }
 
 static void take_audio(struct room_slot *slot, int64_t now_us)
 {
-    int err = audio_opening_take(slot->opening, &slot->audio, slot->audio_reason,
-                                 sizeof(slot->audio_reason));
+    struct opened opened;
+    int err =
+        source_opening_take(slot->opening, &opened, slot->audio_reason, sizeof(slot->audio_reason));
     if (err == -EINPROGRESS)
         return;
+    free(opened.media);
+    slot->audio = opened.audio;
     slot->opening = NULL;
     slot->audio_retry_us = now_us + ROOM_AUDIO_RETRY_US;
     if (!err && source_audio_start(slot->audio) != 0)

@@ -9,7 +9,6 @@
  */
 #pragma once
 
-#include "server/audio_opening.h"
 #include "server/fare.h"
 #include "server/feed.h"
 #include "server/media.h"
@@ -36,7 +35,7 @@ struct room_slot {
     int64_t most_us;                     /* since when */
     bool has_audio;                      /* it is to have sound, which may be gone for now */
     struct source_audio *audio;          /* owned; NULL: to be opened again */
-    struct audio_opening *opening;       /* owned; NULL: not being opened again */
+    struct source_opening *opening;      /* owned; NULL: not being opened again */
     int64_t audio_retry_us;
     char audio_reason[160];
     bool focused;

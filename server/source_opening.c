@@ -22,9 +22,12 @@ int source_open_all(struct opened *out, const struct source_opening_config *conf
                     size_t error_size)
 {
     *out = (struct opened){.media = config->media};
-    int err = source_open(&out->source, &config->video, error, error_size);
-    if (err)
-        out->source = NULL;
+    int err = 0;
+    if (config->video.kind) {
+        err = source_open(&out->source, &config->video, error, error_size);
+        if (err)
+            out->source = NULL;
+    }
     if (!err && config->audio.kind) {
         err = source_audio_open(&out->audio, &config->audio, error, error_size);
         if (err)

@@ -1,4 +1,4 @@
-/* source_opening.h - opens what goes into a slot, picture and sound, on a thread of its own: a
+/* source_opening.h - opens what goes into a slot, picture, sound or both, on a thread of its own: a
  * display or a sound server that hangs may take seconds to be given up, and signaling waits for
  * nobody.
  *
@@ -16,14 +16,14 @@
 
 /* To be closed in this order: source, audio, media. */
 struct opened {
-    struct source *source;      /* owned */
-    struct source_audio *audio; /* owned; NULL: it is to have no sound */
+    struct source *source;      /* owned; NULL: no picture was asked for */
+    struct source_audio *audio; /* owned; NULL: no sound was asked for */
     struct media *media;        /* owned, malloc'd; the source borrows from it */
 };
 
 struct source_opening_config {
-    struct media *media; /* malloc'd: taken over */
-    struct source_config video;
+    struct media *media;              /* malloc'd: taken over */
+    struct source_config video;       /* kind NULL: no picture */
     struct source_audio_config audio; /* kind NULL: no sound */
     /* Any thread, not after source_opening_abandon: there is something to take. NULL is fine. */
     void (*wake)(void *arg);

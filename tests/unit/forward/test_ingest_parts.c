@@ -130,18 +130,25 @@ static void loss_does_no_harm(void **state)
     }
 }
 
+/* Parts of it are published, and the rest is under way. */
+static struct ingest_stage *run_into_a_picture(enum payload_codec codec)
+{
+    struct ingest_config config = configure(0);
+    struct ingest_stage *s = ingest_stage_new(&config, &CLEAN, 1);
+    struct stage_flow v = video(codec);
+    ingest_stage_add(s, &v);
+    s->up_bps = SLOW_BPS;
+    ingest_stage_run(s, 2 * SECOND);
+    while (!s->pictures[0].n_parts)
+        ingest_stage_run(s, 1000);
+    return s;
+}
+
 static void a_rest_that_does_not_come_is_told(void **state)
 {
     (void)state;
-    struct ingest_config config = configure(0);
-    struct ingest_stage *s = ingest_stage_new(&config, &CLEAN, 1);
-    struct stage_flow v = video(PAYLOAD_VP8);
-    ingest_stage_add(s, &v);
-    s->up_bps = SLOW_BPS;
-    ingest_stage_run(s, 2 * SECOND + 20000); /* in the middle of a picture */
+    struct ingest_stage *s = run_into_a_picture(PAYLOAD_VP8);
     s->flows[0].silent = true;
-    while (!s->pictures[0].n_parts)
-        ingest_stage_run(s, 1000);
     for (struct sim_datagram *d; (d = sim_path_receive(&s->up, INT64_MAX));)
         free(d); /* its uplink is gone with all that was on it */
     ingest_stage_run(s, INGEST_REST_US - 100000);
@@ -160,14 +167,7 @@ static void a_rest_that_does_not_come_is_told(void **state)
 static void who_leaves_leaves_nothing_open(void **state)
 {
     (void)state;
-    struct ingest_config config = configure(0);
-    struct ingest_stage *s = ingest_stage_new(&config, &CLEAN, 1);
-    struct stage_flow v = video(PAYLOAD_H264);
-    ingest_stage_add(s, &v);
-    s->up_bps = SLOW_BPS;
-    ingest_stage_run(s, SECOND);
-    while (!s->pictures[0].n_parts)
-        ingest_stage_run(s, 1000);
+    struct ingest_stage *s = run_into_a_picture(PAYLOAD_H264);
     ingest_close(s->in, s->now_us);
     assert_int_equal(s->broken, 1);
     assert_int_equal(s->pictures[0].n_parts, 0);

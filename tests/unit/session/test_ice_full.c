@@ -533,7 +533,20 @@ static bool both_closed(struct side *a, struct side *b)
     return ice_full_is_closed(a->ice) && ice_full_is_closed(b->ice);
 }
 
-/* The server counts a relay that was given back a moment later. */
+/* The server counts a relay that was given back a moment later. False: both are closed, to be
+ * opened again. */
+static bool have_relays(struct side *a, struct side *b, int64_t end_us)
+{
+    if (a->n_candidates > 0 && b->n_candidates > 0)
+        return true;
+    assert_true(now_us() < end_us);
+    ice_full_close(a->ice);
+    ice_full_close(b->ice);
+    run_until(a, b, both_closed);
+    close_sides(a, b);
+    return false;
+}
+
 static void open_relayed(struct side *a, struct side *b, const struct ice_servers *servers)
 {
     int64_t end_us = now_us() + WAIT_US;
@@ -541,13 +554,8 @@ static void open_relayed(struct side *a, struct side *b, const struct ice_server
         open_side(a, "aaaa", servers, 0);
         open_side(b, "bbbb", servers, 0);
         run_until(a, b, both_gathered);
-        if (a->n_candidates > 0 && b->n_candidates > 0)
+        if (have_relays(a, b, end_us))
             return;
-        assert_true(now_us() < end_us);
-        ice_full_close(a->ice);
-        ice_full_close(b->ice);
-        run_until(a, b, both_closed);
-        close_sides(a, b);
     }
 }
 
@@ -566,13 +574,8 @@ static void open_then_relay(struct side *a, struct side *b, const struct ice_ser
         assert_false(ice_full_has_gathered(a->ice));
         a->n_ends = b->n_ends = 0;
         run_until(a, b, both_gathered);
-        if (a->n_candidates > 0 && b->n_candidates > 0)
+        if (have_relays(a, b, end_us))
             return;
-        assert_true(now_us() < end_us);
-        ice_full_close(a->ice);
-        ice_full_close(b->ice);
-        run_until(a, b, both_closed);
-        close_sides(a, b);
     }
 }
 

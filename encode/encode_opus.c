@@ -30,13 +30,6 @@ void encode_opus_set_bitrate(struct encode_opus *e, uint32_t bitrate_bps)
     assert(r == OPUS_OK);
 }
 
-void encode_opus_set_loss(struct encode_opus *e, int percent)
-{
-    percent = percent < 0 ? 0 : percent > 100 ? 100 : percent;
-    int r = opus_encoder_ctl(e->encoder, OPUS_SET_PACKET_LOSS_PERC(percent));
-    assert(r == OPUS_OK);
-}
-
 static int check(const struct encode_opus_config *c, char *error, size_t error_size)
 {
     if (c->frame_ms != 20 && c->frame_ms != 40 && c->frame_ms != 60) {
@@ -46,10 +39,6 @@ static int check(const struct encode_opus_config *c, char *error, size_t error_s
     if (c->bitrate_bps < ENCODE_OPUS_MIN_BPS || c->bitrate_bps > ENCODE_OPUS_MAX_BPS) {
         snprintf(error, error_size, "Opus at %u bit/s: use %d to %d", c->bitrate_bps,
                  ENCODE_OPUS_MIN_BPS, ENCODE_OPUS_MAX_BPS);
-        return -EINVAL;
-    }
-    if (c->loss_percent < 0 || c->loss_percent > 100) {
-        snprintf(error, error_size, "expected loss of %d %%: use 0 to 100", c->loss_percent);
         return -EINVAL;
     }
     return 0;
@@ -74,9 +63,6 @@ int encode_opus_create(struct encode_opus **out, const struct encode_opus_config
     e->samples = RATE_HZ / 1000 * config->frame_ms;
     e->dtx = config->dtx;
     encode_opus_set_bitrate(e, config->bitrate_bps);
-    encode_opus_set_loss(e, config->loss_percent);
-    r = opus_encoder_ctl(e->encoder, OPUS_SET_INBAND_FEC(config->fec));
-    assert(r == OPUS_OK);
     r = opus_encoder_ctl(e->encoder, OPUS_SET_DTX(config->dtx));
     assert(r == OPUS_OK);
     r = opus_encoder_ctl(e->encoder, OPUS_GET_LOOKAHEAD(&e->lookahead));

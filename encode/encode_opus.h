@@ -4,9 +4,8 @@
  * Life: create, then encode frame after frame, destroy. Belongs to one thread. The packets decode
  * anywhere on their own; nothing is configured out of band.
  *
- * FEC: a packet also holds a coarse copy of the frame before it, which is worth its bits only where
- * packets are lost: the library adds it from an expected loss of about 8 % on, at the cost of
- * quality without loss. DTX: while it is silent most frames become no packet at all.
+ * No packet holds a copy of the one before it (in-band FEC): README.md says why. DTX: while it is
+ * silent most frames become no packet at all.
  */
 #pragma once
 
@@ -25,8 +24,7 @@ struct encode_opus;
 struct encode_opus_config {
     int frame_ms;         /* 20, 40 or 60 */
     uint32_t bitrate_bps; /* a mean: ENCODE_OPUS_MIN_BPS to ENCODE_OPUS_MAX_BPS */
-    int loss_percent;     /* expected, 0-100 */
-    bool fec, dtx;
+    bool dtx;
 };
 
 /* 0, or -errno with a sentence in `error`. */
@@ -47,4 +45,3 @@ void encode_opus_reset(struct encode_opus *e);
 
 /* From the next frame on; out of range is brought into it. */
 void encode_opus_set_bitrate(struct encode_opus *e, uint32_t bitrate_bps);
-void encode_opus_set_loss(struct encode_opus *e, int percent);

@@ -15,7 +15,7 @@ struct media_coding media_coding_default(void)
                                  .rate = {.fps = 30},
                                  .layers = 1,
                                  .temporal_layers = 1,
-                                 .sound = {.frame_ms = 20, .bitrate_bps = 96000, .fec = true}};
+                                 .sound = {.frame_ms = 20, .bitrate_bps = 96000}};
 }
 
 void media_settle(struct media_coding *c)

@@ -36,7 +36,6 @@ struct source_audio {
 
     /* any thread */
     _Atomic uint32_t wanted_bps; /* 0: as it is */
-    atomic_int wanted_loss;      /* -1: as it is */
     atomic_int listeners;        /* workers that have some */
     _Atomic uint64_t frames_encoded, frames_silent, frames_unheard, frames_dropped, gaps, bytes;
     struct histogram encode_us;
@@ -61,11 +60,8 @@ static uint64_t load(const _Atomic uint64_t *counter)
 static void take_settings(struct source_audio *s)
 {
     uint32_t bps = atomic_exchange_explicit(&s->wanted_bps, 0, memory_order_relaxed);
-    int loss = atomic_exchange_explicit(&s->wanted_loss, -1, memory_order_relaxed);
     if (bps > 0)
         encode_opus_set_bitrate(s->encoder, bps);
-    if (loss >= 0)
-        encode_opus_set_loss(s->encoder, loss);
 }
 
 static void note_live(struct source_audio *s)
@@ -216,7 +212,6 @@ int source_audio_open(struct source_audio **out, const struct source_audio_confi
     }
     s->config = *config;
     s->spurt_place = -1;
-    atomic_init(&s->wanted_loss, -1);
     int err = open_parts(s, error, error_size);
     s->config.kind = s->config.arg = NULL;
     if (err) {
@@ -276,11 +271,6 @@ void source_audio_close(struct source_audio *s)
 void source_audio_set_bitrate(struct source_audio *s, uint32_t bitrate_bps)
 {
     atomic_store_explicit(&s->wanted_bps, bitrate_bps, memory_order_relaxed);
-}
-
-void source_audio_set_loss(struct source_audio *s, int percent)
-{
-    atomic_store_explicit(&s->wanted_loss, percent, memory_order_relaxed);
 }
 
 void source_audio_info(struct source_audio *s, struct source_audio_info *out)

@@ -44,7 +44,6 @@ void source_audio_close(struct source_audio *s); /* NULL is fine */
 
 /* Any thread; from the next frame on. */
 void source_audio_set_bitrate(struct source_audio *s, uint32_t bitrate_bps);
-void source_audio_set_loss(struct source_audio *s, int percent); /* what viewers lose */
 
 /* A consistent copy, any thread. */
 struct source_audio_info {

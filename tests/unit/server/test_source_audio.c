@@ -347,8 +347,6 @@ static void tune(int block)
         source_audio_set_bitrate(tuned, 12000);
     if (block == 400)
         source_audio_set_bitrate(tuned, 1000000); /* as much as there is */
-    if (block == 600)
-        source_audio_set_loss(tuned, 30);
 }
 
 static size_t sum_of_sizes(unsigned from, unsigned to)
@@ -359,13 +357,13 @@ static size_t sum_of_sizes(unsigned from, unsigned to)
     return sum;
 }
 
-static void rate_and_loss_change_while_it_runs(void **state)
+static void rate_changes_while_it_runs(void **state)
 {
     (void)state;
-    say(800, 480000, true);
+    say(600, 480000, true);
     struct source_audio_config config = {
         .kind = "script",
-        .coding = {.frame_ms = 20, .bitrate_bps = 64000, .fec = true},
+        .coding = {.frame_ms = 20, .bitrate_bps = 64000},
         .forwarder = &forwarder,
         .stream_id = FAKE_STREAM_ID,
         .on_change = on_change,
@@ -378,9 +376,6 @@ static void rate_and_loss_change_while_it_runs(void **state)
            high = sum_of_sizes(220, 300);
     assert_true(low * 2 < first);
     assert_true(high > first);
-    /* RFC 6716 3.1: below 16 the packet has a SILK layer, which is where FEC lies */
-    assert_true(frame(299)->payload.data[0] >> 3 >= 16);
-    assert_true(frame(399)->payload.data[0] >> 3 < 16);
     source_audio_close(tuned);
 }
 
@@ -448,14 +443,10 @@ static void what_cannot_be_had_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(frames_follow_the_samples),
-        TEST(silence_is_a_step_of_the_time_and_not_of_the_ids),
-        TEST(a_gap_begins_a_new_frame),
-        TEST(nothing_is_encoded_for_nobody),
-        TEST(rate_and_loss_change_while_it_runs),
-        TEST(who_ends_says_why_and_may_return),
-        TEST(close_ends_a_source_that_runs),
-        TEST(what_cannot_be_had_is_said),
+        TEST(frames_follow_the_samples),     TEST(silence_is_a_step_of_the_time_and_not_of_the_ids),
+        TEST(a_gap_begins_a_new_frame),      TEST(nothing_is_encoded_for_nobody),
+        TEST(rate_changes_while_it_runs),    TEST(who_ends_says_why_and_may_return),
+        TEST(close_ends_a_source_that_runs), TEST(what_cannot_be_had_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -215,6 +215,7 @@ int config_read(struct config *c, int argc, char *const *argv, const char *port_
         .udp_port = 8189,
         .coding = media_coding_default(),
         .max_viewers = 10000,
+        .max_connections_per_address = 3000,
         .adapt = true,
         .max_rooms = 2000,
         .room_idle_s = 300,

@@ -53,6 +53,7 @@ struct config {
     char password[CONFIG_TEXT_MAX];  /* to watch the room of --source; "": none */
     char token_key[CONFIG_PATH_MAX]; /* file; "": no watch tokens */
     int max_viewers;
+    int max_connections_per_address;
     int max_rooms, max_viewers_per_room; /* the latter 0: as many as the process takes */
     int drain_s;                         /* the longest that SIGTERM waits for viewers; 0: not */
     bool drain_said;

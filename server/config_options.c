@@ -298,6 +298,15 @@ static const char *set_max_viewers(struct config *c, const char *value)
     return why ? "must be 1 to 100000" : NULL;
 }
 
+static const char *set_max_connections_per_address(struct config *c, const char *value)
+{
+    long n;
+    const char *why = option_number(value, 1, 12000, &n);
+    if (!why)
+        c->max_connections_per_address = (int)n;
+    return why ? "must be 1 to 12000" : NULL;
+}
+
 static const char *set_max_rooms(struct config *c, const char *value)
 {
     long n;
@@ -463,6 +472,8 @@ static const struct option options[] = {
     {"max-viewers-per-room", "N", set_max_viewers_per_room,
      "of each room (0: no limit of its own)"},
     {"max-rooms", "N", set_max_rooms, "rooms of the process (2000)"},
+    {"max-connections-per-address", "N", set_max_connections_per_address,
+     "HTTP connections of one client address (3000)"},
     {"room-idle", "SECONDS", set_room_idle,
      "a room where nobody presents ends after this time (300)"},
     {"drain-timeout", "SECONDS", set_drain_timeout,

@@ -335,6 +335,9 @@ static void write_http(FILE *f, const struct http_counters *h)
     metrics_family(f, "http_connections_refused_total", "counter",
                    "Closed at once: there were as many as there may be.");
     fprintf(f, "amphi_http_connections_refused_total %" PRIu64 "\n", h->connections_refused);
+    metrics_family(f, "http_address_refused_total", "counter",
+                   "Connections refused: their address had as many as it may have.");
+    fprintf(f, "amphi_http_address_refused_total %" PRIu64 "\n", h->address_refused);
 }
 
 static void write_denied(FILE *f, const struct stats_denied *d)

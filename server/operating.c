@@ -84,6 +84,8 @@ static void take_limits(struct server *s, const struct config *fresh)
     s->rooms.config.idle_us = fresh->room_idle_s * INT64_C(1000000);
     s->config.max_viewers_per_room = fresh->max_viewers_per_room;
     s->config.room_idle_s = fresh->room_idle_s;
+    s->config.max_connections_per_address = fresh->max_connections_per_address;
+    http_set_max_per_address(s->http, (unsigned)fresh->max_connections_per_address);
 }
 
 static void take_rights(struct server *s, const struct config *fresh)

@@ -404,6 +404,7 @@ static int open_signaling(struct server *s, char *error, size_t error_size)
     ice_setup_backend(&s->backend, &s->config);
     const struct config *c = &s->config;
     struct http_config config = {.port = c->listen_port,
+                                 .max_per_address = (unsigned)c->max_connections_per_address,
                                  .backend = &s->backend,
                                  .tls_cert = c->tls_cert[0] ? c->tls_cert : NULL,
                                  .tls_key = c->tls_key[0] ? c->tls_key : NULL,

@@ -185,6 +185,7 @@ static json_t *http_json(const struct http_counters *h)
     stats_set_int(o, "joins", h->joins);
     stats_set_int(o, "joins_refused", h->joins_refused);
     stats_set_int(o, "connections_refused", h->connections_refused);
+    stats_set_int(o, "address_refused", h->address_refused);
     return o;
 }
 

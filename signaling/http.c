@@ -25,6 +25,7 @@
 #define FD_MAX 65536
 #define LOG_PER_S 5
 #define FORWARDED_MAX 1024
+#define REFUSED_RETRY "10" /* seconds */
 
 int64_t http_now_us(void)
 {
@@ -106,6 +107,7 @@ static void on_connection_gone(struct http_connection *c)
     if (c->next)
         c->next->link = c->link;
     c->http->n_connections--;
+    connection_limit_give_back(c->http->addresses, c->address);
     free(c);
 }
 
@@ -116,17 +118,52 @@ static bool is_plain(int fd)
     return recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first >= ' ';
 }
 
+/* What it is counted under: a proxy speaks for many, and one that is gone already stays for none.
+ */
+static uint64_t address_of(const struct http *h, int fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof(peer);
+    const struct sockaddr *address = (const struct sockaddr *)&peer;
+    if (getpeername(fd, (struct sockaddr *)&peer, &size) != 0 || proxies_has(&h->proxies, address))
+        return 0;
+    return join_limit_key(address);
+}
+
+/* Without a connection of the library, which would hold the place that is refused. A request is
+ * read, so that closing does not reset what answers it (RFC 9112 9.6). */
+static void refuse_address(int fd)
+{
+    static const char answer[] = "HTTP/1.1 429 Too Many Requests\r\n"
+                                 "Retry-After: " REFUSED_RETRY "\r\n"
+                                 "Content-Length: 0\r\n"
+                                 "Connection: close\r\n\r\n";
+    if (is_plain(fd)) {
+        char request[HEADER_SIZE];
+        (void)recv(fd, request, sizeof(request), MSG_DONTWAIT);
+        (void)send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    close(fd);
+}
+
 static void adopt(void *arg, int fd)
 {
     struct http *h = arg;
     bool has_room = h->n_connections < h->max_connections;
+    uint64_t address = has_room ? address_of(h, fd) : 0;
     h->n_refused += !has_room;
+    if (!connection_limit_take(h->addresses, address)) {
+        refuse_address(fd);
+        return;
+    }
     struct http_connection *c = has_room ? calloc(1, sizeof(*c)) : NULL;
     if (!c) {
+        connection_limit_give_back(h->addresses, address);
         close(fd);
         return;
     }
     c->http = h;
+    c->address = address;
     c->is_tls = h->tls && !is_plain(fd);
     lws_adopt_desc_t desc = {
         .vh = h->vhost,
@@ -136,6 +173,7 @@ static void adopt(void *arg, int fd)
     };
     struct lws *wsi = lws_adopt_descriptor_vhost_via_info(&desc); /* closes fd when it fails */
     if (!wsi) {
+        connection_limit_give_back(h->addresses, address);
         free(c);
         return;
     }
@@ -413,6 +451,7 @@ int http_create(struct http **out, const struct http_config *config, char *error
     http_resume_create(h);
     h->joins = g_new(struct join_limit, 1);
     join_limit_init(h->joins, config->join_rate, config->join_burst, random_seed());
+    h->addresses = connection_limit_create(config->max_per_address);
     h->guesses = g_new(struct guess_limit, 1);
     guess_limit_init(h->guesses, random_seed());
     int status = read_policies(h, config, error, error_size);
@@ -449,6 +488,7 @@ void http_destroy(struct http *h)
     g_hash_table_destroy(h->rooms);
     http_resume_destroy(h);
     g_free(h->joins);
+    connection_limit_destroy(h->addresses);
     g_free(h->guesses);
     routes_destroy(h->routes);
     free(h);
@@ -470,6 +510,11 @@ int http_reload_certificate(struct http *h, char *error, size_t error_size)
         return http_tls_reload(h->tls, error, error_size);
     snprintf(error, error_size, "there is no certificate: HTTPS was not asked for");
     return -ENOTSUP;
+}
+
+void http_set_max_per_address(struct http *h, unsigned most)
+{
+    connection_limit_set(h->addresses, most);
 }
 
 void http_service(struct http *h)
@@ -582,5 +627,6 @@ void http_count(const struct http *h, struct http_counters *out)
         .joins_refused = h->joins->n_refused,
         .connections = h->n_connections,
         .connections_refused = h->n_refused,
+        .address_refused = connection_limit_refused(h->addresses),
     };
 }

@@ -18,6 +18,7 @@ struct http_config {
     const struct backend *backend;  /* borrowed */
     unsigned join_rate, join_burst; /* of one address, see join_limit.h; 0: the defaults */
     unsigned max_connections;       /* 0, or more than HTTP_CONNECTIONS_MAX: that many */
+    unsigned max_per_address;       /* see connection_limit.h; 0: the default */
     /* Each may be NULL: plain HTTP; any site's pages (web_origins.h); no proxy's word (proxies.h).
      */
     const char *tls_cert, *tls_key; /* PEM files */
@@ -37,6 +38,9 @@ int http_reload_certificate(struct http *h, char *error, size_t error_size);
  * http_config. -EINVAL with a sentence: one cannot be read, and both stay as they were. */
 int http_set_policies(struct http *h, const char *allow_origin, const char *trusted_proxies,
                       char *error, size_t error_size);
+
+/* How many connections an address may have, from the next one on. */
+void http_set_max_per_address(struct http *h, unsigned most);
 
 void http_service(struct http *h); /* waits for network input, http_wake, or at most a second */
 void http_wake(struct http *h);    /* any thread */
@@ -69,5 +73,6 @@ struct http_counters {
     uint64_t joins, joins_refused; /* of addresses that are limited, so not of loopback */
     unsigned connections;
     uint64_t connections_refused; /* there were as many as there may be */
+    uint64_t address_refused;     /* their address had as many as it may have */
 };
 void http_count(const struct http *h, struct http_counters *out);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "signaling/backend.h"
+#include "signaling/connection_limit.h"
 #include "signaling/guess_limit.h"
 #include "signaling/http_tls.h"
 #include "signaling/join_limit.h"
@@ -99,7 +100,8 @@ struct http_connection {
     struct http_socket *socket;           /* owned; a WebSocket */
     char room[BACKEND_ROOM_MAX];          /* of /ws/{ROOM} */
     bool is_tls;
-    uint64_t client; /* join_limit_key of who asked last */
+    uint64_t client;  /* join_limit_key of who asked last */
+    uint64_t address; /* that of the peer, as it was counted; 0: exempt */
 };
 
 struct http {
@@ -121,7 +123,8 @@ struct http {
     struct _GHashTable *resumes; /* owned; token -> struct http_resume, owned */
     struct _GHashTable *kept;    /* owned; viewer id -> those of them without a socket */
     struct join_limit *joins;    /* owned */
-    struct guess_limit *guesses; /* owned */
+    struct connection_limit *addresses; /* owned */
+    struct guess_limit *guesses;        /* owned */
     struct _GHashTable *events;  /* owned; id of a stream of events -> struct http_connection */
     struct _GHashTable *waiting; /* owned; viewer id -> struct http_connection that waits for it */
     struct _GHashTable *opening; /* owned; ticket of a source -> the same */

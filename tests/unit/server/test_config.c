@@ -38,6 +38,7 @@ static void defaults_are_those_of_the_manual(void **state)
     assert_int_equal(c.coding.rate.bitrate_bps, 6000000);
     assert_int_equal(c.coding.rate.fps, 30);
     assert_int_equal(c.max_viewers, 10000);
+    assert_int_equal(c.max_connections_per_address, 3000);
     assert_int_equal(c.n_sources, 0);
     assert_int_equal(c.coding.codec, CODEC_H264);
     assert_int_equal(c.coding.sound.frame_ms, 20);
@@ -174,6 +175,7 @@ static void options_are_taken(void **state)
                    "serve --listen [::1]:9000 --udp-port=0 --advertise 10.0.0.1,::2 "
                    "--source screen:1 --source pattern --room calm-fox-007 "
                    "--quality low --fps 60 --workers 3 --pin-workers --max-viewers 7 --effort more "
+                   "--max-connections-per-address 70 "
                    "--metrics-open --log-level debug --log-json --no-ice-tcp --audio-frame 60 "
                    "--audio-bitrate 32 --audio-dtx",
                    NULL),
@@ -190,6 +192,7 @@ static void options_are_taken(void **state)
     assert_int_equal(c.coding.rate.bitrate_bps, 500000);
     assert_int_equal(c.workers, 3);
     assert_int_equal(c.max_viewers, 7);
+    assert_int_equal(c.max_connections_per_address, 70);
     assert_true(c.pin_workers);
     assert_int_equal(c.coding.effort, ENCODER_EFFORT_MORE);
     assert_true(c.metrics_open && c.log_json && c.no_ice_tcp);

@@ -42,6 +42,7 @@ static void values_stand_under_their_names(void **state)
     assert_line(text, "amphi_worker_handshakes_deferred_total{worker=\"0\"} 116");
     assert_line(text, "amphi_joins_refused_total 602");
     assert_line(text, "amphi_http_connections_refused_total 604");
+    assert_line(text, "amphi_http_address_refused_total 605");
     assert_line(text, "amphi_http_connections 603");
     assert_line(text, "amphi_rooms 1");
     assert_line(text, "amphi_denied_total{what=\"watch\",why=\"token-used\"} 803");

@@ -51,6 +51,7 @@ static void the_process_and_its_workers(void **state)
     assert_number(json_object_get(root, "http"), "joins", 601);
     assert_number(json_object_get(root, "http"), "joins_refused", 602);
     assert_number(json_object_get(root, "http"), "connections_refused", 604);
+    assert_number(json_object_get(root, "http"), "address_refused", 605);
     assert_number(json_object_get(root, "http"), "connections", 603);
     const json_t *denied = json_object_get(root, "denied");
     assert_number(denied, "watch_required", 801);

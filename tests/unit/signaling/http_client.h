@@ -48,7 +48,8 @@ static inline void start_with(struct server *s, const struct http_config *wish)
 {
     char error[200];
     struct http_config config = *wish;
-    strcpy(config.address, "127.0.0.1");
+    if (config.address[0] == '\0')
+        strcpy(config.address, "127.0.0.1");
     config.backend = &s->fake.backend;
     sem_init(&s->done, 0, 0);
     int status = http_create(&s->http, &config, error, sizeof(error));

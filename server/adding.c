@@ -61,8 +61,13 @@ int adding_begin(struct server *s, struct room *room, const struct media *media,
     }
     a->room = room;
     a->slot = slot;
-    a->ticket = *ticket = ++s->last_ticket ? s->last_ticket : ++s->last_ticket;
+    a->ticket = *ticket = server_next_ticket(s);
     return -EINPROGRESS;
+}
+
+uint32_t server_next_ticket(struct server *s)
+{
+    return ++s->last_ticket ? s->last_ticket : ++s->last_ticket;
 }
 
 static void tell(struct server *s, const struct server_adding *a, int status, const char *error)

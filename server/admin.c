@@ -195,10 +195,9 @@ static int on_set_source(void *arg, const char *code, unsigned slot,
     return 0;
 }
 
-static char *on_sources_json(void *arg)
+static int on_list_sources(void *arg, uint32_t *ticket)
 {
-    (void)arg;
-    return list_sources_json();
+    return listing_begin(arg, ticket);
 }
 
 void admin_fill_backend(struct server *s, struct backend *out)
@@ -215,5 +214,5 @@ void admin_fill_backend(struct server *s, struct backend *out)
     out->add_source = on_add_source;
     out->remove_source = on_remove_source;
     out->set_source = on_set_source;
-    out->sources_json = on_sources_json;
+    out->list_sources = on_list_sources;
 }

@@ -1,7 +1,5 @@
 #include "server/list_sources.h"
 
-#include "capture/sources.h"
-
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -106,15 +104,10 @@ int list_sources(int argc, char *const *argv, FILE *out, FILE *err)
     return 0;
 }
 
-char *list_sources_json(void)
+char *list_sources_json(const struct sources_entry *list, int n)
 {
-    char notes[1024];
-    struct sources_entry *list = calloc(SOURCES_MAX, sizeof(*list));
-    if (!list)
-        return NULL;
-    json_t *root = list_json(list, sources_list(list, SOURCES_MAX, notes, sizeof(notes)));
+    json_t *root = list_json(list, n);
     char *text = json_dumps(root, JSON_COMPACT);
     json_decref(root);
-    free(list);
     return text;
 }

@@ -247,6 +247,7 @@ static void handle_events(struct server *s)
     if (now_us >= s->next_tick_us)
         tick(s, now_us);
     adding_round(s);
+    listing_round(s);
     operating_round(s, now_us);
     for (unsigned i = 0; i < s->n_companions; i++) {
         if (s->companions[i].on_round)
@@ -519,6 +520,7 @@ void server_destroy(struct server *s)
      * since workers wake it */
     follow_destroy(s->follow);
     adding_end_all(s, NULL);
+    listing_end(s);
     if (s->forwarder)
         presenters_end_all(s, NULL);
     rooms_finish(&s->rooms);

@@ -8,6 +8,7 @@
  *     audience.c  how viewers fare, for who presents to them
  *     operating.c  it is drained, and told its options anew
  *     adding.c   sources that are being opened for a room
+ *     listing.c  what could be added, for those who ask
  *     hosting.c  what it asks for those who have rooms, and who may what in them
  */
 #pragma once
@@ -64,6 +65,15 @@ struct server_adding {
     uint32_t ticket;
 };
 
+#define SERVER_LISTING_MAX 8
+
+/* Who wants to know what could be added. */
+struct server_listing {
+    struct source_listing *lister; /* owned; made when first asked */
+    unsigned n;
+    uint32_t tickets[SERVER_LISTING_MAX];
+};
+
 struct server {
     struct config config; /* changed by operating.c alone */
     /* immutable after create */
@@ -86,6 +96,7 @@ struct server {
     struct watch_tokens tokens;
     struct stats_denied denied;
     struct server_adding adding[SERVER_ADDING_MAX];
+    struct server_listing listing;
     uint32_t last_ticket;
     struct room *source_room;   /* borrowed: of --source; NULL: none */
     struct _GHashTable *guests; /* viewer id -> struct guest, owned */
@@ -137,7 +148,12 @@ void operating_round(struct server *s, int64_t now_us);
 int adding_begin(struct server *s, struct room *room, const struct media *media, uint32_t *ticket,
                  char *error, size_t error_size);
 void adding_round(struct server *s);
+uint32_t server_next_ticket(struct server *s);                  /* not 0 */
 void adding_end_all(struct server *s, const struct room *room); /* room NULL: of all, unheard */
+/* -EINPROGRESS: http_on_source_added follows, with this ticket and a list; else -errno. */
+int listing_begin(struct server *s, uint32_t *ticket);
+void listing_round(struct server *s);
+void listing_end(struct server *s); /* nobody is told */
 void admin_fill_backend(struct server *s, struct backend *out);
 void hosting_fill_backend(struct server *s, struct backend *out);
 /* To a new room: its presenter's secret, "": one is made up, and the watch password, "": none. */

@@ -5,7 +5,7 @@
 #include "server/tui_fill.h"
 #include "server/tui_screen.h"
 #include "server/tui_share.h"
-#include "server/tui_sources.h"
+#include "server/source_listing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@ struct tui_host {
     struct tui_model *model; /* owned */
     struct tui_canvas canvas;
     struct share share;
-    struct tui_sources *lister; /* owned */
+    struct source_listing *lister; /* owned */
     struct sources_entry list[SOURCES_MAX];
     int n_list;
     char wanted_password[TUI_PASSWORD_MAX];
@@ -214,7 +214,7 @@ static void do_action(struct tui_host *h, const struct tui_action *a)
         stop_or_go_on(h);
         return;
     case TUI_DO_REFRESH:
-        tui_sources_ask(h->lister);
+        source_listing_ask(h->lister);
         return;
     case TUI_DO_COPY:
         copy_link(h);
@@ -264,7 +264,7 @@ static void follow_focus(struct tui_host *h)
 
 static void take_list(struct tui_host *h, int64_t now_us)
 {
-    int n = tui_sources_take(h->lister, h->list, SOURCES_MAX);
+    int n = source_listing_take(h->lister, h->list, SOURCES_MAX);
     if (n >= 0) {
         h->n_list = n;
         tui_fill_sources(h->model, h->share.room, h->list, n);
@@ -273,7 +273,7 @@ static void take_list(struct tui_host *h, int64_t now_us)
     }
     if (now_us >= h->list_us) {
         h->list_us = now_us + (h->model->auto_share ? LIST_AUTO_US : LIST_US);
-        tui_sources_ask(h->lister);
+        source_listing_ask(h->lister);
     }
 }
 
@@ -404,7 +404,7 @@ static void begin_model(struct tui_host *h, const struct config *config)
 
 static int start_threads(struct tui_host *h)
 {
-    int err = tui_sources_create(&h->lister, wake, h->server);
+    int err = source_listing_create(&h->lister, wake, h->server);
     if (!err && pipe2(h->wake_pipe, O_CLOEXEC) != 0)
         err = -errno;
     if (!err)
@@ -443,7 +443,7 @@ int tui_host_create(struct tui_host **out, struct server *s, struct publish_host
     int err = begin(h, kept);
     if (err) {
         snprintf(error, error_size, "the terminal cannot be used: %s (--no-tui)", strerror(-err));
-        tui_sources_destroy(h->lister);
+        source_listing_destroy(h->lister);
         g_free(h->model);
         g_free(h);
         return err;
@@ -488,7 +488,7 @@ void tui_host_destroy(struct tui_host *h, struct settings *kept)
     log_divert(NULL, NULL);
     end_input(h);
     tui_screen_close();
-    tui_sources_destroy(h->lister);
+    source_listing_destroy(h->lister);
     if (kept)
         keep_settings(h, kept);
     share_finish(&h->share);

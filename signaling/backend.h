@@ -264,7 +264,9 @@ struct backend {
     int (*remove_source)(void *arg, const char *room, unsigned slot); /* 0, -ENOENT */
     int (*set_source)(void *arg, const char *room, unsigned slot,
                       const struct backend_source_change *change, char *error, size_t error_size);
-    char *(*sources_json)(void *arg); /* malloc'd; what could be added */
+    /* What could be added: -EINPROGRESS: http_on_source_added follows with this ticket, which is
+     * not 0, and a list; -EAGAIN too many ask, else -errno. */
+    int (*list_sources)(void *arg, uint32_t *ticket);
 
     char *(*viewer_json)(void *arg, uint32_t viewer_id); /* malloc'd; NULL: there is none */
     /* malloc'd: what was decided for this viewer, oldest first, a JSON array; NULL: nothing is
@@ -316,13 +318,14 @@ struct backend {
     const char *(*unready)(void *arg);
 };
 
-/* What became of a source that was added, from the server to signaling. */
+/* What became of a source that was added, or what could be, from the server to signaling. */
 struct backend_source_added {
     uint32_t ticket;
     int status; /* 0, or -errno as of add_source */
     char room[BACKEND_ROOM_MAX];
     unsigned slot;
     char error[240]; /* a sentence, or "" */
+    char *list;      /* malloc'd JSON, taken over: of list_sources; else NULL */
 };
 
 /* What became of a viewer, from the server to signaling. */

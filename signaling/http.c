@@ -555,6 +555,8 @@ void http_on_source_added(struct http *h, const struct backend_source_added *res
     struct http_connection *c = g_hash_table_lookup(h->opening, GUINT_TO_POINTER(result->ticket));
     if (c)
         http_transaction_on_source(c, result);
+    else
+        free(result->list);
 }
 
 void http_on_publish_wish(struct http *h, uint32_t publisher_id, uint64_t bitrate_bps,

@@ -53,7 +53,8 @@ void http_on_candidate(struct http *h, uint32_t viewer_id, const char *candidate
 void http_on_viewer(struct http *h, uint32_t viewer_id, enum backend_viewer_state state,
                     const char *reason);
 void http_on_room(struct http *h, const char *code);
-/* From the server: what became of a source that was being opened. */
+/* From the server: what became of a source that was being opened, or what could be. Takes the list.
+ */
 void http_on_source_added(struct http *h, const struct backend_source_added *result);
 /* From the server: what a publisher should send at most, and which layers of it somebody watches
  * (bits, bit 0 the best one). 0 bit/s: no limit is known. */

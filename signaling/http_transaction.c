@@ -173,7 +173,7 @@ void http_transaction_on_source(struct http_connection *c,
 {
     struct http_transaction *t = c->transaction;
     stop_waiting_for_source(t);
-    routes_source_added(result, allow_origin(t), &t->answer);
+    routes_source_added(result, t->method, allow_origin(t), &t->answer);
     begin_answer(c);
 }
 

@@ -233,12 +233,14 @@ void routes_handle(struct routes *r, const struct routes_request *request,
         answer->body_size = 0; /* Content-Length is what a GET would have */
 }
 
-void routes_source_added(const struct backend_source_added *result, const char *allow_origin,
-                         struct routes_answer *answer)
+void routes_source_added(const struct backend_source_added *result, enum routes_method method,
+                         const char *allow_origin, struct routes_answer *answer)
 {
     routes_answer_source(answer, result);
-    answer_cors(answer, ROUTES_POST, allow_origin);
+    answer_cors(answer, method, allow_origin);
     answer_finish(answer);
+    if (method == ROUTES_HEAD)
+        answer->body_size = 0;
 }
 
 void routes_refuse(struct routes_answer *answer, int status, const char *detail)

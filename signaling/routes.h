@@ -82,8 +82,8 @@ void routes_move_to_tls(struct routes_answer *answer, const char *host, const ch
 void routes_on_candidate(struct routes *r, uint32_t viewer_id, const char *candidate);
 void routes_resume(struct routes *r, uint32_t viewer_id, const char *allow_origin,
                    struct routes_answer *answer);
-void routes_source_added(const struct backend_source_added *result, const char *allow_origin,
-                         struct routes_answer *answer);
+void routes_source_added(const struct backend_source_added *result, enum routes_method method,
+                         const char *allow_origin, struct routes_answer *answer);
 void routes_abandon(struct routes *r, uint32_t viewer_id); /* nobody waits for it any more */
 /* What there is to say on a stream of events: malloc'd, NULL is nothing. False: it has ended. To be
  * asked when a room changed, and each second. */

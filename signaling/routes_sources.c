@@ -22,17 +22,6 @@ static void cannot(struct routes_answer *a)
     answer_problem(a, 501, "this server cannot change its sources while it runs");
 }
 
-void routes_list_sources(const struct backend *backend, const struct routes_request *q,
-                         struct routes_answer *a)
-{
-    if (answer_other_method(q, a) || !may_ask(backend, q, a))
-        return;
-    if (!backend->sources_json)
-        cannot(a);
-    else
-        answer_text(a, "application/json", backend->sources_json(backend->arg));
-}
-
 static int status_of(int error)
 {
     switch (error) {
@@ -56,6 +45,21 @@ static void failed(struct routes_answer *a, int error, const char *sentence)
 {
     const char *detail = sentence[0] != '\0' ? sentence : strerror(-error);
     answer_problem(a, status_of(error), detail);
+}
+
+void routes_list_sources(const struct backend *backend, const struct routes_request *q,
+                         struct routes_answer *a)
+{
+    if (answer_other_method(q, a) || !may_ask(backend, q, a))
+        return;
+    uint32_t ticket = 0;
+    int status = backend->list_sources ? backend->list_sources(backend->arg, &ticket) : -ENOTSUP;
+    if (!backend->list_sources)
+        cannot(a);
+    else if (status == -EINPROGRESS)
+        *a = (struct routes_answer){.waits_for_source = ticket};
+    else
+        failed(a, status, "");
 }
 
 static bool is_json(const struct routes_request *q, struct routes_answer *a)
@@ -93,6 +97,10 @@ void routes_answer_source(struct routes_answer *a, const struct backend_source_a
 {
     if (result->status != 0) {
         failed(a, result->status, result->error);
+        return;
+    }
+    if (result->list) {
+        answer_text(a, "application/json", result->list);
         return;
     }
     answer_begin(a, 201);

@@ -12,5 +12,5 @@ void routes_list_sources(const struct backend *backend, const struct routes_requ
  * room. Any other path gets its 404. */
 void routes_serve_sources(const struct backend *backend, const struct routes_request *q,
                           struct routes_answer *a, const char *rest);
-/* Of a source that was being opened: without what stands in every answer. */
+/* Of a source that was being opened, or a list: without what stands in every answer. */
 void routes_answer_source(struct routes_answer *a, const struct backend_source_added *result);

@@ -239,6 +239,64 @@ static void a_server_ends_while_a_display_hangs(void **state)
     wait_for_hanging(0);
 }
 
+/* A display that takes connections and answers nothing. */
+static int hang_display(void)
+{
+    char name[40];
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct timeval guard = {.tv_sec = GUARD_S};
+    socklen_t size = sizeof(own);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof(own)), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&own, &size), 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &guard, sizeof(guard));
+    sprintf(name, "127.0.0.1:%d", ntohs(own.sin_port) - 6000); /* X11's port of display 0 */
+    setenv("DISPLAY", name, 1);
+    return fd;
+}
+
+static int ask_for_list(const struct fixture *f)
+{
+    int fd = connect_to_port(f->port);
+    request(fd, "GET", "/api/v1/sources", "Authorization: Bearer " FIXTURE_TOKEN "\r\n", NULL);
+    return fd;
+}
+
+static void a_list_of_sources_holds_nobody_up(void **state)
+{
+    const struct fixture *f = *state;
+    int screen = hang_display(), first = ask_for_list(f), second = ask_for_list(f);
+    int listing = accept(screen, NULL, NULL);
+    assert_true(listing >= 0);
+    struct reply r = fixture_ask(f, "GET", "/healthz", "", NULL);
+    assert_int_equal(r.status, 200);
+    close(screen); /* nor for whoever is asked next */
+    close(listing);
+    const int asked[] = {first, second};
+    for (int i = 0; i < 2; i++) {
+        r = read_reply(asked[i], false);
+        assert_int_equal(r.status, 200);
+        assert_non_null(strstr(r.body, "\"source\":\"pattern\""));
+        close(asked[i]);
+    }
+}
+
+static void a_server_ends_while_sources_are_listed(void **state)
+{
+    struct fixture f;
+    (void)state;
+    fixture_start(&f, (const char *const[]){NULL});
+    int screen = hang_display(), fd = ask_for_list(&f);
+    int listing = accept(screen, NULL, NULL);
+    assert_true(listing >= 0);
+    fixture_stop(&f);
+    assert_true(is_closed(fd));
+    close(fd);
+    close(screen);
+    close(listing);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +305,8 @@ int main(void)
         cmocka_unit_test(policies_are_read_anew),
         cmocka_unit_test_setup_teardown(a_display_that_hangs_holds_nobody_up, setup, teardown),
         cmocka_unit_test(a_server_ends_while_a_display_hangs),
+        cmocka_unit_test_setup_teardown(a_list_of_sources_holds_nobody_up, setup, teardown),
+        cmocka_unit_test(a_server_ends_while_sources_are_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

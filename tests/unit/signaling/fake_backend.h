@@ -232,10 +232,11 @@ static inline int fake_set_source(void *arg, const char *room, unsigned slot,
     return f->source_status;
 }
 
-static inline char *fake_sources(void *arg)
+static inline int fake_list_sources(void *arg, uint32_t *ticket)
 {
-    (void)arg;
-    return strdup("{\"sources\":[]}");
+    struct fake *f = arg;
+    *ticket = f->source_status == 0 ? ++f->last_ticket : 0;
+    return f->source_status == 0 ? -EINPROGRESS : f->source_status;
 }
 
 static inline void fake_use_sources(struct fake *f)
@@ -243,7 +244,7 @@ static inline void fake_use_sources(struct fake *f)
     f->backend.add_source = fake_add_source;
     f->backend.remove_source = fake_remove_source;
     f->backend.set_source = fake_set_source;
-    f->backend.sources_json = fake_sources;
+    f->backend.list_sources = fake_list_sources;
 }
 
 /* As with --ice full. */

@@ -64,7 +64,7 @@ static int become(int status)
                                                 .slot = 3,
                                                 .error = "the fake has no camera"};
     assert_int_equal(result.ticket, fake.last_ticket);
-    routes_source_added(&result, "*", &answer);
+    routes_source_added(&result, ROUTES_POST, "*", &answer);
     snprintf(body, sizeof(body), "%.*s", (int)answer.body_size, (const char *)answer.body);
     free(answer.owned);
     return answer.status;
@@ -138,8 +138,30 @@ static void sources_are_changed_and_removed(void **state)
     assert_int_equal(ask(ROUTES_DELETE, SOURCES "/video2", NULL), 204);
     assert_int_equal(fake.n_removed, 1);
     assert_int_equal(fake.source_slot, 2);
-    assert_int_equal(ask(ROUTES_GET, "/api/v1/sources", NULL), 200);
-    assert_string_equal(body, "{\"sources\":[]}");
+}
+
+/* Displays take their time: the answer comes when the list does. */
+static void what_could_be_added_is_listed(void **state)
+{
+    (void)state;
+    static const enum routes_method methods[] = {ROUTES_GET, ROUTES_HEAD};
+    static const char list[] = "{\"sources\":[]}";
+    for (int i = 0; i < 2; i++) {
+        ask(methods[i], "/api/v1/sources", NULL);
+        assert_int_not_equal(answer.waits_for_source, 0);
+        assert_int_equal(answer.waits_for_source, fake.last_ticket);
+        const struct backend_source_added result = {.ticket = answer.waits_for_source,
+                                                    .list = strdup(list)};
+        routes_source_added(&result, methods[i], "*", &answer);
+        assert_int_equal(answer.status, 200);
+        assert_non_null(strstr(answer.head, "Content-Length: 14\r\n"));
+        assert_int_equal(answer.body_size, methods[i] == ROUTES_HEAD ? 0 : strlen(list));
+        assert_memory_equal(answer.body, list, answer.body_size);
+        free(answer.owned);
+    }
+    fake.source_status = -EAGAIN;
+    assert_int_equal(ask(ROUTES_GET, "/api/v1/sources", NULL), 503);
+    assert_int_equal(answer.waits_for_source, 0);
 }
 
 static void only_the_admin_may(void **state)
@@ -164,7 +186,7 @@ static void a_server_may_have_none_of_it(void **state)
     fake.backend.add_source = NULL;
     fake.backend.remove_source = NULL;
     fake.backend.set_source = NULL;
-    fake.backend.sources_json = NULL;
+    fake.backend.list_sources = NULL;
     assert_int_equal(ask(ROUTES_POST, SOURCES, "{\"source\":\"screen\"}"), 501);
     assert_int_equal(ask(ROUTES_PATCH, SOURCES "/video0", "{}"), 501);
     assert_int_equal(ask(ROUTES_DELETE, SOURCES "/video0", NULL), 501);
@@ -241,6 +263,7 @@ int main(void)
         TEST(sources_are_added),
         TEST(refusals_say_why),
         TEST(sources_are_changed_and_removed),
+        TEST(what_could_be_added_is_listed),
         TEST(only_the_admin_may),
         TEST(a_server_may_have_none_of_it),
         TEST(bodies_are_bounded),

@@ -1,11 +1,11 @@
-#include "server/tui_sources.h"
+#include "server/source_listing.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct tui_sources {
+struct source_listing {
     void (*wake)(void *arg); /* immutable after create, like the next two */
     void *wake_arg;
     pthread_t thread;
@@ -14,14 +14,21 @@ struct tui_sources {
     pthread_mutex_t lock;
     pthread_cond_t asked;
     /* under lock */
-    bool stop, wanted;
-    int n; /* -1: taken */
+    bool stop, wanted, is_left; /* left: the thread frees it */
+    int n;                      /* -1: taken */
     struct sources_entry list[SOURCES_MAX];
 };
 
+static void discard(struct source_listing *s)
+{
+    pthread_cond_destroy(&s->asked);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
 static void *run(void *arg)
 {
-    struct tui_sources *s = arg;
+    struct source_listing *s = arg;
     char notes[1024];
     pthread_mutex_lock(&s->lock);
     while (!s->stop) {
@@ -38,13 +45,16 @@ static void *run(void *arg)
         if (!s->stop)
             s->wake(s->wake_arg);
     }
+    bool is_left = s->is_left;
     pthread_mutex_unlock(&s->lock);
+    if (is_left)
+        discard(s);
     return NULL;
 }
 
-int tui_sources_create(struct tui_sources **out, void (*wake)(void *arg), void *wake_arg)
+int source_listing_create(struct source_listing **out, void (*wake)(void *arg), void *wake_arg)
 {
-    struct tui_sources *s = calloc(1, sizeof(*s));
+    struct source_listing *s = calloc(1, sizeof(*s));
     if (!s)
         return -ENOMEM;
     s->wake = wake;
@@ -61,21 +71,26 @@ int tui_sources_create(struct tui_sources **out, void (*wake)(void *arg), void *
     return 0;
 }
 
-void tui_sources_destroy(struct tui_sources *s)
+void source_listing_destroy(struct source_listing *s)
 {
     if (!s)
         return;
     pthread_mutex_lock(&s->lock);
+    pthread_t thread = s->thread;
+    bool is_left = s->wanted;
     s->stop = true;
+    s->is_left = is_left;
     pthread_cond_signal(&s->asked);
     pthread_mutex_unlock(&s->lock);
-    pthread_join(s->thread, NULL);
-    pthread_cond_destroy(&s->asked);
-    pthread_mutex_destroy(&s->lock);
-    free(s);
+    if (is_left) {
+        pthread_detach(thread);
+        return;
+    }
+    pthread_join(thread, NULL);
+    discard(s);
 }
 
-void tui_sources_ask(struct tui_sources *s)
+void source_listing_ask(struct source_listing *s)
 {
     pthread_mutex_lock(&s->lock);
     s->wanted = true;
@@ -83,7 +98,7 @@ void tui_sources_ask(struct tui_sources *s)
     pthread_mutex_unlock(&s->lock);
 }
 
-int tui_sources_take(struct tui_sources *s, struct sources_entry *out, int max)
+int source_listing_take(struct source_listing *s, struct sources_entry *out, int max)
 {
     pthread_mutex_lock(&s->lock);
     int n = s->n < max ? s->n : max;

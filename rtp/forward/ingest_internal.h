@@ -93,6 +93,9 @@ struct ingest_flow {
     int64_t unit_captured_us;
     size_t unit_sets; /* bytes of parameter sets that are put in front */
     struct packetize_cut cut;
+    bool unit_described; /* AV1: by the two that follow, as all of its parts are */
+    uint16_t unit_number;
+    struct dependency_frame unit_dependency;
     struct h264_sets sets;
     struct dependency_structure *structure; /* owned; of the publisher's descriptors; or NULL */
 

@@ -95,10 +95,7 @@ static struct frame *packetize(struct ingest *in, struct ingest_flow *f,
             in->counters.no_frames++;
             return NULL;
         }
-        int rc = payload_is_cut(codec)
-                     ? payload_cut(codec, &frame->payload, &f->cut, unit, PACKETIZE_MAX_PAYLOAD)
-                     : payload_packetize(codec, &frame->payload, unit->data, size,
-                                         PACKETIZE_MAX_PAYLOAD);
+        int rc = payload_cut(codec, &frame->payload, &f->cut, unit, PACKETIZE_MAX_PAYLOAD);
         if (rc == 0 && frame->payload.n_packets > 0) {
             frame->codec = (uint8_t)codec;
             return frame;
@@ -111,14 +108,20 @@ static struct frame *packetize(struct ingest *in, struct ingest_flow *f,
 }
 
 /* The publisher's own descriptors say more than viewers need, and may be longer than theirs can be:
- * a structure of ours takes the place of its, the layers are its. */
+ * a structure of ours takes the place of its, the layers are its. All parts of a picture have the
+ * same. */
 static void describe(struct ingest_flow *f, struct frame *frame)
 {
-    uint16_t number = f->number++;
-    struct dependency_descriptor d = {.frame_number = number};
-    if (frame->codec != PAYLOAD_AV1 ||
-        !dependency_next(&f->tracker, &d.frame, number, frame->temporal_id, frame->keyframe))
+    if (frame->codec != PAYLOAD_AV1)
         return;
+    if (frame->part == 0) {
+        f->unit_number = f->number++;
+        f->unit_described = dependency_next(&f->tracker, &f->unit_dependency, f->unit_number,
+                                            frame->temporal_id, frame->keyframe);
+    }
+    if (!f->unit_described)
+        return;
+    struct dependency_descriptor d = {.frame_number = f->unit_number, .frame = f->unit_dependency};
     frame->dependency_size =
         (uint8_t)dependency_write(frame->dependency, sizeof(frame->dependency), &d, &f->own);
     d.has_structure = frame->keyframe;
@@ -299,9 +302,22 @@ static void end_unit(struct ingest *in, struct ingest_flow *f, int64_t now_us)
         drop(in, f);
 }
 
+/* With the first byte of its header. */
+static bool has_frame(const uint8_t *unit, size_t size)
+{
+    struct av1_obu obu;
+    while (av1_next_obu(&obu, &unit, &size) > 0) {
+        if (obu.type == AV1_FRAME || obu.type == AV1_FRAME_HEADER)
+            return obu.payload_size > 0;
+    }
+    return false;
+}
+
 /* Is there so much of it that one can tell what it is? H.264 has its slices last. */
 static bool has_begun(const struct ingest_flow *f, const struct packetize_unit *unit)
 {
+    if (f->unit_codec == PAYLOAD_AV1)
+        return has_frame(unit->data, unit->size);
     if (f->unit_codec != PAYLOAD_H264)
         return unit->size > 0;
     return has_slice(unit->data + unit->tail, unit->size - unit->tail);
@@ -374,11 +390,10 @@ static void begin_unit(struct ingest_flow *f, const struct ingest_packet *p)
 
 static void note_arrival(struct ingest_flow *f, const struct ingest_packet *p)
 {
-    bool cut = payload_is_cut((enum payload_codec)f->unit_codec);
-    size_t end = cut ? payload_assemble_part(&f->assembler).size : 0;
+    size_t end = payload_assemble_part(&f->assembler).size;
     if (f->n_arrivals < INGEST_ARRIVALS)
         f->arrivals[f->n_arrivals++] = (struct ingest_arrival){.at_us = p->arrived_us, .end = end};
-    if (cut && f->part_due_us == INT64_MAX)
+    if (f->part_due_us == INT64_MAX)
         f->part_due_us = f->arrivals[0].at_us + INGEST_PART_US;
 }
 

@@ -190,8 +190,10 @@ struct source {
     const uint8_t *data; /* behind `next` */
     size_t size;
     struct av1_obu obu; /* being sent */
-    size_t sent;        /* of it, header included */
+    const uint8_t *at;  /* where it stands in the unit */
+    size_t sent;        /* of it, header included, but not its size field */
     struct av1_obu next;
+    const uint8_t *next_at;
     bool has_next;
 };
 
@@ -207,18 +209,24 @@ static bool source_advance(struct source *s)
 {
     bool any = s->has_next;
     s->obu = s->next;
+    s->at = s->next_at;
     s->sent = 0;
     do {
+        s->next_at = s->data;
         s->has_next = av1_next_obu(&s->next, &s->data, &s->size) > 0;
     } while (s->has_next && is_left_out(&s->next));
     return any;
 }
 
-static bool source_begin(struct source *s, const uint8_t *unit, size_t size)
+/* Where the cutting stands; false if there is nothing. */
+static bool source_begin(struct source *s, const struct packetize_unit *unit,
+                         const struct packetize_cut *cut)
 {
-    *s = (struct source){.data = unit, .size = size};
+    *s = (struct source){.data = unit->data + cut->obu, .size = unit->size - cut->obu};
     (void)source_advance(s);
-    return source_advance(s);
+    bool any = source_advance(s);
+    s->sent = cut->at - cut->obu;
+    return any;
 }
 
 static size_t source_left(const struct source *s)
@@ -294,7 +302,8 @@ static size_t fill_packet(struct source *s, uint8_t *p, size_t size, bool *over)
 
 /* One try with packets of `each` bytes, at most max_packets. -EAGAIN if that is too few, or if the
  * try is strict and a packet but the last is shorter or ends where an OBU does. */
-static int cut(struct packetize *out, struct source s, size_t each, size_t max_packets, bool strict)
+static int try_cut(struct packetize *out, struct source s, size_t each, size_t max_packets,
+                   bool strict)
 {
     packetize_clear(out);
     for (bool over = false; !over;) {
@@ -336,32 +345,74 @@ static int cut_evenly(struct packetize *out, const struct source *s, size_t tota
     for (size_t last = n + 1; n <= last; n++) {
         size_t each = (total + n - 1) / n + 1;
         for (size_t tries = 0; tries < EVEN_TRIES && each <= max_payload; tries++, each++) {
-            int err = cut(out, *s, each, n, true);
+            int err = try_cut(out, *s, each, n, true);
             if (err != -EAGAIN)
                 return err;
         }
     }
-    return cut(out, *s, max_payload, SIZE_MAX, false);
+    return try_cut(out, *s, max_payload, SIZE_MAX, false);
+}
+
+/* Full packets of `each` bytes as far as they go: each ends in the middle of an OBU. -EAGAIN if the
+ * first one does not. */
+static int try_full(struct packetize *out, struct source *s, size_t each)
+{
+    packetize_clear(out);
+    for (;;) {
+        struct source before = *s;
+        bool over;
+        uint8_t *p = packetize_add(out, each);
+        if (!p)
+            return -ENOSPC;
+        size_t size = fill_packet(s, p, each, &over);
+        if (!over && size == each && p[0] & CONTINUED)
+            continue;
+        *s = before;
+        out->n_packets--;
+        out->size -= (uint32_t)each;
+        return over || out->n_packets > 0 ? 0 : -EAGAIN;
+    }
+}
+
+/* Of a unit that is still coming. What has no even size now may have one when there is more. */
+static int cut_full(struct packetize *out, struct source *s, size_t max_payload)
+{
+    int err = -EAGAIN;
+    for (size_t tries = 0; err == -EAGAIN && tries < EVEN_TRIES; tries++)
+        err = try_full(out, s, max_payload - tries);
+    return err == -EAGAIN ? 0 : err;
+}
+
+int av1_cut(struct packetize *out, struct packetize_cut *cut, const struct packetize_unit *unit,
+            size_t max_payload)
+{
+    assert(max_payload >= AV1_MIN_PAYLOAD && max_payload <= UINT16_MAX);
+    assert(cut->obu <= cut->at && cut->at <= unit->size);
+    bool begins = cut->at == 0;
+    size_t total = measure(unit->data + cut->obu, unit->size - cut->obu);
+    struct source s;
+    packetize_clear(out);
+    if (total == 0 || !source_begin(&s, unit, cut))
+        return unit->whole ? -EBADMSG : 0;
+    int err = unit->whole ? cut_evenly(out, &s, total - s.sent, max_payload)
+                          : cut_full(out, &s, max_payload);
+    if (err != 0)
+        packetize_clear(out);
+    if (out->n_packets == 0)
+        return err;
+    if (begins && av1_is_keyframe(unit->data, unit->size))
+        out->data[out->packets[0].offset] |= STARTS_SEQUENCE;
+    out->packets[out->n_packets - 1].marker = unit->whole;
+    cut->obu = unit->whole ? unit->size : (size_t)(s.at - unit->data);
+    cut->at = cut->obu + (unit->whole ? 0 : s.sent);
+    return 0;
 }
 
 int av1_packetize(struct packetize *out, const uint8_t *unit, size_t size, size_t max_payload)
 {
-    assert(max_payload >= AV1_MIN_PAYLOAD && max_payload <= UINT16_MAX);
-    size_t total = measure(unit, size);
-    struct source s;
-    if (total == 0 || !source_begin(&s, unit, size)) {
-        packetize_clear(out);
-        return -EBADMSG;
-    }
-    int err = cut_evenly(out, &s, total, max_payload);
-    if (err != 0) {
-        packetize_clear(out);
-        return err;
-    }
-    if (av1_is_keyframe(unit, size))
-        out->data[out->packets[0].offset] |= STARTS_SEQUENCE;
-    out->packets[out->n_packets - 1].marker = true;
-    return 0;
+    struct packetize_cut cut = {.at = 0};
+    struct packetize_unit whole = {.data = unit, .size = size, .whole = true};
+    return av1_cut(out, &cut, &whole, max_payload);
 }
 
 /* --- assembling --- */
@@ -432,14 +483,36 @@ void av1_assemble_begin(struct av1_assembler *a, uint8_t *data, size_t capacity)
     *a = (struct av1_assembler){.unit = {.data = data, .capacity = capacity}};
 }
 
+/* Size fields should not be there, but may: then the OBU goes on without it as soon as it is
+ * there. */
+static void strip_size(struct av1_assembler *a)
+{
+    uint8_t *at = a->unit.data + a->obu_at;
+    uint8_t *end = a->unit.data + a->unit.size;
+    size_t header_size = at[0] & HAS_EXTENSION ? 2 : 1;
+    const uint8_t *p = at + header_size;
+    if (!(at[0] & HAS_SIZE) || p >= end || !read_leb128(&a->obu_size, &p, end))
+        return;
+    a->obu_is_sized = true;
+    at[0] &= (uint8_t)~HAS_SIZE;
+    memmove(at + header_size, p, (size_t)(end - p));
+    a->unit.size -= (size_t)(p - at) - header_size;
+}
+
+/* What there is of the OBU that began last; false: it cannot be read, or not yet. */
+static bool read_last(const struct av1_assembler *a, struct av1_obu *obu)
+{
+    const uint8_t *p = a->unit.data + a->obu_at;
+    size_t size = a->unit.size - a->obu_at;
+    return size > 0 && !(p[0] & HAS_SIZE) && av1_next_obu(obu, &p, &size) > 0;
+}
+
 /* Puts the size field into the OBU that is over. */
 static void finish_obu(struct av1_assembler *a)
 {
     uint8_t *at = a->unit.data + a->obu_at;
-    const uint8_t *p = at;
-    size_t size = a->unit.size - a->obu_at;
     struct av1_obu obu;
-    if (av1_next_obu(&obu, &p, &size) <= 0 || size != 0) {
+    if (!read_last(a, &obu) || (a->obu_is_sized && obu.payload_size != a->obu_size)) {
         a->unit.broken = true;
         return;
     }
@@ -458,6 +531,21 @@ static void finish_obu(struct av1_assembler *a)
     a->unit.size += prefix + obu.payload_size;
 }
 
+static void take_element(struct av1_assembler *a, const uint8_t *p, size_t size, bool is_over)
+{
+    if (!a->in_obu) {
+        a->obu_at = a->unit.size;
+        a->obu_is_sized = false;
+    }
+    assemble_append(&a->unit, p, size);
+    a->in_obu = !is_over;
+    if (a->unit.broken)
+        return;
+    strip_size(a);
+    if (is_over)
+        finish_obu(a);
+}
+
 void av1_assemble(struct av1_assembler *a, const uint8_t *payload, size_t size)
 {
     struct av1_descriptor d;
@@ -468,14 +556,15 @@ void av1_assemble(struct av1_assembler *a, const uint8_t *payload, size_t size)
     struct elements e = elements_begin(payload, size);
     const uint8_t *p;
     size_t n;
-    while (elements_next(&e, &p, &n)) {
-        if (!a->in_obu)
-            a->obu_at = a->unit.size;
-        assemble_append(&a->unit, p, n);
-        a->in_obu = d.continued && elements_are_last(&e);
-        if (!a->in_obu && !a->unit.broken)
-            finish_obu(a);
-    }
+    while (elements_next(&e, &p, &n))
+        take_element(a, p, n, !d.continued || !elements_are_last(&e));
+}
+
+size_t av1_assemble_part(const struct av1_assembler *a)
+{
+    struct av1_obu obu;
+    bool readable = !a->in_obu || (read_last(a, &obu) && !is_left_out(&obu));
+    return readable ? a->unit.size : a->obu_at;
 }
 
 bool av1_assemble_end(struct av1_assembler *a)

@@ -46,6 +46,9 @@ bool av1_find_size(const uint8_t *unit, size_t size, uint16_t *width, uint16_t *
  * descriptor take that for the end of a frame. */
 #define AV1_MIN_PAYLOAD 16
 int av1_packetize(struct packetize *out, const uint8_t *unit, size_t size, size_t max_payload);
+/* Part after part (packetize.h): full packets, each of which ends in the middle of an OBU. */
+int av1_cut(struct packetize *out, struct packetize_cut *cut, const struct packetize_unit *unit,
+            size_t max_payload);
 
 struct av1_descriptor {
     bool continues;       /* Z: the first element goes on with an OBU of the packet before */
@@ -62,9 +65,13 @@ bool av1_parse(struct av1_descriptor *d, const uint8_t *payload, size_t size);
 struct av1_assembler {
     struct assemble unit;
     bool in_obu;
-    size_t obu_at; /* where the OBU that is not over began */
+    size_t obu_at;     /* where the OBU that is not over began; it has no size field yet */
+    bool obu_is_sized; /* it came with one, of obu_size */
+    size_t obu_size;
 };
 
 void av1_assemble_begin(struct av1_assembler *a, uint8_t *data, size_t capacity);
 void av1_assemble(struct av1_assembler *a, const uint8_t *payload, size_t size);
+/* The size of what can be read so far: a unit of its own, whose last OBU may not be over. */
+size_t av1_assemble_part(const struct av1_assembler *a);
 bool av1_assemble_end(struct av1_assembler *a);

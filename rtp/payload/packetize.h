@@ -65,6 +65,8 @@ struct packetize_cut {
     size_t at;
     bool in_nal; /* H.264: at a fragment of this one */
     uint8_t nal_header;
+    size_t obu; /* AV1: where the OBU begins that `at` is in, counted without its size field, which
+                   is only there when it is over */
 };
 
 /* The next part of a frame like packetize_frame's. Without an error and without packets: there is

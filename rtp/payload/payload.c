@@ -68,19 +68,24 @@ int payload_packetize(enum payload_codec codec, struct packetize *out, const uin
     return -ENOTSUP;
 }
 
-bool payload_is_cut(enum payload_codec codec)
-{
-    return codec == PAYLOAD_H264 || codec == PAYLOAD_VP8 || codec == PAYLOAD_VP9;
-}
-
 int payload_cut(enum payload_codec codec, struct packetize *out, struct packetize_cut *cut,
                 const struct packetize_unit *unit, size_t max_payload)
 {
-    assert(payload_is_cut(codec) && max_payload >= PAYLOAD_MIN_SIZE && max_payload <= UINT16_MAX);
-    if (codec == PAYLOAD_H264)
+    assert(is_codec(codec) && max_payload >= PAYLOAD_MIN_SIZE && max_payload <= UINT16_MAX);
+    switch (codec) {
+    case PAYLOAD_H264:
         return h264_cut(out, cut, unit, max_payload);
-    return codec == PAYLOAD_VP8 ? vp8_cut(out, cut, unit, max_payload)
-                                : vp9_cut(out, cut, unit, max_payload);
+    case PAYLOAD_VP8:
+        return vp8_cut(out, cut, unit, max_payload);
+    case PAYLOAD_VP9:
+        return vp9_cut(out, cut, unit, max_payload);
+    case PAYLOAD_AV1:
+        return av1_cut(out, cut, unit, max_payload);
+    case PAYLOAD_OPUS:
+    case PAYLOAD_CODECS:
+        break;
+    }
+    return -ENOTSUP;
 }
 
 bool payload_is_keyframe(enum payload_codec codec, const uint8_t *unit, size_t size)
@@ -274,10 +279,13 @@ void payload_assemble(struct payload_assembler *a, const uint8_t *payload, size_
 
 struct packetize_unit payload_assemble_part(const struct payload_assembler *a)
 {
-    assert(payload_is_cut(a->codec));
+    assert(payload_is_video(a->codec));
     if (a->codec == PAYLOAD_H264)
         return (struct packetize_unit){
             .data = a->of.h264.data, .size = a->of.h264.size, .tail = a->of.h264.tail};
+    if (a->codec == PAYLOAD_AV1)
+        return (struct packetize_unit){.data = a->of.av1.unit.data,
+                                       .size = av1_assemble_part(&a->of.av1)};
     const struct assemble *unit = a->codec == PAYLOAD_VP8 ? &a->of.vp8.unit : &a->of.vp9.unit;
     return (struct packetize_unit){.data = unit->data, .size = unit->size};
 }

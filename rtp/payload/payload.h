@@ -38,10 +38,8 @@ bool payload_is_video(enum payload_codec codec);
 #define PAYLOAD_MIN_SIZE 32
 int payload_packetize(enum payload_codec codec, struct packetize *out, const uint8_t *unit,
                       size_t size, size_t max_payload);
-/* Units of which are cut while they are still coming (packetize.h): all pictures but AV1's, whose
- * last OBU has no size before it is over. */
-bool payload_is_cut(enum payload_codec codec);
-/* The next part. 0 without packets: there is too little yet. */
+/* The next part of a picture that is still coming (packetize.h). 0 without packets: there is too
+ * little yet. */
 int payload_cut(enum payload_codec codec, struct packetize *out, struct packetize_cut *cut,
                 const struct packetize_unit *unit, size_t max_payload);
 /* Can a decoder start here? With Opus always. */
@@ -87,7 +85,7 @@ struct payload_assembler {
 void payload_assemble_begin(struct payload_assembler *a, enum payload_codec codec, uint8_t *data,
                             size_t capacity);
 void payload_assemble(struct payload_assembler *a, const uint8_t *payload, size_t size);
-/* What there is of it so far, with its tail; of one that payload_is_cut. */
+/* What there is of a picture so far, with its tail. */
 struct packetize_unit payload_assemble_part(const struct payload_assembler *a);
 bool payload_assemble_broken(const struct payload_assembler *a);
 /* The size of the whole unit, which is in the caller's data; 0: it is not to be used. */

@@ -36,7 +36,7 @@ static void cut(struct parts *p, const struct payload_assembler *a, bool whole)
 {
     static uint8_t bytes[2 * ROOM];
     static struct packetize_packet packets[4096];
-    if (!payload_is_cut(a->codec) || payload_assemble_broken(a) || p->useless)
+    if (!payload_is_video(a->codec) || payload_assemble_broken(a) || p->useless)
         return;
     struct packetize out = {bytes, sizeof(bytes), packets, 4096, 0, 0};
     struct packetize_unit unit = payload_assemble_part(a);
@@ -78,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t n = payload_assemble_end(&a);
     if (n > 0)
         cut(&parts, &a, true);
-    if (n > 0 && !parts.useless && (codec == PAYLOAD_VP8 || codec == PAYLOAD_VP9))
+    if (n > 0 && !parts.useless && payload_is_video(codec) && codec != PAYLOAD_H264)
         assert(payload_assemble_end(&parts.far) == n && !memcmp(parts.unit, once, n));
     assert(n <= 2048 && (n == 0 || !payload_assemble_broken(&a)));
     bool key = n > 0 && payload_is_keyframe(codec, once, n);

@@ -57,8 +57,10 @@ struct hand {
     struct frame_pool *pool;
     uint16_t part;  /* of the next picture that is pushed */
     bool open;      /* its end is to come */
-    bool describes; /* video has dependency descriptors, as AV1 has */
+    bool describes; /* video has dependency descriptors, as AV1 has: a picture's parts the same */
+    uint16_t number[FORWARDER_LAYERS_MAX]; /* of the newest picture */
     struct dependency_tracker tracker[FORWARDER_LAYERS_MAX];
+    struct dependency_frame picture[FORWARDER_LAYERS_MAX];
     struct dtls_context *dtls;
     struct viewer *v;
     struct seal *far;
@@ -176,12 +178,13 @@ static inline void hand_run(struct hand *h, int64_t for_us)
 static inline void hand_describe(struct hand *h, unsigned layer, struct frame *f)
 {
     struct dependency_structure s;
-    struct dependency_descriptor d = {.frame_number = (uint16_t)f->id};
     dependency_structure_init(&s, 3);
     if (f->id == 1)
         dependency_tracker_init(&h->tracker[layer], 3);
-    assert_true(
-        dependency_next(&h->tracker[layer], &d.frame, d.frame_number, f->temporal_id, f->keyframe));
+    if (f->part == 0)
+        assert_true(dependency_next(&h->tracker[layer], &h->picture[layer], ++h->number[layer],
+                                    f->temporal_id, f->keyframe));
+    struct dependency_descriptor d = {.frame_number = h->number[layer], .frame = h->picture[layer]};
     f->dependency_size = (uint8_t)dependency_write(f->dependency, sizeof(f->dependency), &d, &s);
     d.has_structure = true;
     if (f->keyframe)

@@ -106,6 +106,33 @@ struct ingest_stage {
 
 /* --- units --- */
 
+/* With its size, which takes no byte more than it needs, as an assembler writes it; the payload is
+ * to follow. */
+static inline size_t stage_put_obu(uint8_t *out, enum av1_obu_type type, size_t size)
+{
+    size_t n = 0;
+    out[n++] = (uint8_t)(type << 3 | 2);
+    for (; size > 0x7f; size >>= 7)
+        out[n++] = (uint8_t)(size | 0x80);
+    out[n++] = (uint8_t)size;
+    return n;
+}
+
+/* A sequence header of 640x360, and a frame header that goes on with the number. */
+static inline size_t stage_put_av1(uint8_t *out, bool keyframe)
+{
+    static const uint8_t sequence[] = {0, 0, 0, 0x24, 0xc4, 0xff, 0x67, 0x80};
+    size_t n = 0;
+    if (keyframe) {
+        n = stage_put_obu(out, AV1_SEQUENCE_HEADER, sizeof(sequence));
+        memcpy(out + n, sequence, sizeof(sequence));
+        n += sizeof(sequence);
+    }
+    n += stage_put_obu(out + n, AV1_FRAME_HEADER, 1 + 8);
+    out[n++] = keyframe ? 0x10 : 0x30; /* shown; its type */
+    return n;
+}
+
 static inline size_t stage_put_head(uint8_t *out, const struct stage_flow *f, bool keyframe)
 {
     static const uint8_t sets[] = {0,    0, 0, 1, 0x67, 0x42, 0xe0, 0x1f, 0x8d, 0x8d,
@@ -132,12 +159,14 @@ static inline size_t stage_put_head(uint8_t *out, const struct stage_flow *f, bo
                keyframe ? 10 : 1);
         return keyframe ? 10 : 1;
     }
+    if (f->codec == PAYLOAD_AV1)
+        return stage_put_av1(out, keyframe);
     assert(f->codec == PAYLOAD_OPUS);
     out[0] = 0x78; /* one frame of 20 ms (RFC 6716 3.1) */
     return 1;
 }
 
-/* No byte of the body is 0, so that it holds no start code. */
+/* No byte of the body is 0, so that it holds no start code. With AV1 two tile groups. */
 static inline size_t stage_make_unit(uint8_t *out, const struct stage_flow *f, uint64_t number,
                                      bool keyframe)
 {
@@ -145,11 +174,14 @@ static inline size_t stage_make_unit(uint8_t *out, const struct stage_flow *f, u
     uint64_t random = f->ssrc ^ number << 20;
     size_t body = f->unit_size / 2 + sim_random(&random) % f->unit_size;
     body *= keyframe && f->codec != PAYLOAD_OPUS ? 4 : 1;
-    assert(n + 8 + body <= STAGE_UNIT_MAX);
+    assert(n + 8 + body + 8 <= STAGE_UNIT_MAX);
     for (int i = 7; i >= 0; i--)
         out[n++] = (uint8_t)((number >> 7 * i & 0x7f) | 0x80);
-    for (size_t i = 0; i < body; i++)
+    for (size_t i = 0; i < body; i++) {
+        if (f->codec == PAYLOAD_AV1 && (i == 0 || i == body / 3))
+            n += stage_put_obu(out + n, AV1_TILE_GROUP, i == 0 ? body / 3 : body - body / 3);
         out[n++] = (uint8_t)(1 + ((random + i * 7919) ^ (i >> 3)) % 255);
+    }
     return n;
 }
 

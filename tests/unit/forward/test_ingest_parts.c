@@ -18,22 +18,22 @@ static const struct sim_path_config CLEAN = {.delay_us = 10000};
 
 static struct ingest_config configure(unsigned n_rids)
 {
-    struct ingest_config c = {
-        .id = 1,
-        .seed = 7,
-        .cname = "test",
-        .rtcp_ssrc = 99,
-        .n_tracks = 1,
-        .tracks = {
-            {.stream_id = 1,
-             .kind = FORWARDER_VIDEO,
-             .mid = "0",
-             .n_rids = n_rids,
-             .formats =
-                 {[PAYLOAD_H264] = {102, 103}, [PAYLOAD_VP8] = {96, 97}, [PAYLOAD_VP9] = {98, 99}},
-             .nack = true,
-             .transport_cc = true,
-             .extensions = IDS}}};
+    struct ingest_config c = {.id = 1,
+                              .seed = 7,
+                              .cname = "test",
+                              .rtcp_ssrc = 99,
+                              .n_tracks = 1,
+                              .tracks = {{.stream_id = 1,
+                                          .kind = FORWARDER_VIDEO,
+                                          .mid = "0",
+                                          .n_rids = n_rids,
+                                          .formats = {[PAYLOAD_H264] = {102, 103},
+                                                      [PAYLOAD_VP8] = {96, 97},
+                                                      [PAYLOAD_VP9] = {98, 99},
+                                                      [PAYLOAD_AV1] = {45, 46}},
+                                          .nack = true,
+                                          .transport_cc = true,
+                                          .extensions = IDS}}};
     for (unsigned i = 0; i < n_rids; i++)
         c.tracks[0].rids[i][0] = (char)('a' + i);
     return c;
@@ -41,7 +41,8 @@ static struct ingest_config configure(unsigned n_rids)
 
 static struct stage_flow video(enum payload_codec codec)
 {
-    static const uint8_t types[] = {[PAYLOAD_H264] = 102, [PAYLOAD_VP8] = 96, [PAYLOAD_VP9] = 98};
+    static const uint8_t types[] = {
+        [PAYLOAD_H264] = 102, [PAYLOAD_VP8] = 96, [PAYLOAD_VP9] = 98, [PAYLOAD_AV1] = 45};
     return (struct stage_flow){.codec = codec,
                                .ssrc = 0x1000,
                                .rtx_ssrc = 0x2000,
@@ -62,12 +63,13 @@ static struct ingest_layer_info layer_info(const struct ingest_stage *s, unsigne
     return info.layers[layer];
 }
 
-static const enum payload_codec codecs[] = {PAYLOAD_H264, PAYLOAD_VP8, PAYLOAD_VP9};
+static const enum payload_codec codecs[] = {PAYLOAD_H264, PAYLOAD_VP8, PAYLOAD_VP9, PAYLOAD_AV1};
+#define CODECS 4
 
 static void a_slow_uplink_adds_little(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < CODECS; i++) {
         struct ingest_config config = configure(0);
         struct ingest_stage *s = ingest_stage_new(&config, &CLEAN, i + 1);
         struct stage_flow v = video(codecs[i]);
@@ -92,7 +94,7 @@ static void a_slow_uplink_adds_little(void **state)
 static void what_comes_at_once_stays_whole(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < CODECS; i++) {
         struct ingest_config config = configure(0);
         struct ingest_stage *s = ingest_stage_new(&config, &CLEAN, i + 1);
         struct stage_flow v = video(codecs[i]);
@@ -109,7 +111,7 @@ static void what_comes_at_once_stays_whole(void **state)
 static void loss_does_no_harm(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 6; i++) {
+    for (unsigned i = 0; i < 2 * CODECS; i++) {
         bool repaired = i % 2 == 0;
         struct ingest_config config = configure(0);
         config.tracks[0].nack = repaired;

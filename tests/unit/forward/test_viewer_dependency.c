@@ -25,9 +25,10 @@ static unsigned follow(const struct hand *h, unsigned from)
         if (p->header.ssrc != HAND_SSRC)
             continue;
         assert_int_equal(dependency_read(&d, &s, p->described, p->described_size), 0);
-        assert_int_equal(d.starts_frame, p->packet == 0);
+        bool first = p->packet == 0 && p->id == p->picture;
+        assert_int_equal(d.starts_frame, first);
         assert_int_equal(d.ends_frame, p->header.marker);
-        assert_int_equal(d.has_structure, p->packet == 0 && d.frame.n_references == 0);
+        assert_int_equal(d.has_structure, first && d.frame.n_references == 0);
         if (!d.starts_frame) {
             assert_int_equal(d.frame_number, newest);
             continue;
@@ -57,6 +58,25 @@ static void every_packet_is_described(void **state)
     assert_true(h->sent[0].described_size > h->sent[1].described_size);
     assert_int_equal(h->sent[0].header.header_size, h->sent[1].header.header_size);
     assert_int_equal(h->sent[0].train, h->sent[1].train);
+    hand_free(h);
+}
+
+static void parts_are_described_as_one(void **state)
+{
+    (void)state;
+    struct hand *h = begin(1);
+    for (int i = 0; i < 12; i++) {
+        for (uint16_t part = 0; part < 3; part++) {
+            hand_push_part(h, 0, i % 6 == 0 && part == 0, 2, part, part < 2);
+            hand_run(h, 6000);
+        }
+    }
+    assert_int_equal(h->n_sent, 12 * 3 * 2);
+    assert_int_equal(follow(h, 0), 12);
+    unsigned from = h->n_sent;
+    hand_pli(h); /* again from the cached keyframe */
+    hand_run(h, 33333);
+    assert_int_equal(follow(h, from), 6);
     hand_free(h);
 }
 
@@ -145,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_packet_is_described),
+        cmocka_unit_test(parts_are_described_as_one),
         cmocka_unit_test(numbers_go_on_from_run_to_run),
         cmocka_unit_test(what_is_left_out_is_referred_to_by_nobody),
         cmocka_unit_test(what_is_sent_again_is_described_again),

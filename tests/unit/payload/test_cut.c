@@ -9,7 +9,8 @@
 #define UNIT_MAX 60000
 #define MAX_PAYLOAD 1140
 
-static const enum payload_codec codecs[] = {PAYLOAD_H264, PAYLOAD_VP8, PAYLOAD_VP9};
+static const enum payload_codec codecs[] = {PAYLOAD_H264, PAYLOAD_VP8, PAYLOAD_VP9, PAYLOAD_AV1};
+#define CODECS 4
 
 static size_t put_nal(uint8_t *out, uint8_t header, size_t size, uint32_t *seed)
 {
@@ -38,11 +39,42 @@ static size_t make_h264(uint8_t *out, size_t size, bool key, uint32_t *seed)
     return n;
 }
 
+static size_t put_obu(uint8_t *out, enum av1_obu_type type, uint8_t first, size_t size,
+                      uint32_t *seed)
+{
+    size_t n = 0;
+    int extension = (int)(fixture_random(seed) % 2);
+    out[n++] = (uint8_t)(type << 3 | extension << 2 | 2);
+    if (extension)
+        out[n++] = 0x20;
+    for (size_t left = size; n < 2 || left > 0 || out[n - 1] & 0x80; left >>= 7)
+        out[n++] = (uint8_t)((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
+    for (size_t i = 0; i < size; i++)
+        out[n + i] = (uint8_t)fixture_random(seed);
+    out[n] = first;
+    return n + size;
+}
+
+/* A sequence header, metadata, a frame header and tile groups of all sizes. */
+static size_t make_av1(uint8_t *out, size_t size, bool key, uint32_t *seed)
+{
+    size_t n = key ? put_obu(out, AV1_SEQUENCE_HEADER, 0, 11, seed) : 0;
+    if (fixture_random(seed) % 3 == 0)
+        n += put_obu(out + n, AV1_METADATA, 1, 1 + fixture_random(seed) % 40, seed);
+    n += put_obu(out + n, AV1_FRAME_HEADER, key ? 0x10 : 0x30, 1 + fixture_random(seed) % 20, seed);
+    while (n < size)
+        n += put_obu(out + n, AV1_TILE_GROUP, 0,
+                     1 + fixture_random(seed) % (fixture_random(seed) % 2 ? 300 : 9000), seed);
+    return n;
+}
+
 static size_t make_unit(enum payload_codec codec, uint8_t *out, size_t size, bool key,
                         uint32_t *seed)
 {
     if (codec == PAYLOAD_H264)
         return make_h264(out, size, key, seed);
+    if (codec == PAYLOAD_AV1)
+        return make_av1(out, size, key, seed);
     for (size_t i = 0; i < size; i++)
         out[i] = (uint8_t)fixture_random(seed);
     if (codec == PAYLOAD_VP8)
@@ -56,6 +88,7 @@ struct taker {
     struct payload_assembler assembler;
     uint8_t unit[UNIT_MAX + 20000];
     unsigned n_packets, n_markers, n_parts, n_first;
+    bool key;
 };
 
 static void take(struct taker *t, enum payload_codec codec, const struct packetize *p, bool whole)
@@ -68,9 +101,16 @@ static void take(struct taker *t, enum payload_codec codec, const struct packeti
         at += p->packets[i].size;
         assert_in_range(p->packets[i].size, 1, MAX_PAYLOAD);
         assert_true(payload_inspect(codec, &info, payload, p->packets[i].size));
-        t->n_first += codec != PAYLOAD_H264 && info.starts_frame;
-        if (!whole && codec != PAYLOAD_H264)
+        if (codec == PAYLOAD_AV1) /* a receiver may take it for the end */
+            assert_true(p->packets[i].marker || whole || payload[0] & 0x40);
+        if (codec == PAYLOAD_AV1 && t->n_packets + i == 0)
+            assert_int_equal(info.starts_keyframe, t->key);
+        t->n_first += codec == PAYLOAD_AV1 ? t->n_packets + i == 0 || info.starts_keyframe
+                                           : codec != PAYLOAD_H264 && info.starts_frame;
+        if (!whole && (codec == PAYLOAD_VP8 || codec == PAYLOAD_VP9))
             assert_int_equal(p->packets[i].size, MAX_PAYLOAD);
+        if (!whole && codec == PAYLOAD_AV1)
+            assert_int_equal(p->packets[i].size, p->packets[0].size);
         if (codec == PAYLOAD_VP9)
             assert_int_equal(info.ends_frame, p->packets[i].marker);
         payload_assemble(&t->assembler, payload, p->packets[i].size);
@@ -112,6 +152,7 @@ static void cut_by_chance(struct taker *t, enum payload_codec codec, const uint8
     struct payload_assembler a;
     struct packetize_cut cut = {.at = 0};
     memset(t, 0, sizeof(*t));
+    t->key = payload_is_keyframe(codec, unit, size);
     payload_assemble_begin(&t->assembler, codec, t->unit, sizeof(t->unit));
     payload_assemble_begin(&a, codec, arrived, sizeof(arrived));
     assert_int_equal(payload_packetize(codec, &in, unit, size, 100 + fixture_random(seed) % 1100),
@@ -138,8 +179,8 @@ static void parts_make_the_same_unit(void **state)
     static struct taker t;
     uint32_t seed = 1;
     unsigned parts = 0;
-    for (unsigned i = 0; i < 900; i++) {
-        enum payload_codec codec = codecs[i % 3];
+    for (unsigned i = 0; i < 1200; i++) {
+        enum payload_codec codec = codecs[i % CODECS];
         size_t limit = i % 2 ? 5000 : UNIT_MAX - 10000;
         size_t size = make_unit(codec, unit, 20 + fixture_random(&seed) % limit, i % 5 == 0, &seed);
         size_t expected_size = assemble_whole(codec, unit, size, MAX_PAYLOAD, expected);
@@ -153,20 +194,27 @@ static void parts_make_the_same_unit(void **state)
     assert_true(parts > 2000);
 }
 
+/* Of H.264 and AV1 one NAL unit or OBU, and of the latter one that is still coming: without its
+ * size. */
+static void make_single(enum payload_codec codec, uint8_t *out, size_t size, uint32_t *seed)
+{
+    (void)make_unit(codec, out, size, false, seed);
+    if (codec == PAYLOAD_H264)
+        (void)put_nal(out, 0x41, size, seed);
+    if (codec == PAYLOAD_AV1)
+        out[0] = AV1_FRAME << 3;
+}
+
 /* Never the last byte before the end is known, and nothing that does not fill a packet. */
 static void something_is_left_for_the_end(void **state)
 {
     (void)state;
     static uint8_t unit[UNIT_MAX];
     uint32_t seed = 2;
-    for (unsigned i = 0; i < 3; i++) {
-        bool h264 = codecs[i] == PAYLOAD_H264;
-        size_t full = h264 ? MAX_PAYLOAD - 2 + 5 : MAX_PAYLOAD - 1;
+    for (unsigned i = 0; i < CODECS; i++) {
+        size_t full = codecs[i] == PAYLOAD_H264 ? MAX_PAYLOAD - 2 + 5 : MAX_PAYLOAD - 1;
         memset(unit, 0xff, sizeof(unit));
-        if (h264)
-            (void)put_nal(unit, 0x41, full, &seed);
-        else
-            (void)make_unit(codecs[i], unit, full, false, &seed);
+        make_single(codecs[i], unit, full, &seed);
         for (size_t size = full - 1; size <= full + 1; size++) {
             struct packetize p = fixture_room();
             struct packetize_cut cut = {.at = 0};
@@ -176,8 +224,9 @@ static void something_is_left_for_the_end(void **state)
             assert_int_equal(cut.at, size > full ? full : 0);
             some.whole = true;
             assert_int_equal(payload_cut(codecs[i], &p, &cut, &some, MAX_PAYLOAD), 0);
-            assert_int_equal(p.n_packets, 1);
-            assert_true(p.packets[0].marker);
+            /* AV1's even packets have room for lengths of elements */
+            assert_in_range(p.n_packets, 1, codecs[i] == PAYLOAD_AV1 ? 2 : 1);
+            assert_true(p.packets[p.n_packets - 1].marker);
         }
     }
 }
@@ -187,10 +236,8 @@ static void without_room_nothing_has_happened(void **state)
     (void)state;
     static uint8_t unit[UNIT_MAX];
     uint32_t seed = 3;
-    for (unsigned i = 0; i < 3; i++) {
-        (void)make_unit(codecs[i], unit, 10000, false, &seed);
-        if (codecs[i] == PAYLOAD_H264)
-            (void)put_nal(unit, 0x41, 10000, &seed);
+    for (unsigned i = 0; i < CODECS; i++) {
+        make_single(codecs[i], unit, 10000, &seed);
         for (unsigned whole = 0; whole < 2; whole++) {
             struct packetize p = fixture_room();
             struct packetize_cut cut = {.at = 0};
@@ -198,11 +245,11 @@ static void without_room_nothing_has_happened(void **state)
             p.capacity = 3000;
             assert_int_equal(payload_cut(codecs[i], &p, &cut, &some, MAX_PAYLOAD), -ENOSPC);
             assert_int_equal(p.n_packets + p.size, 0);
-            assert_true(cut.at == 0 && !cut.in_nal);
+            assert_true(cut.at + cut.obu == 0 && !cut.in_nal);
             p = fixture_room();
             p.max_packets = 6;
             assert_int_equal(payload_cut(codecs[i], &p, &cut, &some, MAX_PAYLOAD), -ENOSPC);
-            assert_true(cut.at == 0 && !cut.in_nal);
+            assert_true(cut.at + cut.obu == 0 && !cut.in_nal);
         }
     }
 }

@@ -219,6 +219,9 @@ static void a_display_that_hangs_holds_nobody_up(void **state)
         snprintf(track, sizeof(track), "video%u", i + 1);
         answer_is(waiting[i], 201, track);
     }
+    do
+        r = fixture_ask(f, "GET", "/api/v1/rooms/" FIXTURE_ROOM, "", NULL);
+    while (!strstr(r.body, "video1"));
     r = fixture_ask(f, "DELETE", "/api/v1/rooms/" FIXTURE_ROOM "/sources/video1", FIXTURE_ADMIN,
                     NULL);
     assert_int_equal(r.status, 204);

@@ -173,7 +173,6 @@ export class Controls {
     const full = Boolean(document.fullscreenElement || document.webkitFullscreenElement);
     const button = this.#root.querySelector('[data-command="fullscreen"]');
     button.setAttribute('aria-pressed', String(full));
-    button.setAttribute('aria-label', full ? 'Leave fullscreen' : 'Fullscreen');
     this.wake();
   }
 

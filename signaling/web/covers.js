@@ -25,7 +25,7 @@ const covers = {
   pill: (view) => {
     write($('#pill-title'), view?.title ?? '');
     write($('#pill-retry'), view ? retryWords(view) : '');
-    $('#pill').title = view?.reason ?? '';
+    write($('#pill-reason'), view?.reason ?? '');
   },
 };
 

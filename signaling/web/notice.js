@@ -1,8 +1,8 @@
 /* Why there is no picture, though the connection is well: of streams, their ends and their codecs.
  *
- * noticeOf(facts) is pure. LastEnd remembers for a while that the stream that was watched has ended. */
+ * All but News are pure; that is what is told for a while. */
 
-const NOTICE_FOR = 8000; // ms that the end of a stream is told
+const NEWS_FOR = 8000; // ms
 
 const named = (stream) => stream.windowName || stream.appName || 'This stream';
 const sentence = (words) => words.replace(/[.\s]*$/, '.');
@@ -12,10 +12,10 @@ const sentence = (words) => words.replace(/[.\s]*$/, '.');
  *   plays    whether its codec was agreed upon
  *   live     whether the presenter sends
  *   streams, ended   as announced
- *   lastEnd  of LastEnd
+ *   news     of News
  *   trouble  what the monitor has to say of a picture that plays
  * -> one sentence or several, or '' */
-export function noticeOf({ stream, plays, live, streams, ended, lastEnd, trouble }) {
+export function noticeOf({ stream, plays, live, streams, ended, news, trouble }) {
   if (stream?.endReason) {
     return sentence(`${named(stream)}: ${stream.endReason}`);
   }
@@ -28,10 +28,22 @@ export function noticeOf({ stream, plays, live, streams, ended, lastEnd, trouble
   if (streams.length === 0 && ended.length > 0) {
     return ended.filter((s) => s.endReason).map((s) => sentence(`${named(s)}: ${s.endReason}`)).join(' ');
   }
-  return lastEnd || trouble;
+  return news || trouble;
 }
 
-export class LastEnd {
+/* `ended`: the streams that have ended, `trackId`: what was watched. */
+export function endOf(ended, trackId) {
+  const stream = ended.find((s) => s.trackId === trackId && s.endReason);
+  return stream ? sentence(`${named(stream)} has ended: ${stream.endReason}`) : '';
+}
+
+/* Of a server that stops in so many seconds, or before. */
+export function stopWords({ endsInS }) {
+  const when = endsInS > 90 ? `within ${Math.ceil(endsInS / 60)} minutes` : 'in a moment';
+  return `The server stops ${when}. This page comes back when it does.`;
+}
+
+export class News {
   #forgotten;
   #timer = null;
 
@@ -41,10 +53,7 @@ export class LastEnd {
     this.text = '';
   }
 
-  /* `ended`: the streams that have ended, `trackId`: what was watched. */
-  note(ended, trackId) {
-    const stream = ended.find((s) => s.trackId === trackId && s.endReason);
-    const text = stream ? sentence(`${named(stream)} has ended: ${stream.endReason}`) : '';
+  tell(text) {
     if (text === this.text) {
       return;
     }
@@ -54,7 +63,7 @@ export class LastEnd {
       this.#timer = setTimeout(() => {
         this.text = '';
         this.#forgotten();
-      }, NOTICE_FOR);
+      }, NEWS_FOR);
     }
   }
 }

@@ -10,6 +10,7 @@ import { captureAdvice, describe, environmentAdvice, explain, limitAdvice } from
 import { AmphiClient, createRoom, socketUrl } from './amphi.js';
 import { Backoff } from './backoff.js';
 import { Mixer, captureCamera, captureMicrophone, captureScreen, devicesOf } from './capture.js';
+import { stopWords } from './notice.js';
 import { Publisher } from './publisher.js';
 import { isCode, normalizeCode } from './roomcode.js';
 import { offerTickets, showTickets } from './ticket.js';
@@ -93,7 +94,7 @@ function render() {
   $('#retry').hidden = !retry;
   $('#stop').hidden = publisher.active.length === 0 && !page.mic;
   $('#empty').hidden = publisher.active.length > 0;
-  $('#mic').setAttribute('aria-pressed', String(page.mic !== null));
+  $('#mic').classList.toggle('on', page.mic !== null);
   write($('#mic'), page.mic ? 'Microphone is on' : 'Microphone');
   const deaf = page.mic && publisher.active.length === 0;
   $('#sound-hint').hidden = !deaf;
@@ -145,7 +146,7 @@ function renderCards() {
     }
     const card = cards.get(source);
     card.classList.toggle('paused', source.paused);
-    card.querySelector('.pause').setAttribute('aria-pressed', String(source.paused));
+    card.querySelector('.pause').classList.toggle('on', source.paused);
     write(card.querySelector('.pause'), source.paused ? 'Go on' : 'Pause');
     card.querySelector('.front').setAttribute('aria-pressed', String(source.slot === publisher.focused));
     card.querySelector('.front').hidden = publisher.active.length < 2;
@@ -467,6 +468,8 @@ client.addEventListener('message', ({ detail }) => {
     renderAudience(detail);
   } else if (detail.type === 'password-updated') {
     showTickets(page.room);
+  } else if (detail.type === 'draining') {
+    say(stopWords(detail));
   }
 });
 publisher.addEventListener('change', render);

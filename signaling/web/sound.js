@@ -1,7 +1,7 @@
 /* Sound: its buttons, and the offer to turn it on. It starts off, since browsers want a tap first.
  * Event: `change`, when it was turned on or off. */
 
-import { $, toast } from './dom.js';
+import { $, press, toast } from './dom.js';
 
 const STEP = 0.05;
 
@@ -32,9 +32,7 @@ export class Sound extends EventTarget {
   setMuted(muted) {
     this.#player.setMuted(muted);
     this.#heard = true;
-    const button = $('[data-command="mute"]');
-    button.setAttribute('aria-pressed', String(!muted));
-    button.setAttribute('aria-label', muted ? 'Turn sound on' : 'Turn sound off');
+    press('mute', !muted);
     $('#unmute').hidden = true;
     this.dispatchEvent(new CustomEvent('change'));
   }

@@ -16,7 +16,7 @@ import { Covers } from './covers.js';
 import { $, toast, write } from './dom.js';
 import { Layout } from './layout.js';
 import { Monitor } from './monitor.js';
-import { LastEnd, noticeOf } from './notice.js';
+import { News, endOf, noticeOf, stopWords } from './notice.js';
 import { PasswordDialog } from './password.js';
 import { Player } from './player.js';
 import { codeFromPath } from './roomcode.js';
@@ -51,7 +51,7 @@ const sound = new Sound(player, settings);
 const monitor = new Monitor({ client, session, player, watching });
 const layout = new Layout(main, { client, player, board, camera, settings, watching, sound });
 const covers = new Covers(main, render);
-const lastEnd = new LastEnd(render);
+const news = new News(render);
 const passwords = new PasswordDialog(room, (password) => client.joinWith(password));
 
 let view = null; // what describe() said last
@@ -69,7 +69,7 @@ function notice() {
     live: session.sharer === 'live',
     streams: client.streams,
     ended: client.ended,
-    lastEnd: lastEnd.text,
+    news: news.text,
     trouble: session.media === 'live' ? monitor.trouble : '',
   });
 }
@@ -108,9 +108,7 @@ function setHalted(halted) {
     return;
   }
   player.setPaused(halted);
-  const button = $('.dock [data-command="pause"]');
-  button.setAttribute('aria-pressed', String(halted));
-  button.setAttribute('aria-label', halted ? 'Go on' : 'Pause');
+  $('.dock [data-command="pause"]').setAttribute('aria-pressed', String(halted));
   watching.update();
   session.wake();
   render();
@@ -238,9 +236,15 @@ client.addEventListener('state', ({ detail }) => {
 });
 client.addEventListener('password', ({ detail }) => passwords.ask(detail.error));
 client.addEventListener('streams', ({ detail }) => {
-  lastEnd.note(detail.ended, player.shown?.trackId);
+  news.tell(endOf(detail.ended, player.shown?.trackId));
   watching.show();
   render();
+});
+client.addEventListener('message', ({ detail }) => {
+  if (detail.type === 'draining') {
+    news.tell(stopWords(detail));
+    render();
+  }
 });
 client.addEventListener('error', ({ detail }) => console.warn('amphi: server error', detail.code, detail.error));
 session.addEventListener('stuck', () => {

@@ -267,6 +267,25 @@ test('who wants no motion gets none, and who wants light gets light', async () =
   assert.notEqual(await inPage(() => getComputedStyle(document.querySelector('.dock button')).color), light);
 });
 
+test('a server that is about to stop says so for a while', async () => {
+  hub.broadcast({ type: 'draining', endsInS: 240 });
+  await page.locator('#pill-title', { hasText: 'stops within 4 minutes' }).waitFor();
+  await state(page, 'connected');
+  await page.locator('#viewer:not([data-cover="pill"])').waitFor();
+});
+
+test('a button has one name, pressed or not', async () => {
+  for (const command of ['pause', 'mute']) {
+    const button = page.locator(`.dock [data-command="${command}"]`);
+    const before = [await button.getAttribute('aria-label'), await pressed(command)];
+    await wake(page);
+    await button.click();
+    assert.deepEqual([await button.getAttribute('aria-label'), await pressed(command)], [before[0], before[1] === 'true' ? 'false' : 'true']);
+    await button.click();
+    assert.equal(await pressed(command), before[1]);
+  }
+});
+
 test('a presenter who has gone without a word is said to be reconnecting', async () => {
   hub.broadcast({ type: 'streams-info', streams: hub.streams, reconnecting: true });
   hub.tell({ type: 'drawing', on: false });

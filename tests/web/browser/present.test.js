@@ -95,6 +95,9 @@ test('a broadcast from the first picture to the last', async (t) => {
   assert.equal(stage.said('focus-change').at(-1).focusedTrack, 'video1');
   await page.locator('.source .pause').first().click();
 
+  stage.tell({ type: 'draining', endsInS: 60 });
+  await says(page, '#notice', 'The server stops in a moment.');
+
   // what the server asks of the encoder is done, and said
   stage.tell({ type: 'publish-config', bitrate: 400000, layers: [0], reason: 'most viewers take no more' });
   await says(page, '#wish', 'most viewers take no more');

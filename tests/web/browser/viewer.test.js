@@ -175,6 +175,7 @@ describe('the pages', { concurrency: AT_ONCE }, () => {
     hub.dropViewers();
     await covered(page, 'pill');
     await says(page, '#pill-title', /^Signaling reconnecting/);
+    await says(page, '#pill-reason', /./);
     await decodes(page);
     await state(page, 'connected');
     assert.ok(await brightness(page) > 100);

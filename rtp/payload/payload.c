@@ -47,27 +47,6 @@ bool payload_is_video(enum payload_codec codec)
     return codec != PAYLOAD_OPUS;
 }
 
-int payload_packetize(enum payload_codec codec, struct packetize *out, const uint8_t *unit,
-                      size_t size, size_t max_payload)
-{
-    assert(is_codec(codec) && max_payload >= PAYLOAD_MIN_SIZE && max_payload <= UINT16_MAX);
-    switch (codec) {
-    case PAYLOAD_H264:
-        return h264_packetize(out, unit, size, max_payload);
-    case PAYLOAD_VP8:
-        return vp8_packetize(out, unit, size, max_payload);
-    case PAYLOAD_VP9:
-        return vp9_packetize(out, unit, size, max_payload);
-    case PAYLOAD_AV1:
-        return av1_packetize(out, unit, size, max_payload);
-    case PAYLOAD_OPUS:
-        return opus_packetize(out, unit, size, max_payload);
-    case PAYLOAD_CODECS:
-        break;
-    }
-    return -ENOTSUP;
-}
-
 int payload_cut(enum payload_codec codec, struct packetize *out, struct packetize_cut *cut,
                 const struct packetize_unit *unit, size_t max_payload)
 {
@@ -86,6 +65,17 @@ int payload_cut(enum payload_codec codec, struct packetize *out, struct packetiz
         break;
     }
     return -ENOTSUP;
+}
+
+int payload_packetize(enum payload_codec codec, struct packetize *out, const uint8_t *unit,
+                      size_t size, size_t max_payload)
+{
+    assert(max_payload >= PAYLOAD_MIN_SIZE && max_payload <= UINT16_MAX);
+    if (codec == PAYLOAD_OPUS)
+        return opus_packetize(out, unit, size, max_payload);
+    struct packetize_cut cut = {.at = 0};
+    struct packetize_unit whole = {.data = unit, .size = size, .whole = true};
+    return payload_cut(codec, out, &cut, &whole, max_payload);
 }
 
 bool payload_is_keyframe(enum payload_codec codec, const uint8_t *unit, size_t size)

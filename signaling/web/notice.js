@@ -12,7 +12,7 @@ const sentence = (words) => words.replace(/[.\s]*$/, '.');
  *   plays    whether its codec was agreed upon
  *   live     whether the presenter sends
  *   streams, ended   as announced
- *   news     of News
+ *   news     what is told for a while
  *   trouble  what the monitor has to say of a picture that plays
  * -> one sentence or several, or '' */
 export function noticeOf({ stream, plays, live, streams, ended, news, trouble }) {
@@ -44,12 +44,12 @@ export function stopWords({ endsInS }) {
 }
 
 export class News {
-  #forgotten;
+  #over;
   #timer = null;
 
-  /* `forgotten()`: its time is over. */
-  constructor(forgotten) {
-    this.#forgotten = forgotten;
+  /* `over()`: its time is over. */
+  constructor(over) {
+    this.#over = over;
     this.text = '';
   }
 
@@ -62,7 +62,7 @@ export class News {
     if (text) {
       this.#timer = setTimeout(() => {
         this.text = '';
-        this.#forgotten();
+        this.#over();
       }, NEWS_FOR);
     }
   }

@@ -51,7 +51,8 @@ const sound = new Sound(player, settings);
 const monitor = new Monitor({ client, session, player, watching });
 const layout = new Layout(main, { client, player, board, camera, settings, watching, sound });
 const covers = new Covers(main, render);
-const news = new News(render);
+const end = new News(render);
+const stop = new News(render);
 const passwords = new PasswordDialog(room, (password) => client.joinWith(password));
 
 let view = null; // what describe() said last
@@ -69,7 +70,7 @@ function notice() {
     live: session.sharer === 'live',
     streams: client.streams,
     ended: client.ended,
-    news: news.text,
+    news: stop.text || end.text,
     trouble: session.media === 'live' ? monitor.trouble : '',
   });
 }
@@ -236,13 +237,13 @@ client.addEventListener('state', ({ detail }) => {
 });
 client.addEventListener('password', ({ detail }) => passwords.ask(detail.error));
 client.addEventListener('streams', ({ detail }) => {
-  news.tell(endOf(detail.ended, player.shown?.trackId));
+  end.tell(endOf(detail.ended, player.shown?.trackId));
   watching.show();
   render();
 });
 client.addEventListener('message', ({ detail }) => {
   if (detail.type === 'draining') {
-    news.tell(stopWords(detail));
+    stop.tell(stopWords(detail));
     render();
   }
 });

@@ -270,6 +270,10 @@ test('who wants no motion gets none, and who wants light gets light', async () =
 test('a server that is about to stop says so for a while', async () => {
   hub.broadcast({ type: 'draining', endsInS: 240 });
   await page.locator('#pill-title', { hasText: 'stops within 4 minutes' }).waitFor();
+  hub.broadcast({ type: 'streams-info', streams: hub.streams.map((s) => ({ ...s, windowName: 'Renamed' })) });
+  await page.locator('#title', { hasText: 'Renamed' }).waitFor();
+  assert.match(await page.textContent('#pill-title'), /stops within 4 minutes/);
+  hub.broadcast({ type: 'streams-info', streams: hub.streams });
   await state(page, 'connected');
   await page.locator('#viewer:not([data-cover="pill"])').waitFor();
 });
